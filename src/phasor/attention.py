@@ -1,0 +1,255 @@
+"""Attention with any position encoding."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from phasor.encoding import NoPE, PositionEncoding, Prepared, ScoreMod, table_dtype
+from phasor.errors import ArgumentError, ArgumentTypeError, SiteError
+
+AttentionImpl = Literal["auto", "sdpa", "reference"]
+IMPLS: tuple[AttentionImpl, ...] = ("auto", "sdpa", "reference")
+
+
+def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    encoding: PositionEncoding | None = None,
+    *,
+    positions: Tensor | None = None,
+    key_positions: Tensor | None = None,
+    prepared: Prepared | None = None,
+    causal: bool = True,
+    mask: Tensor | None = None,
+    impl: AttentionImpl = "auto",
+) -> Tensor:
+    r"""Softmax attention whose query, key and scores carry position.
+
+    Args:
+        query: `[batch, num_heads, seq, head_dim]`.
+        key: `[batch, num_kv_heads, key_seq, head_dim]`, not yet rotated; `num_kv_heads` divides
+            `num_heads` (grouped-query attention).
+        value: `[batch, num_kv_heads, key_seq, head_dim]`.
+        encoding: What puts position into query, key and scores; `None` is `NoPE()`. Position that
+            enters at the embedding is the model's to add: such an encoding is refused here unless
+            `prepared` shows that the model has called it.
+        positions: Of the queries, `[seq]` or `[batch, seq]`. If not given, they are the last `seq`
+            of the positions of the keys, as in decoding with a cache.
+        key_positions: Of the keys; 0, 1, 2, ... if not given.
+        prepared: What `encoding.prepare(...)` returned, to share it between layers; then
+            `positions` and `key_positions` must not be given.
+        causal: Let a query attend to no key that comes after it. The last query goes with the last
+            key, so the order is that of the tensors, not of the positions.
+        mask: Boolean, broadcastable to `[batch, num_heads, seq, key_seq]`, true where attention is
+            allowed; on top of `causal`. A query that may attend to nothing yields zeros.
+        impl: `"sdpa"` (PyTorch's fused attention), `"reference"` (plain, judge of the others), or
+            `"auto"`, which is `"sdpa"`.
+
+    Returns:
+        `[batch, num_heads, seq, head_dim]`, in the dtype of `query`.
+
+    Raises:
+        ArgumentError: Shapes that do not fit, or an unknown `impl`.
+        ArgumentTypeError: Query, key and value of different dtypes, or a mask that is not boolean.
+        SiteError: An encoding at the embedding, without `prepared`.
+
+    Examples:
+        >>> query, key, value = torch.randn(3, 1, 8, 10, 64)
+        >>> whole = phasor.attention(query, key, value, phasor.Rotary(64))
+        >>> last = phasor.attention(query[:, :, 9:], key, value, phasor.Rotary(64))
+        >>> torch.testing.assert_close(last, whole[:, :, 9:])
+    """
+    _check(query, key, value, mask=mask, causal=causal, impl=impl)
+    encoding = NoPE() if encoding is None else encoding
+    if prepared is None:
+        prepared = _prepare(query, key, encoding, positions, key_positions)
+    elif positions is not None or key_positions is not None:
+        raise ArgumentError(
+            "prepared already holds the positions, got positions or key_positions as well; "
+            "pass one or the other"
+        )
+    query, rotated_key = encoding.rotate(query, key, prepared)
+    assert rotated_key is not None
+    attend = _reference if impl == "reference" else _sdpa
+    return attend(query, rotated_key, value, encoding.score_mod(prepared), causal, mask)
+
+
+def attention_scores(
+    query: Tensor, key: Tensor, encoding: PositionEncoding, prepared: Prepared
+) -> Tensor:
+    """What the softmax sees, before any mask: for looking at, and as the reference.
+
+    Args:
+        query: `[batch, num_heads, seq, head_dim]`, as projected.
+        key: `[batch, num_kv_heads, key_seq, head_dim]`, as projected.
+        encoding: Turns both and changes their scores.
+        prepared: What `encoding.prepare(...)` returned for their positions.
+
+    Returns:
+        `[batch, num_heads, seq, key_seq]`, in float32 at least.
+    """
+    query, rotated_key = encoding.rotate(query, key, prepared)
+    assert rotated_key is not None
+    return _scores(query, rotated_key, encoding.score_mod(prepared))
+
+
+def _scores(query: Tensor, key: Tensor, score_mod: ScoreMod | None) -> Tensor:
+    dtype = torch.promote_types(query.dtype, torch.float32)
+    key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)
+    score = query.to(dtype) @ key.to(dtype).transpose(-1, -2) * query.shape[-1] ** -0.5
+    if score_mod is None:
+        return score
+    shape = (len(query), query.shape[1], query.shape[2], key.shape[2])
+    return _modified(score, score_mod, shape)
+
+
+def _modified(score: Tensor, score_mod: ScoreMod, shape: tuple[int, int, int, int]) -> Tensor:
+    """What `score_mod` makes of all scores of `shape` at once; `score` broadcasts to it."""
+    batch, head, query_index, key_index = (
+        torch.arange(size, device=score.device).view([-1 if axis == at else 1 for at in range(4)])
+        for axis, size in enumerate(shape)
+    )
+    return score_mod(score, batch, head, query_index, key_index)
+
+
+def _sdpa(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    score_mod: ScoreMod | None,
+    causal: bool,
+    mask: Tensor | None,
+) -> Tensor:
+    seq, key_seq = query.shape[2], key.shape[2]
+    # PyTorch's is_causal aligns the first query with the first key: right only for equal lengths.
+    # (A branch, because torch.compile takes no symbolic truth value for is_causal.)
+    is_causal = False
+    if causal and score_mod is None and mask is None and seq == key_seq:
+        is_causal = True
+    elif causal and seq > 1:
+        mask = _causal_mask(query, key) if mask is None else mask & _causal_mask(query, key)
+    bias = mask
+    if score_mod is not None:
+        # Every encoding so far adds a bias that depends on position alone: its value at score 0,
+        # of batch size 1 where the batch shares its positions.
+        zero = torch.zeros((), dtype=table_dtype(query.dtype), device=query.device)
+        bias = _modified(zero, score_mod, (len(query), query.shape[1], seq, key_seq))
+        if mask is not None:
+            bias = bias.masked_fill(~mask, float("-inf"))
+    return scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=bias,
+        is_causal=is_causal,
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+
+
+def _reference(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    score_mod: ScoreMod | None,
+    causal: bool,
+    mask: Tensor | None,
+) -> Tensor:
+    score = _scores(query, key, score_mod)
+    allowed = torch.ones_like(score, dtype=torch.bool)
+    if causal:
+        allowed = allowed & _causal_mask(query, key)
+    if mask is not None:
+        allowed = allowed & mask
+    # A row without any allowed key has no softmax; zeros keep its gradient finite too.
+    score = score.masked_fill(~allowed, torch.finfo(score.dtype).min)
+    weight = score.softmax(-1).masked_fill(~allowed, 0.0)
+    value = value.repeat_interleave(query.shape[1] // value.shape[1], dim=1)
+    return (weight @ value.to(score.dtype)).to(query.dtype)
+
+
+def _causal_mask(query: Tensor, key: Tensor) -> Tensor:
+    """`[seq, key_seq]`, true where the key is not after the query; last with last."""
+    seq, key_seq = query.shape[2], key.shape[2]
+    ones = torch.ones(seq, key_seq, dtype=torch.bool, device=query.device)
+    return ones.tril(key_seq - seq)
+
+
+def _prepare(
+    query: Tensor,
+    key: Tensor,
+    encoding: PositionEncoding,
+    positions: Tensor | None,
+    key_positions: Tensor | None,
+) -> Prepared:
+    if "embedding" in encoding.sites:
+        raise SiteError(
+            f"{type(encoding).__name__} enters at the embedding, which attention cannot reach; "
+            "call encoding.embed(x, prepared) in the model and pass prepared=... here"
+        )
+    if key_positions is None:
+        if positions is not None and query.shape[2] != key.shape[2]:
+            raise ArgumentError(
+                f"positions were given for {query.shape[2]} queries but not for {key.shape[2]} "
+                "keys; pass key_positions as well"
+            )
+        key_positions = positions
+        if key_positions is None:
+            key_positions = torch.arange(key.shape[2], device=key.device)
+    if positions is None:
+        positions = key_positions[..., key.shape[2] - query.shape[2] :]
+    return encoding.prepare(positions, key_positions=key_positions, dtype=query.dtype)
+
+
+def _check(
+    query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | None, causal: bool, impl: str
+) -> None:
+    if impl not in IMPLS:
+        raise ArgumentError(f"impl must be one of {list(IMPLS)}, got {impl!r}")
+    for name, x in (("query", query), ("key", key), ("value", value)):
+        if x.ndim != 4:
+            raise ArgumentError(
+                f"{name} must be [batch, num_heads, seq, head_dim], got shape {list(x.shape)}"
+            )
+        if x.dtype != query.dtype:
+            raise ArgumentTypeError(
+                f"query, key and value must share a dtype, got {query.dtype} for query and "
+                f"{x.dtype} for {name}; cast the cache or the query"
+            )
+    if key.shape[:3] != value.shape[:3]:
+        raise ArgumentError(
+            "key and value must agree in batch, num_kv_heads and seq, got shapes "
+            f"{list(key.shape)} and {list(value.shape)}"
+        )
+    if query.shape[0] != key.shape[0] or query.shape[3] != key.shape[3]:
+        raise ArgumentError(
+            f"query and key must agree in batch and head_dim, got shapes {list(query.shape)} and "
+            f"{list(key.shape)}"
+        )
+    if query.shape[1] % key.shape[1]:
+        raise ArgumentError(
+            f"num_heads must be a multiple of num_kv_heads, got {query.shape[1]} and {key.shape[1]}"
+        )
+    if causal and query.shape[2] > key.shape[2]:
+        raise ArgumentError(
+            f"causal attention pairs the last query with the last key, but there are "
+            f"{query.shape[2]} queries and only {key.shape[2]} keys; pass the cached keys as well"
+        )
+    if mask is not None:
+        if mask.dtype != torch.bool:
+            raise ArgumentTypeError(
+                f"mask must be boolean, true where attention is allowed, got {mask.dtype}; "
+                "for a mask of 0 and 1 call mask.bool()"
+            )
+        expected = (query.shape[0], query.shape[1], query.shape[2], key.shape[2])
+        fits = mask.ndim <= 4 and all(
+            size in (1, full)
+            for size, full in zip(reversed(mask.shape), reversed(expected), strict=False)
+        )
+        if not fits:
+            raise ArgumentError(
+                f"mask must broadcast to {list(expected)}, got shape {list(mask.shape)}; "
+                "for a padding mask [batch, seq] pass mask[:, None, None, :]"
+            )

@@ -1,0 +1,244 @@
+"""The contract: where position enters a Transformer, and which places an encoding uses."""
+
+from collections.abc import Iterable
+from typing import Any, Literal, Protocol, TypeAlias, final
+
+import torch
+from torch import Tensor, nn
+
+from phasor.errors import SiteError
+
+Site = Literal["embedding", "query_key", "score"]
+
+HOOKS: dict[Site, str] = {"embedding": "embed", "query_key": "rotate", "score": "score_mod"}
+"""The method that serves each site."""
+
+Prepared: TypeAlias = Any
+"""What `prepare` hands to the hooks. Only the encoding that made it looks inside."""
+
+
+class ScoreMod(Protocol):
+    """Changes attention scores, in the signature of PyTorch's FlexAttention.
+
+    `score` is the scaled product of query and key. The indices are integer tensors that broadcast
+    with it, so one call serves a single score or all of them.
+    """
+
+    def __call__(
+        self, score: Tensor, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
+    ) -> Tensor: ...
+
+
+class PositionEncoding(nn.Module):
+    r"""A position encoding: declares its sites and implements the hook of each, and nothing else.
+
+    A model calls `prepare` once per forward pass and each hook wherever its site is. It calls all
+    three hooks and knows no encoding by name: the hook of an undeclared site changes nothing.
+
+    | site | hook | called with |
+    |---|---|---|
+    | `"embedding"` | `embed(x, prepared)` | token embeddings, before the first layer |
+    | `"query_key"` | `rotate(query, key, prepared)` | each layer's query and key |
+    | `"score"` | `score_mod(prepared)` | nothing; what it returns is applied to the scores |
+
+    A subclass sets `sites` and `paper`, implements `prepare` and the hooks of its sites. Each hook
+    is implemented once: a concrete one is never overridden again, so wrap instead of subclassing.
+
+    Raises:
+        SiteError: When the class is made: a declared site without its hook, a hook without its
+            site, an unknown site, or a hook that an ancestor has already made concrete.
+
+    Examples:
+        >>> class Typo(phasor.PositionEncoding):
+        ...     sites = frozenset({"score"})
+        ...     paper = "none"
+        ...     def prepare(self, positions, *, key_positions=None, dtype=torch.float32): ...
+        ...     def score_mode(self, prepared): ...
+        Traceback (most recent call last):
+        phasor.errors.SiteError: Typo declares site 'score' but has no score_mod(); implement it ...
+    """
+
+    sites: frozenset[Site]
+    """Where position enters; of the class, or narrower, of the instance."""
+    paper: str
+    """Where the encoding was published, as a reader would look it up."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        declared = getattr(cls, "sites", None)
+        if not isinstance(declared, frozenset):
+            raise SiteError(
+                f"{cls.__name__} must declare its sites: set sites = frozenset({{...}}) with any "
+                f"of {list(HOOKS)}"
+            )
+        for site in sorted(declared - HOOKS.keys()):
+            raise SiteError(
+                f"{cls.__name__} declares unknown site {site!r}; the sites are {list(HOOKS)}"
+            )
+        for site, hook in HOOKS.items():
+            makers = [base for base in cls.__mro__ if hook in base.__dict__]
+            concrete = [base for base in makers if base is not PositionEncoding]
+            if site in declared and not concrete:
+                raise SiteError(
+                    f"{cls.__name__} declares site {site!r} but has no {hook}(); implement it or "
+                    "drop the site"
+                )
+            if concrete and site not in declared:
+                raise SiteError(
+                    f"{cls.__name__} has {hook}() but does not declare site {site!r}; add it to "
+                    "sites or remove the method"
+                )
+            if len(concrete) > 1:
+                raise SiteError(
+                    f"{cls.__name__} overrides {hook}() of {concrete[1].__name__}; a concrete hook "
+                    "is never overridden again: wrap the encoding, or derive from PositionEncoding"
+                )
+        if declared and cls.prepare is PositionEncoding.prepare:
+            raise SiteError(f"{cls.__name__} has sites but no prepare(); implement it")
+
+    def prepare(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Prepared:
+        """Do once per forward pass what does not depend on the layer.
+
+        Args:
+            positions: `[seq]` or `[batch, seq]`, integers or floats; a last axis for several axes.
+            key_positions: Of the keys, where they differ from those of the queries; with a cache
+                of rotated keys, prepare twice: without it for `rotate`, with it for `score_mod`.
+            dtype: Of the activations. Tables are made in float32, or in float64 for float64.
+
+        Returns:
+            Whatever this encoding's hooks need.
+
+        Raises:
+            ArgumentError: Positions of a wrong shape or dtype, or that the encoding lacks.
+        """
+        return None
+
+    def embed(self, x: Tensor, prepared: Prepared) -> Tensor:
+        """Add position to the embeddings `x` `[batch, seq, dim]`; same shape and dtype."""
+        return x
+
+    def rotate(
+        self, query: Tensor, key: Tensor | None, prepared: Prepared
+    ) -> tuple[Tensor, Tensor | None]:
+        """Put position into query `[batch, num_heads, seq, head_dim]` and key (or `None`)."""
+        return query, key
+
+    def score_mod(self, prepared: Prepared) -> ScoreMod | None:
+        """What is done to each attention score; `None` leaves the scores alone."""
+        return None
+
+
+@final
+class NoPE(PositionEncoding):
+    """No encoding: order enters through the causal mask alone, and only after one layer.
+
+    Source:
+        Haviv et al. 2022, arXiv:2203.16634; Kazemnejad et al. 2023, arXiv:2305.19466.
+    """
+
+    sites = frozenset()
+    paper = "arXiv:2305.19466"
+
+
+@final
+class Compose(PositionEncoding):
+    """Several encodings in one model, applied in the order given.
+
+    Args:
+        encodings: At least one. The sites of the whole are those of its parts.
+
+    Examples:
+        >>> both = phasor.Compose(phasor.Rotary(64), phasor.ALiBi(8))
+        >>> sorted(both.sites)
+        ['query_key', 'score']
+    """
+
+    sites = frozenset(HOOKS)
+    paper = "of its parts"
+
+    def __init__(self, *encodings: PositionEncoding) -> None:
+        super().__init__()
+        if not encodings:
+            raise SiteError("Compose needs at least one encoding; for none at all use NoPE()")
+        self.encodings = nn.ModuleList(encodings)
+        # Narrower than the class: the model must offer only the sites that the parts use.
+        self.sites = frozenset[Site]().union(*(encoding.sites for encoding in encodings))
+        self.paper = ", ".join(encoding.paper for encoding in encodings)
+
+    def prepare(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> list[Prepared]:
+        return [
+            encoding.prepare(positions, key_positions=key_positions, dtype=dtype)
+            for encoding in self._parts()
+        ]
+
+    def embed(self, x: Tensor, prepared: list[Prepared]) -> Tensor:
+        for encoding, part in zip(self._parts(), prepared, strict=True):
+            x = encoding.embed(x, part)
+        return x
+
+    def rotate(
+        self, query: Tensor, key: Tensor | None, prepared: list[Prepared]
+    ) -> tuple[Tensor, Tensor | None]:
+        for encoding, part in zip(self._parts(), prepared, strict=True):
+            query, key = encoding.rotate(query, key, part)
+        return query, key
+
+    def score_mod(self, prepared: list[Prepared]) -> ScoreMod | None:
+        candidates = [
+            encoding.score_mod(part) for encoding, part in zip(self._parts(), prepared, strict=True)
+        ]
+        score_mods = [score_mod for score_mod in candidates if score_mod is not None]
+        if not score_mods:
+            return None
+
+        def in_turn(
+            score: Tensor, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
+        ) -> Tensor:
+            for score_mod in score_mods:
+                score = score_mod(score, batch, head, query_index, key_index)
+            return score
+
+        return in_turn
+
+    def _parts(self) -> Iterable[PositionEncoding]:
+        return self.encodings  # type: ignore[return-value]  # a ModuleList of encodings
+
+
+def table_dtype(activation_dtype: torch.dtype) -> torch.dtype:
+    """float64 for float64 activations, else float32: half-precision tables err everywhere."""
+    return torch.float64 if activation_dtype == torch.float64 else torch.float32
+
+
+def require_sites(encoding: PositionEncoding, offered: Iterable[Site], *, model: str) -> None:
+    """Refuse an encoding that needs a site which the model does not have.
+
+    Call it where the model is built: a missing hook would otherwise turn ALiBi into no encoding at
+    all, in silence.
+
+    Args:
+        encoding: What the model was given.
+        offered: The sites whose hooks the model calls.
+        model: Its name, for the message.
+
+    Raises:
+        SiteError: `encoding` has a site that is not among `offered`.
+    """
+    missing = sorted(encoding.sites - frozenset(offered))
+    if missing:
+        hooks = " and ".join(f"{HOOKS[site]}()" for site in missing)
+        raise SiteError(
+            f"{type(encoding).__name__} needs site {', '.join(map(repr, missing))}, which {model} "
+            f"does not offer; call its {hooks} there, or choose an encoding with other sites"
+        )

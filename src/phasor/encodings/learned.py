@@ -1,0 +1,96 @@
+"""A trained vector for each position, added to the embedding."""
+
+import math
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from phasor.encoding import PositionEncoding
+from phasor.encodings.additive import add_table
+from phasor.errors import ArgumentError, ArgumentTypeError, PositionRangeError
+from phasor.positions import check_positions
+
+
+@final
+class Learned(PositionEncoding):
+    """A trained vector for each position, added to the embedding.
+
+    The table ends. A position past it is an error, never the last row again.
+
+    Args:
+        num_positions: Rows of the table: positions 0 ... `num_positions - 1`.
+        dim: Width of the embedding.
+        rms: Root mean square of the initial entries, which are normal with mean 0. GPT-2 as
+            published has 0.01, its port in transformers 0.02.
+
+    Raises:
+        ArgumentError: A size or `rms` that is not positive.
+
+    Source:
+        Gehring et al. 2017, arXiv:1705.03122, section 3.1; used by BERT, GPT-2 and GPT-3.
+
+    Examples:
+        >>> encoding = phasor.Learned(512, 64)
+        >>> encoding.prepare(torch.arange(513))
+        Traceback (most recent call last):
+        phasor.errors.PositionRangeError: Learned has positions 0 to 511 but was asked for 512; ...
+    """
+
+    sites = frozenset({"embedding"})
+    paper = "arXiv:1705.03122"
+
+    def __init__(self, num_positions: int, dim: int, *, rms: float = 0.02) -> None:
+        super().__init__()
+        if num_positions < 1 or dim < 1:
+            raise ArgumentError(
+                f"Learned needs at least one position and one channel, got "
+                f"num_positions={num_positions}, dim={dim}"
+            )
+        if not (math.isfinite(rms) and rms > 0):
+            raise ArgumentError(f"rms must be positive, got {rms}; 0.02 is usual")
+        self.rms = rms
+        self.weight = nn.Parameter(torch.empty(num_positions, dim))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the table anew; also what gives it values after `to_empty`."""
+        nn.init.normal_(self.weight, std=self.rms)
+
+    def prepare(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        check_positions(positions, owner="Learned")
+        if positions.is_floating_point():
+            raise ArgumentTypeError(
+                f"Learned looks positions up in a table and takes integers, got {positions.dtype}; "
+                "call positions.long(), or choose an encoding that is defined between integers"
+            )
+        self._check_range(positions)
+        return nn.functional.embedding(positions.long(), self.weight)
+
+    def embed(self, x: Tensor, prepared: Tensor) -> Tensor:
+        return add_table(x, prepared, owner="Learned")
+
+    def extra_repr(self) -> str:
+        return f"num_positions={self.weight.shape[0]}, dim={self.weight.shape[1]}"
+
+    def _check_range(self, positions: Tensor) -> None:
+        if positions.numel() == 0 or positions.device.type == "meta":
+            return
+        last = self.weight.shape[0] - 1
+        advice = "make the table longer, or choose an encoding without an end"
+        if torch.compiler.is_compiling() or positions.device.type != "cpu":
+            # Reading the value would break the graph or wait for the device; this does neither.
+            inside = ((positions >= 0) & (positions <= last)).all()
+            torch._assert_async(inside, f"Learned has positions 0 to {last}; {advice}")
+            return
+        outside = positions[(positions < 0) | (positions > last)]
+        if outside.numel():
+            raise PositionRangeError(
+                f"Learned has positions 0 to {last} but was asked for {int(outside[0])}; {advice}"
+            )

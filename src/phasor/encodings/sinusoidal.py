@@ -1,0 +1,87 @@
+"""Sine and cosine of the position, added to the embedding."""
+
+import math
+from typing import final
+
+import torch
+from torch import Tensor
+
+from phasor.encoding import PositionEncoding, table_dtype
+from phasor.encodings.additive import add_table
+from phasor.errors import ArgumentError
+from phasor.rotary import Layout, cos_sin, geometric
+from phasor.rotary.layout import check_layout
+
+
+@final
+class Sinusoidal(PositionEncoding):
+    r"""Fixed sines and cosines of the position, added to the embedding.
+
+    Their wavelengths are spaced geometrically:
+    $\mathrm{PE}(m, 2p) = \sin(m\,\omega_p)$ and $\mathrm{PE}(m, 2p+1) = \cos(m\,\omega_p)$ with
+    $\omega_p = b^{-2p/d}$, for the layout `"interleaved"`.
+
+    Args:
+        dim: Width of the embedding, $d$; even.
+        base: $b$, 10 000 in the paper.
+        layout: `"interleaved"`: sine and cosine alternate, as in the paper. `"half"`: all sines,
+            then all cosines, as in tensor2tensor, fairseq and Marian.
+        rms: Root mean square of the entries. `None` keeps the plain sines and cosines, whose rms is
+            $\sqrt{1/2}$: far above a GPT-style embedding initialised at 0.02, which it then drowns.
+
+    Raises:
+        ArgumentError: Odd `dim`, `base` or `rms` not positive, unknown `layout`.
+
+    Source:
+        Vaswani et al. 2017, arXiv:1706.03762, section 3.5. The authors' code (tensor2tensor) has
+        the layout `"half"` and divides exponents by $d/2 - 1$ instead of $d/2$; this class keeps
+        the paper's exponents in both layouts.
+
+    Examples:
+        >>> encoding = phasor.Sinusoidal(4, base=100.0)
+        >>> x = torch.zeros(1, 2, 4, dtype=torch.float64)
+        >>> encoding.embed(x, encoding.prepare(torch.arange(2), dtype=x.dtype))[0, 0].tolist()
+        [0.0, 1.0, 0.0, 1.0]
+    """
+
+    sites = frozenset({"embedding"})
+    paper = "arXiv:1706.03762"
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        base: float = 10_000.0,
+        layout: Layout = "interleaved",
+        rms: float | None = None,
+    ) -> None:
+        super().__init__()
+        check_layout(layout)
+        if dim < 2 or dim % 2:
+            raise ArgumentError(f"dim must be even and at least 2 for Sinusoidal, got {dim}")
+        if rms is not None and not (math.isfinite(rms) and rms > 0):
+            raise ArgumentError(f"rms must be positive, got {rms}; None keeps plain sines")
+        self.dim = dim
+        self.layout: Layout = layout
+        self.frequencies = geometric(dim, base)
+        self.gain = 1.0 if rms is None else rms * math.sqrt(2.0)
+
+    def prepare(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        cos, sin = cos_sin(positions, self.frequencies, dtype=table_dtype(dtype))
+        if self.layout == "half":
+            table = torch.cat((sin, cos), dim=-1)
+        else:
+            table = torch.stack((sin, cos), dim=-1).flatten(-2)
+        return self.gain * table
+
+    def embed(self, x: Tensor, prepared: Tensor) -> Tensor:
+        return add_table(x, prepared, owner="Sinusoidal")
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, base={self.frequencies.base}, layout={self.layout!r}"

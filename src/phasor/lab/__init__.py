@@ -1,0 +1,1 @@
+"""The laboratory: trains small models that differ in their position encoding alone."""

@@ -1,0 +1,103 @@
+"""Fills the page."""
+
+import json
+from itertools import pairwise
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from phasor.lab.report.figures import FIGURES, colours
+from phasor.lab.verdict import BREAKS, HOLDS, rank
+
+
+def render_report(results: dict[str, Any]) -> str:
+    """One self-contained HTML page that shows `results`, as `summarise` made them."""
+    environment = Environment(
+        loader=PackageLoader("phasor.lab.report", "."),
+        autoescape=select_autoescape(["j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(nats=_nats, interval=_interval, size=_size, tiny=_tiny)
+    lengths = [str(length) for length in results["config"]["eval_lengths"]]
+    start = lengths[0]
+    ranked = sorted(
+        results["encodings"], key=lambda name: results["encodings"][name]["loss"][start]["mean"]
+    )
+    # Neighbours in the ranking at each length: the differences that its signs stand for.
+    steps = {}
+    for length in lengths:
+        order = rank(results, length).split(" ")[::2]
+        pairs = list(pairwise(order))
+        steps[length] = [
+            row
+            for row in results["differences"]
+            if row["length"] == length and (row["better"], row["worse"]) in pairs
+        ]
+    has_answers = any(summary["exact_match"] for summary in results["encodings"].values())
+    shown = set(FIGURES) - (
+        {"loss_against_position", "order_sensitivity"}
+        if has_answers
+        else {"exact_match_against_length"}
+    )
+    figures = {name: FIGURES[name](results).to_plotly_json() for name in FIGURES if name in shown}
+    return environment.get_template("report.html.j2").render(
+        results=results,
+        config=results["config"],
+        encodings=results["encodings"],
+        lengths=lengths,
+        ranked=ranked,
+        rankings={length: rank(results, length) for length in lengths},
+        steps=steps,
+        has_answers=has_answers,
+        colours=colours(results),
+        holds=HOLDS,
+        breaks=BREAKS,
+        figures=_script(figures),
+        plotly=Markup(get_plotlyjs()),
+    )
+
+
+def _script(value: object) -> Markup:
+    """`value` as JSON inside a script element, which `</` would end."""
+    return Markup(json.dumps(_without_template(value)).replace("</", "<\\/"))
+
+
+def _without_template(figures: object) -> object:
+    """Plotly's default template carries colours of one theme; the page sets its own."""
+    assert isinstance(figures, dict)
+    for figure in figures.values():
+        figure["layout"].pop("template", None)
+    return json.loads(json.dumps(figures, default=_plain))
+
+
+def _plain(value: object) -> object:
+    convert = getattr(value, "to_plotly_json", None) or getattr(value, "tolist", None)
+    if convert is None:
+        raise TypeError(f"cannot write {type(value).__name__} as JSON")
+    return convert()
+
+
+def _nats(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _interval(estimate: dict[str, Any], digits: int = 3) -> str:
+    """Half-width where the interval is symmetric, both bounds where it is not."""
+    low, high, mean = estimate["low"], estimate["high"], estimate["mean"]
+    if low is None or high is None:
+        return ""
+    if abs((high - mean) - (mean - low)) < 1e-9:
+        return f"± {high - mean:.{digits}f}"
+    return f"[{low:.2f}, {high:.2f}]"
+
+
+def _size(num_bytes: float) -> str:
+    return f"{num_bytes / 2**20:,.0f} MiB" if num_bytes < 2**33 else f"{num_bytes / 2**30:,.0f} GiB"
+
+
+def _tiny(value: float) -> str:
+    return f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.3g}"

@@ -1,0 +1,174 @@
+"""Trials in processes of their own: one thread each, as many at a time as asked for."""
+
+import multiprocessing
+import os
+import signal
+import traceback
+from collections import deque
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
+
+from phasor.errors import PhasorError
+from phasor.lab.config import TrialConfig
+from phasor.lab.text import Text
+from phasor.lab.trial import Trial
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial to run."""
+
+    encoding: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Started:
+    """A worker took up `job`."""
+
+    job: Job
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """`job` has trained for `step` steps; `loss` is the training loss since the last report."""
+
+    job: Job
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """`job` is done, and this is what it found."""
+
+    job: Job
+    trial: Trial
+
+
+Event = Started | Progressed | Finished
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """What went wrong in a worker, as text: an exception may not survive the journey."""
+
+    summary: str
+    details: str
+
+
+class TrialFailedError(PhasorError, RuntimeError):
+    """A trial ended without a result. `details` holds the worker's traceback, if there is one."""
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
+
+
+def default_workers(device: str, jobs: int) -> int:
+    """One per core that this process may use on the CPU, one in all on a GPU; no more than jobs."""
+    if device != "cpu":
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, jobs))
+
+
+def run_jobs(
+    jobs: Sequence[Job], config: TrialConfig, text: Text | None, workers: int
+) -> Generator[Event, None, None]:
+    """Run `jobs` in order, `workers` at a time, and yield what happens as it happens.
+
+    Each trial has a process and one thread of its own, so its numbers do not depend on `workers`,
+    and its peak of memory is its own. When the generator is closed, running trials are ended.
+
+    Raises:
+        TrialFailedError: A trial raised an error, or its process died.
+    """
+    context = _context()
+    waiting = deque(jobs)
+    running: dict[Connection, tuple[Job, BaseProcess]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                job = waiting.popleft()
+                receiver, sender = context.Pipe(duplex=False)
+                process = context.Process(
+                    target=_work, args=(sender, job, config, text), daemon=True
+                )
+                process.start()
+                sender.close()
+                running[receiver] = (job, process)
+                yield Started(job)
+            for receiver in wait(list(running)):
+                assert isinstance(receiver, Connection)
+                job, process = running[receiver]
+                try:
+                    message = receiver.recv()
+                except EOFError:
+                    process.join()
+                    raise TrialFailedError(_death(job, process.exitcode)) from None
+                if isinstance(message, _Failed):
+                    raise TrialFailedError(
+                        f"the trial of {job.encoding} with seed {job.seed} failed: "
+                        f"{message.summary}",
+                        message.details,
+                    )
+                yield message
+                if isinstance(message, Finished):
+                    receiver.close()
+                    process.join()
+                    del running[receiver]
+    finally:
+        for receiver, (_, process) in running.items():
+            process.kill()
+            process.join()
+            receiver.close()
+
+
+def _context() -> ForkServerContext | SpawnContext:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    # Imports cost seconds; the server pays once and each trial is forked from it.
+    context.set_forkserver_preload(["phasor.lab.workers_preload"])
+    return context
+
+
+def _work(sender: Connection, job: Job, config: TrialConfig, text: Text | None) -> None:
+    import torch
+
+    from phasor.lab.tasks import build_task
+    from phasor.lab.train import run_trial
+
+    # Ctrl-C goes to the parent, which ends the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+    def report(step: int, loss: float) -> None:
+        sender.send(Progressed(job, step, loss))
+
+    try:
+        task = build_task(
+            config.task,
+            text=text,
+            train_length=config.train_length,
+            max_length=config.eval_lengths[-1],
+        )
+        trial = run_trial(job.encoding, job.seed, task, config, report)
+        sender.send(Finished(job, trial))
+    except BrokenPipeError:
+        return  # The parent is gone, and with it everyone who wanted the result.
+    except Exception as error:
+        sender.send(_Failed(f"{type(error).__name__}: {error}", traceback.format_exc()))
+
+
+def _death(job: Job, exitcode: int | None) -> str:
+    how = f"exit status {exitcode}"
+    if exitcode is not None and exitcode < 0:
+        how = f"signal {signal.Signals(-exitcode).name}"
+        if -exitcode == signal.SIGKILL:
+            how += ", as when memory runs out"
+    return f"the process of {job.encoding} with seed {job.seed} died ({how})"

@@ -1,0 +1,81 @@
+"""Angles from positions, exact at any position."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from phasor.errors import ArgumentError
+from phasor.positions import check_positions
+from phasor.rotary.frequencies import Frequencies
+
+Precision = Literal["exact", "float32"]
+PRECISIONS: tuple[Precision, ...] = ("exact", "float32")
+
+_RADIANS_PER_FRACTION = 2 * math.pi / 2**64
+
+
+def cos_sin(
+    positions: Tensor,
+    frequencies: Frequencies,
+    *,
+    precision: Precision = "exact",
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor]:
+    r"""Cosine and sine of every pair's angle at every position.
+
+    Integer positions are multiplied by the frequencies in fixed point, where whole turns drop out
+    by themselves; the rest is at most half a turn and its cosine is exact to the rounding of
+    `dtype`. Float positions are multiplied in float64.
+
+    Args:
+        positions: Integers or floats, `[...]` for one axis or `[..., axes]` for several.
+        frequencies: What each pair turns per unit of position.
+        precision: `"exact"`, or `"float32"` for the product of float32 position and float32
+            frequency that transformers and most checkpoints were trained with, whose error grows
+            with the position.
+        dtype: Of the result: float32 or float64. Tables in half precision are refused: they err
+            by 2e-3 at every position.
+
+    Returns:
+        `cos` and `sin`, each `[..., pairs]`, in `dtype`, on the device of `positions`.
+
+    Raises:
+        ArgumentError: Unknown `precision`, unsuitable `dtype`, or positions of a wrong shape.
+
+    Examples:
+        >>> cos, sin = phasor.cos_sin(torch.arange(3), phasor.geometric(4, base=100.0))
+        >>> cos.shape
+        torch.Size([3, 2])
+    """
+    check_precision(precision)
+    if dtype not in (torch.float32, torch.float64):
+        raise ArgumentError(
+            f"cos and sin come in float32 or float64, got dtype={dtype}; keep the tables in "
+            "float32 and let the rotation round its result once"
+        )
+    check_positions(positions, axes=frequencies.axes, owner="cos_sin")
+    angles = _angles(positions, frequencies, precision)
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+def check_precision(precision: str) -> None:
+    """Raise unless `precision` is one of the two that exist."""
+    if precision not in PRECISIONS:
+        raise ArgumentError(f"precision must be one of {list(PRECISIONS)}, got {precision!r}")
+
+
+def _angles(positions: Tensor, frequencies: Frequencies, precision: Precision) -> Tensor:
+    """Angles in radians, `[..., pairs]`; float32 or float64 as `precision` asks."""
+    if frequencies.axes == 1:
+        positions = positions.unsqueeze(-1)
+    positions = positions.unsqueeze(-1)
+    # A product and a sum, never a matmul: TF32 and autocast round the operands of a matmul.
+    if precision == "float32":
+        inv_freq = frequencies.inv_freq.to(positions.device, torch.float32)
+        return (positions.float() * inv_freq).sum(-2)
+    if positions.is_floating_point():
+        return (positions.double() * frequencies.inv_freq.to(positions.device)).sum(-2)
+    fraction = (positions.long() * frequencies.turns.to(positions.device)).sum(-2)
+    return fraction.double() * _RADIANS_PER_FRACTION

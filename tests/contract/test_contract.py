@@ -1,0 +1,274 @@
+"""What every encoding owes its users, whatever it is. See `cases.py` for the list."""
+
+import copy
+import io
+import pickle
+
+import pytest
+import torch
+from contract.cases import CASES, HEAD_DIM, HEADS, LONGEST, Layer, embeddings
+from torch import Tensor
+from torch.testing import assert_close
+
+import phasor
+
+EXACT = {"rtol": 1e-12, "atol": 1e-12}
+DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
+
+
+@pytest.fixture(params=CASES)
+def layer(request: pytest.FixtureRequest) -> Layer:
+    return Layer(CASES[request.param]()).double()
+
+
+def positions_of(x: Tensor, start: int = 0) -> Tensor:
+    return torch.arange(start, start + x.shape[1])
+
+
+def relative(layer: Layer) -> bool:
+    return "embedding" not in layer.encoding.sites
+
+
+class TestShapesAndDtypes:
+    @pytest.mark.parametrize("dtype", DTYPES, ids=str)
+    @pytest.mark.parametrize(("batch", "seq"), [(2, 13), (1, 1), (0, 5), (2, 63)])
+    def test_keeps_shape_and_dtype(
+        self, layer: Layer, dtype: torch.dtype, batch: int, seq: int
+    ) -> None:
+        x = embeddings(batch, seq, dtype)
+        out = layer.to(dtype)(x, positions_of(x))
+        assert out.shape == (batch, HEADS, seq, HEAD_DIM)
+        assert out.dtype == dtype
+        assert bool(out.isfinite().all())
+
+    @pytest.mark.parametrize(
+        ("dtype", "tolerance"),
+        [(torch.float32, 2e-6), (torch.bfloat16, 4e-2), (torch.float16, 5e-3)],
+        ids=str,
+    )
+    def test_low_precision_is_near_float64(
+        self, layer: Layer, dtype: torch.dtype, tolerance: float
+    ) -> None:
+        if isinstance(layer.encoding, phasor.Rotary) and layer.encoding.precision == "float32":
+            tolerance = max(tolerance, 1e-5)
+        x = embeddings(dtype=dtype)
+        expected = copy.deepcopy(layer).to(dtype).double()(x.double(), positions_of(x))
+        out = layer.to(dtype)(x, positions_of(x))
+        assert_close(out.double(), expected, rtol=tolerance, atol=tolerance)
+
+    def test_batched_positions_equal_each_row_alone(self, layer: Layer) -> None:
+        x = embeddings()
+        positions = torch.stack((positions_of(x), positions_of(x, start=7)))
+        out = layer(x, positions)
+        for row in range(2):
+            assert_close(out[row : row + 1], layer(x[row : row + 1], positions[row]), **EXACT)
+
+    def test_non_contiguous_input(self, layer: Layer) -> None:
+        x = embeddings()
+        strided = x.repeat_interleave(2, -1)[..., ::2]
+        assert not strided.is_contiguous()
+        assert_close(layer(strided, positions_of(x)), layer(x, positions_of(x)), **EXACT)
+
+
+class TestGradients:
+    def test_gradcheck(self, layer: Layer) -> None:
+        x = embeddings(1, 3).requires_grad_()
+        assert torch.autograd.gradcheck(
+            lambda x, *_: layer(x, positions_of(x)), (x, *layer.parameters())
+        )
+
+    @pytest.mark.parametrize("causal", [True, False])
+    def test_fused_attention_equals_reference(self, layer: Layer, causal: bool) -> None:
+        x = embeddings().requires_grad_()
+        weight = torch.randn(2, HEADS, 13, HEAD_DIM, dtype=torch.float64)
+        inputs = (x, *layer.parameters())
+        found = {}
+        for impl in ("sdpa", "reference"):
+            out = layer(x, positions_of(x), causal=causal, impl=impl)
+            found[impl] = (out, *torch.autograd.grad((out * weight).sum(), inputs))
+        for fused, reference in zip(found["sdpa"], found["reference"], strict=True):
+            assert_close(fused, reference, **EXACT)
+
+
+class TestCompile:
+    @pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+    def test_one_graph_and_the_same_numbers(self, layer: Layer, backend: str) -> None:
+        layer.float()
+        compiled = torch.compile(layer, fullgraph=True, backend=backend)
+        for seq in (13, 21):  # the second length compiles with a symbolic shape
+            x = embeddings(seq=seq, dtype=torch.float32).requires_grad_()
+            inputs = (x, *layer.parameters())
+            eager, once = layer(x, positions_of(x)), compiled(x, positions_of(x))
+            assert_close(once, eager, rtol=1e-4, atol=1e-5)
+            wanted = torch.autograd.grad(eager.square().sum(), inputs)
+            for got, want in zip(
+                torch.autograd.grad(once.square().sum(), inputs), wanted, strict=True
+            ):
+                assert_close(got, want, rtol=1e-3, atol=1e-4)
+
+
+class TestSurvives:
+    """Nothing that is done to a module may reach its angles, slopes or buckets."""
+
+    def check(self, layer: Layer, other: Layer) -> None:
+        x = embeddings()
+        assert_close(other(x, positions_of(x)), layer(x, positions_of(x)), rtol=0, atol=0)
+
+    def test_state_dict_holds_parameters_alone(self, layer: Layer) -> None:
+        assert layer.encoding.state_dict().keys() == dict(layer.encoding.named_parameters()).keys()
+        assert not list(layer.encoding.buffers())
+
+    def test_state_dict_round_trip(self, layer: Layer, request: pytest.FixtureRequest) -> None:
+        file = io.BytesIO()
+        torch.save(layer.state_dict(), file)
+        file.seek(0)
+        other = Layer(CASES[request.node.callspec.params["layer"]]()).double()
+        other.load_state_dict(torch.load(file, weights_only=True))
+        self.check(layer, other)
+
+    def test_deepcopy(self, layer: Layer) -> None:
+        self.check(layer, copy.deepcopy(layer))
+
+    def test_pickle(self, layer: Layer) -> None:
+        self.check(layer, pickle.loads(pickle.dumps(layer)))
+
+    def test_meta_then_to_empty(self, layer: Layer, request: pytest.FixtureRequest) -> None:
+        with torch.device("meta"):
+            other = Layer(CASES[request.node.callspec.params["layer"]]()).double()
+        other = other.to_empty(device="cpu")
+        other.load_state_dict(layer.state_dict())
+        self.check(layer, other)
+
+    @pytest.mark.parametrize(
+        "cast",
+        [
+            lambda module: module.to(torch.bfloat16),
+            lambda module: module.half(),
+            lambda module: module.bfloat16(),
+            lambda module: module.float(),
+            lambda module: module.to("cpu", torch.float16),
+            lambda module: module.to(torch.empty(1, dtype=torch.bfloat16)),
+            lambda module: module.to(memory_format=torch.channels_last),
+        ],
+        ids=["to-bfloat16", "half", "bfloat16", "float", "to-device-dtype", "to-tensor", "format"],
+    )
+    def test_casts(self, layer: Layer, cast: object) -> None:
+        assert callable(cast)
+        other = cast(copy.deepcopy(layer)).double()
+        other.load_state_dict(layer.state_dict())  # parameters are rounded, and rightly so
+        self.check(layer, other)
+
+    def test_autocast(self, layer: Layer) -> None:
+        x = embeddings(dtype=torch.float32)
+        layer.float()
+        plain = layer.encoding.prepare(positions_of(x))
+        with torch.autocast("cpu", torch.bfloat16):
+            cast = layer.encoding.prepare(positions_of(x))
+        assert_close(cast, plain, rtol=0, atol=0)
+
+
+class TestPositions:
+    def test_decode_equals_prefill(self, layer: Layer) -> None:
+        x = embeddings()
+        positions = positions_of(x)
+        prefill = layer(x, positions)
+        cache, steps = None, []
+        for at in range(x.shape[1]):
+            out, cache = layer.decode(x[:, at : at + 1], positions[at : at + 1], cache)
+            steps.append(out)
+        assert_close(torch.cat(steps, 2), prefill, **EXACT)
+
+    def test_chunks_equal_the_whole(self, layer: Layer) -> None:
+        """`attention` with positions of its own for queries and for the keys so far."""
+        x, encoding = embeddings(), layer.encoding
+        positions = positions_of(x)
+        embedded = encoding.embed(x, encoding.prepare(positions, dtype=x.dtype))
+        query, key, value = layer.project(embedded)
+        parts = []
+        for start, end in ((0, 5), (5, 6), (6, 13)):
+            prepared = encoding.prepare(
+                positions[start:end], key_positions=positions[:end], dtype=x.dtype
+            )
+            parts.append(
+                phasor.attention(
+                    query[:, :, start:end],
+                    key[:, :, :end],
+                    value[:, :, :end],
+                    encoding,
+                    prepared=prepared,
+                )
+            )
+        assert_close(torch.cat(parts, 2), layer(x, positions), **EXACT)
+
+    @pytest.mark.parametrize("side", ["left", "right"])
+    def test_padded_equals_unpadded(self, layer: Layer, side: str) -> None:
+        x = embeddings(batch=3)
+        lengths = [13, 9, 1]
+        real = torch.zeros(3, 13, dtype=torch.bool)
+        for row, length in enumerate(lengths):
+            real[row, slice(13 - length, 13) if side == "left" else slice(length)] = True
+        padded = x.masked_fill(~real[..., None], 1e3)
+        out = layer(padded, phasor.positions.from_mask(real), mask=real[:, None, None, :])
+        for row, length in enumerate(lengths):
+            alone = x[row, real[row]][None]
+            assert_close(out[row, :, real[row]][None], layer(alone, torch.arange(length)), **EXACT)
+
+    def test_packed_equals_unpacked(self, layer: Layer) -> None:
+        x = embeddings(batch=1)
+        lengths = torch.tensor([4, 1, 8])
+        positions, documents = phasor.positions.packed(lengths)
+        out = layer(x, positions, mask=phasor.positions.same_document(documents))
+        for document in range(3):
+            inside = documents == document
+            alone = layer(x[:, inside], torch.arange(int(lengths[document])))
+            assert_close(out[:, :, inside], alone, **EXACT)
+
+    def test_a_shift_of_all_positions(self, layer: Layer) -> None:
+        x = embeddings()
+        near, far = layer(x, positions_of(x)), layer(x, positions_of(x, start=40))
+        if relative(layer):
+            tolerance = 1e-4 if "float32" in repr(layer.encoding) else 1e-9
+            assert_close(far, near, rtol=tolerance, atol=tolerance)
+        else:
+            assert (far - near).abs().max() > 1e-2
+
+    def test_order_matters(self, layer: Layer) -> None:
+        """Swapping two earlier tokens changes the last output, except without any encoding."""
+        x = embeddings()
+        swapped = x[:, [1, 0, *range(2, 13)]]
+        change = (layer(swapped, positions_of(x)) - layer(x, positions_of(x)))[:, :, -1].abs().max()
+        if layer.encoding.sites:
+            assert change > 1e-3
+        else:
+            assert change < 1e-12
+
+    @pytest.mark.parametrize("dtype", [torch.int32, torch.int16, torch.uint8, torch.float32])
+    def test_dtype_of_positions(self, layer: Layer, dtype: torch.dtype) -> None:
+        x = embeddings()
+        if dtype.is_floating_point and isinstance(layer.encoding, phasor.Learned):
+            with pytest.raises(phasor.errors.ArgumentTypeError, match=r"positions\.long\(\)"):
+                layer(x, positions_of(x).to(dtype))
+            return
+        out = layer(x, positions_of(x).to(dtype))
+        assert_close(out, layer(x, positions_of(x)), rtol=1e-12, atol=1e-12)
+
+
+class TestRefuses:
+    def test_positions_of_another_length(self, layer: Layer) -> None:
+        if not layer.encoding.sites:
+            pytest.skip("NoPE has no use for positions")
+        x = embeddings()
+        with pytest.raises(phasor.errors.ArgumentError, match=r"positions|12"):
+            layer(x, torch.arange(12))
+
+    def test_positions_that_are_no_tensor(self, layer: Layer) -> None:
+        if not layer.encoding.sites:
+            pytest.skip("NoPE has no use for positions")
+        with pytest.raises(phasor.errors.ArgumentTypeError, match=r"torch\.as_tensor"):
+            layer.encoding.prepare([0, 1, 2])
+
+    def test_a_mask_as_positions(self, layer: Layer) -> None:
+        if not layer.encoding.sites:
+            pytest.skip("NoPE has no use for positions")
+        with pytest.raises(phasor.errors.ArgumentTypeError, match="from_mask"):
+            layer.encoding.prepare(torch.ones(2, LONGEST, dtype=torch.bool))

@@ -49,7 +49,8 @@ def load_text(path: Path | None = None) -> Text:
     """Read the text of `path`, or of the standard library of the running Python.
 
     A file is held out if the hash of its name falls into the lowest tenth. With fewer than 20
-    files that would be a lottery: then the last tenth of each is held out.
+    files that would be a lottery: then the last tenth of each is held out. Empty files are left
+    out, and so are copies of a file.
 
     Args:
         path: A file, or a folder whose files are read in the order of their names, hidden ones
@@ -79,7 +80,9 @@ def load_text(path: Path | None = None) -> Text:
     else:
         raise ArgumentError(f"there is no text at {path}; pass a file or a folder of files")
     documents = {file.relative_to(root).as_posix(): _read(file) for file in files}
-    documents = {name: data for name, data in sorted(documents.items()) if data}
+    # A copy of a document could otherwise be both trained on and held out.
+    unique = {data: name for name, data in sorted(documents.items(), reverse=True) if data}
+    documents = dict(sorted((name, data) for data, name in unique.items()))
     if not documents:
         raise ArgumentError(f"there is no text in {source}: every file is empty, or there is none")
     return _split(documents, source)

@@ -1,0 +1,98 @@
+"""Intervals against tables, and the sentences made of them."""
+
+import math
+
+import pytest
+import torch
+from scipy import stats
+
+from phasor.lab.statistics import mean_interval, paired_difference, share_interval
+from phasor.lab.verdict import beyond, verdict
+
+
+def test_t_interval_of_three_values() -> None:
+    """t for 2 degrees of freedom and 95 % is 4.302653 in every table."""
+    estimate = mean_interval([1.0, 2.0, 4.0])
+    half = 4.302653 * math.sqrt(7 / 3) / math.sqrt(3)
+    assert estimate.mean == pytest.approx(7 / 3)
+    assert estimate.high == pytest.approx(7 / 3 + half, rel=1e-6)
+    assert estimate.low == pytest.approx(7 / 3 - half, rel=1e-6)
+
+
+def test_coverage_is_what_it_says_even_with_three_values() -> None:
+    draws = torch.randn(4000, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    inside = [estimate.low < 0 < estimate.high for estimate in map(mean_interval, draws.tolist())]
+    assert 0.935 < sum(inside) / len(inside) < 0.965
+
+
+def test_one_value_has_no_interval() -> None:
+    estimate = mean_interval([1.5])
+    assert (estimate.mean, estimate.low, estimate.high) == (1.5, None, None)
+    assert not estimate.excludes_zero
+
+
+def test_equal_values_have_an_interval_of_no_width() -> None:
+    estimate = mean_interval([2.0, 2.0, 2.0])
+    assert (estimate.low, estimate.high) == (2.0, 2.0)
+
+
+def test_pairing_removes_what_the_seeds_share() -> None:
+    first, second = [1.0, 2.0, 3.0], [1.1, 2.11, 3.09]
+    assert paired_difference(first, second).excludes_zero
+    assert stats.ttest_ind(first, second).pvalue > 0.5
+
+
+def test_shares_at_the_edge_keep_an_interval() -> None:
+    """Wilson's bound for 256 of 256 is 256 / (256 + 1.96^2)."""
+    estimate = share_interval([1.0, 1.0, 1.0], 256)
+    assert estimate.mean == 1.0
+    assert estimate.low == pytest.approx(256 / (256 + 1.959964**2), rel=1e-6)
+    assert share_interval([0.0, 1.0], 256).low == pytest.approx(0.0)
+
+
+def change(mean: float, half: float) -> dict[str, float | None]:
+    return {"mean": mean, "low": mean - half, "high": mean + half}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"128": change(-0.03, 0.01), "256": change(0.02, 0.05)}, "holds to 256 (+0.02)"),
+        (
+            {"128": change(0.9, 0.1), "256": change(1.1, 0.2)},
+            "breaks at once (+0.90 at 128, +1.10 at 256)",
+        ),
+        (
+            {"128": change(0.04, 0.03), "256": change(1.0, 0.2), "512": change(1.1, 0.2)},
+            "holds to 128 and breaks (+1.00 at 256, +1.10 at 512)",
+        ),
+        ({"128": change(0.1, 0.05), "256": change(0.2, 0.05)}, "drifts (+0.20 at 256)"),
+        ({"128": change(0.2, 0.5)}, "is undecided (+0.20 [-0.30, +0.70])"),
+        ({"128": {"mean": 0.5, "low": None, "high": None}}, "changes by +0.50 at 128"),
+    ],
+)
+def test_words_for_what_happens_past_the_training_length(
+    changes: dict[str, dict[str, float | None]], expected: str
+) -> None:
+    assert beyond(changes) == expected
+
+
+def test_a_tie_is_called_a_tie() -> None:
+    results = {
+        "config": {"train_length": 8, "eval_lengths": [8], "seeds": [0, 1, 2]},
+        "unit": "byte",
+        "encodings": {
+            "a": {"loss": {"8": {"mean": 2.0}}, "exact_match": {}},
+            "b": {"loss": {"8": {"mean": 1.0}}, "exact_match": {}},
+            "c": {"loss": {"8": {"mean": 2.1}}, "exact_match": {}},
+        },
+        "differences": [
+            {"length": "8", "better": "b", "worse": "a", "tie": False},
+            {"length": "8", "better": "a", "worse": "c", "tie": True},
+            {"length": "8", "better": "b", "worse": "c", "tie": False},
+        ],
+        "changes": {},
+    }
+    assert verdict(results) == (
+        "At the training length of 8: b < a = c (b at 1.000 nats per byte)."
+    )

@@ -1,0 +1,117 @@
+"""One trial: repeatable to the bit, fair, and measured by what is known."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+import phasor
+from phasor.encodings import catalogue
+from phasor.lab import measure
+from phasor.lab.config import TrialConfig
+from phasor.lab.model import Decoder
+from phasor.lab.tasks import build_task
+from phasor.lab.text import Text
+from phasor.lab.train import _parameter_groups, run_trial
+from phasor.lab.trial import Trial
+
+UNREPEATABLE = {"tokens_per_second": 0.0, "peak_memory": 0, "seconds": 0.0}
+
+
+def trial(name: str, config: TrialConfig, text: Text, seed: int = 0) -> Trial:
+    task = build_task(
+        config.task,
+        text=text,
+        train_length=config.train_length,
+        max_length=config.eval_lengths[-1],
+    )
+    return run_trial(name, seed, task, config, lambda step, loss: None)
+
+
+@pytest.mark.parametrize("name", ["rotary", "learned"])
+def test_same_seed_same_numbers(name: str, config: TrialConfig, text: Text) -> None:
+    first, second = (replace(trial(name, config, text), **UNREPEATABLE) for _ in range(2))
+    assert first == second
+    assert replace(trial(name, config, text, seed=1), **UNREPEATABLE) != first
+
+
+@pytest.mark.parametrize("name", catalogue.CATALOGUE)
+def test_measures_every_encoding(name: str, config: TrialConfig, text: Text) -> None:
+    found = trial(name, config, text)
+    sites = catalogue.CATALOGUE[name].sites
+    assert found.train_loss < found.train_loss_curve[0]
+    assert set(found.loss) == {"16", "32"}
+    assert found.exact_match == {}
+    assert len(found.position_loss) == 32
+    assert found.order_distance == [1, 2, 4, 8]
+    assert all(0 <= value <= 1 for value in found.order_sensitivity)
+    assert found.tokens_per_second > 0
+    assert (found.embedding_gain is not None) == ("embedding" in sites)
+    assert (found.query_key_gain is not None) == ("query_key" in sites)
+    if "embedding" in sites:
+        assert found.shift_spread > 0.01
+        assert found.norm_error > 0.05
+        assert found.additive_ratio == pytest.approx(1.0, rel=0.15)
+    else:
+        assert found.shift_spread < 1e-12
+        assert found.norm_error < 1e-12
+        assert found.additive_ratio is None
+
+
+def test_algorithmic_trial(config: TrialConfig, text: Text) -> None:
+    found = trial("none", replace(config, task="count"), text)
+    assert set(found.exact_match) == {"16", "32"}
+    assert found.position_loss == []
+    assert all(0 <= found.exact_match[n] <= found.token_accuracy[n] <= 1 for n in ("16", "32"))
+
+
+def test_score_parameters_learn_faster(config: TrialConfig) -> None:
+    class LearnedBias(phasor.PositionEncoding):
+        sites = frozenset({"score"})
+        paper = "none"
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(2))
+
+        def prepare(self, positions: Tensor, **_: object) -> None:
+            return None
+
+        def score_mod(self, prepared: object) -> phasor.encoding.ScoreMod:
+            return lambda score, batch, head, i, j: score + self.weight[head]
+
+    model = Decoder(LearnedBias(), vocab_size=9, width=16, num_layers=1, num_heads=2)
+    groups = _parameter_groups(model, config)
+    assert [group["lr"] for group in groups] == [3e-3, 3e-3, 3e-2]
+    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
+    for name in ("learned", "rotary"):
+        encoding = catalogue.build(name, config.shape(32))
+        model = Decoder(encoding, vocab_size=9, width=16, num_layers=1, num_heads=2)
+        assert {group["lr"] for group in _parameter_groups(model, config)} == {3e-3}
+
+
+class Constant(torch.nn.Module):
+    """Predicts the same token everywhere."""
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.logits.expand(*tokens.shape, -1)
+
+
+def test_scores_are_those_of_a_model_whose_answers_are_known() -> None:
+    from phasor.lab.tasks import Batch
+
+    targets = torch.tensor([[0, 1, 1], [1, 1, 1]])
+    scored = torch.tensor([[False, True, True], [True, True, False]])
+    batch = Batch(torch.zeros(2, 3, dtype=torch.long), targets, scored)
+    model = Constant(torch.tensor([0.0, 2.0]))
+    found = measure.score(measure.predict(model, batch), batch)
+    assert found.loss == pytest.approx(torch.tensor([2.0]).neg().exp().log1p().item(), rel=1e-6)
+    assert (found.token_accuracy, found.exact_match) == (1.0, 1.0)
+    wrong = Batch(batch.tokens, targets, torch.tensor([[True] * 3, [True] * 3]))
+    found = measure.score(measure.predict(model, wrong), wrong)
+    assert (found.token_accuracy, found.exact_match) == (pytest.approx(5 / 6), 0.5)

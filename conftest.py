@@ -1,6 +1,7 @@
 """Shared by the tests and by the examples in docstrings and documents."""
 
 from collections.abc import Iterator
+from doctest import ELLIPSIS
 
 import pytest
 import torch
@@ -10,8 +11,6 @@ from sybil.parsers.rest import DocTestParser
 
 import phasor
 
-OPTIONS = 8  # doctest.ELLIPSIS
-
 
 def _namespace(namespace: dict[str, object]) -> None:
     torch.manual_seed(0)
@@ -19,7 +18,10 @@ def _namespace(namespace: dict[str, object]) -> None:
 
 
 _docstrings = Sybil(
-    parsers=[DocTestParser(optionflags=OPTIONS)], patterns=["src/**/*.py"], setup=_namespace
+    path="src",
+    parsers=[DocTestParser(optionflags=ELLIPSIS)],
+    patterns=["*.py"],
+    setup=_namespace,
 )
 _documents = Sybil(parsers=[PythonCodeBlockParser()], patterns=["*.md"], setup=_namespace)
 pytest_collect_file = (_docstrings + _documents).pytest()

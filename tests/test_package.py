@@ -1,0 +1,110 @@
+"""The package as a whole: its names, its weight, its promises."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import phasor
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    return done.stdout.strip()
+
+
+def test_public_names() -> None:
+    """Other people's scripts rely on these."""
+    found = run("import phasor; print(*sorted(n for n in vars(phasor) if not n.startswith('_')))")
+    modules = {"encoding", "encodings", "errors", "kernels", "positions", "rotary"}
+    assert set(found.split()) - modules == {
+        "ALiBi",
+        "Compose",
+        "Frequencies",
+        "Learned",
+        "NoPE",
+        "PositionEncoding",
+        "Rotary",
+        "Sinusoidal",
+        "attention",
+        "cos_sin",
+        "geometric",
+        "require_sites",
+        "rotate",
+    }
+
+
+def test_every_public_object_is_documented_with_its_source() -> None:
+    for name in ("ALiBi", "Learned", "NoPE", "Rotary", "Sinusoidal", "geometric", "rotate"):
+        doc = getattr(phasor, name).__doc__
+        assert doc
+        assert "arXiv" in doc, name
+
+
+def test_import_needs_torch_alone() -> None:
+    loaded = run(
+        "import torch, sys; before = set(sys.modules); import phasor; "
+        "print(sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
+    )
+    assert loaded == "['phasor']"
+
+
+def test_import_is_cheap() -> None:
+    code = (
+        "import torch, time; start = time.perf_counter(); import phasor; "
+        "print(time.perf_counter() - start)"
+    )
+    assert min(float(run(code)) for _ in range(3)) < 0.05
+
+
+def test_the_command_says_what_to_install_where_its_extra_is_missing() -> None:
+    code = (
+        "import sys; sys.modules['typer'] = None; sys.argv = ['phasor', 'encodings']; "
+        "from phasor.__main__ import main\n"
+        "try:\n    main()\nexcept SystemExit as error:\n    print(error)"
+    )
+    assert run(code).endswith("pip install 'phasor[lab]'")
+
+
+def readme_commands() -> list[str]:
+    text = (ROOT / "README.md").read_text()
+    return [line for line in text.splitlines() if line.startswith("python3 -m venv")]
+
+
+def test_readme_has_one_line_to_run_and_one_to_test() -> None:
+    run_line, test_line = readme_commands()
+    assert run_line.endswith("phasor compare")
+    assert test_line.endswith("pytest")
+
+
+def test_ci_runs_the_test_line_of_the_readme() -> None:
+    script = (ROOT / ".ci" / "run").read_text()
+    assert readme_commands()[1] in script.splitlines()
+
+
+def test_constraints_pin_everything_that_the_extras_name() -> None:
+    tomllib = pytest.importorskip("tomllib")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    pinned = {
+        line.split("==")[0].lower()
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
+    wanted = {
+        requirement.split(">=")[0].split("[")[0].lower()
+        for name in ("lab", "dev", "docs")
+        for requirement in [*extras[name], *project["dependencies"]]
+    } - {"phasor"}
+    assert wanted <= pinned
+
+
+@pytest.mark.parametrize("name", ["src", "tests", "benchmarks"])
+def test_files_are_small(name: str) -> None:
+    for file in (ROOT / name).rglob("*.py"):
+        assert len(file.read_text().splitlines()) <= 400, file

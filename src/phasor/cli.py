@@ -201,7 +201,10 @@ def compare(
     if as_json:
         typer.echo(json.dumps(results, indent=1))
     console.print(results_table(results))
-    console.print(results["verdict"], soft_wrap=True, highlight=False, markup=False)
+    # A pipe gets whole lines, a terminal lines that break between words.
+    console.print(
+        results["verdict"], soft_wrap=not console.is_terminal, highlight=False, markup=False
+    )
     console.print(
         f"\nReport: {folder / 'report.html'} (open it in a browser)",
         soft_wrap=True,

@@ -156,6 +156,16 @@ def test_a_worker_that_dies_is_reported_and_nothing_is_lost(
     assert "Traceback" not in stderr
 
 
+def test_training_that_diverges_is_reported(folder_of_text: Path, tmp_path: Path) -> None:
+    run = phasor(
+        "compare", *SMALL, f"--text={folder_of_text}", f"--out={tmp_path}", "--learning-rate=1e30"
+    )
+    assert run.returncode == 1
+    assert "the training loss became nan by step" in run.stderr
+    assert "give a lower learning rate than 1e+30; finished trials are kept" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -212,4 +212,4 @@ def _text(estimate: Estimate, *, symmetric: bool) -> str:
 
 
 def _short(number: float) -> str:
-    return f"{number:.0f}" if number < 1000 else f"{number / 1000:.3g}k"
+    return f"{number:.0f}" if number < 1000 else f"{number / 1000:,.0f}k"

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from phasor.encoding import PositionEncoding
 from phasor.encodings.catalogue import build
+from phasor.errors import ArgumentError
 from phasor.lab import measure
 from phasor.lab.config import TrialConfig
 from phasor.lab.memory import MemoryMeter
@@ -53,6 +54,9 @@ def run_trial(encoding: str, seed: int, task: Task, config: TrialConfig, report:
         task: What to learn.
         config: Everything else.
         report: Told of progress.
+
+    Raises:
+        ArgumentError: Training diverged.
     """
     start = time.perf_counter()
     num_positions = task.num_positions(config.eval_lengths[-1])
@@ -107,6 +111,11 @@ def train(
         since += 1
         if since == _STEPS_PER_REPORT or step == config.steps:
             mean = total.item() / since
+            if not math.isfinite(mean):
+                raise ArgumentError(
+                    f"the training loss became {mean} by step {step}; give a lower learning rate "
+                    f"than {config.learning_rate}"
+                )
             speeds.append(tokens / (time.perf_counter() - clock))
             steps.append(step)
             losses.append(mean)

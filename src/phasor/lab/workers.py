@@ -161,6 +161,8 @@ def _work(sender: Connection, job: Job, config: TrialConfig, text: Text | None) 
         sender.send(Finished(job, trial))
     except BrokenPipeError:
         return  # The parent is gone, and with it everyone who wanted the result.
+    except PhasorError as error:
+        sender.send(_Failed(str(error), details=""))
     except Exception as error:
         sender.send(_Failed(f"{type(error).__name__}: {error}", traceback.format_exc()))
 

@@ -89,7 +89,20 @@ def learning_curves(results: Results) -> go.Figure:
     """Training loss by step."""
     figure = _curves(results, "learning_curve")
     figure.update_xaxes(title="step", rangemode="tozero")
-    figure.update_yaxes(title=f"training loss (nats per {results['unit']})")
+    # The first steps fall from the same height for all and would flatten everything after them.
+    late = [
+        mean
+        for summary in results["encodings"].values()
+        for at, mean in zip(
+            summary["learning_curve"]["at"], summary["learning_curve"]["mean"], strict=True
+        )
+        if at > results["config"]["steps"] / 10
+    ]
+    room = 0.1 * (max(late) - min(late))
+    figure.update_yaxes(
+        title=f"training loss (nats per {results['unit']})",
+        range=[min(late) - room, max(late) + room],
+    )
     return figure
 
 

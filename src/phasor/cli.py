@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from phasor import __version__
 from phasor.errors import ArgumentError, PhasorError
 
 app = typer.Typer(
@@ -28,9 +29,21 @@ _DEFAULT_ENCODINGS = "none,sinusoidal,learned,rotary,alibi"
 _USAGE_ERROR, _FAILURE, _INTERRUPTED = 2, 1, 130
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"phasor {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _phasor() -> None:
-    # A callback keeps the verb in the command line even where there is only one.
+def _phasor(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
     pass
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from phasor import __version__
 from phasor.cli import app
 
 SMALL = (
@@ -240,6 +241,10 @@ def test_the_list_of_encodings() -> None:
     assert learned["paper"] == "arXiv:1705.03122"
     table = phasor("encodings").stdout
     assert all(row["name"] in table and row["paper"] in table for row in rows)
+
+
+def test_version() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"phasor {__version__}\n"
 
 
 def test_help_teaches() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import accelerate
 import pytest
 import torch
 from torch import Tensor
@@ -89,6 +90,30 @@ def test_score_parameters_learn_faster(config: TrialConfig) -> None:
         encoding = catalogue.build(name, config.shape(32))
         model = Decoder(encoding, vocab_size=9, width=16, num_layers=1, num_heads=2)
         assert {group["lr"] for group in _parameter_groups(model, config)} == {3e-3}
+
+
+def test_trained_in_bfloat16_it_is_measured_in_float32(
+    config: TrialConfig, text: Text, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def watch(self: Decoder, tokens: Tensor, *rest: object) -> Tensor:
+        out = forward(self, tokens, *rest)
+        seen.append((self.training, out.dtype, torch.is_autocast_enabled("cpu")))
+        return out
+
+    forward = Decoder.forward
+    monkeypatch.setattr(Decoder, "forward", watch)
+    monkeypatch.setattr(
+        "phasor.lab.train.Accelerator",
+        lambda **_: accelerate.Accelerator(cpu=True, mixed_precision="bf16"),
+    )
+    accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)
+    try:
+        trial("rotary", config, text)
+    finally:
+        accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)
+    assert set(seen) == {(True, torch.bfloat16, True), (False, torch.float32, False)}
 
 
 class Constant(torch.nn.Module):

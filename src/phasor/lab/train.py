@@ -75,6 +75,8 @@ def run_trial(encoding: str, seed: int, task: Task, config: TrialConfig, report:
     ).to(accelerator.device)
     ratio = measure.additive_ratio(model, task.num_positions(config.train_length))
     training = train(model, task, config, seed, accelerator, report)
+    # Accelerate made `forward` run in mixed precision; measurements are taken in float32.
+    accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     model.eval()
     return _measure(encoding, seed, model, task, config, training, ratio, start)
 

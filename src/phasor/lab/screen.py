@@ -175,18 +175,18 @@ def results_table(results: dict[str, Any]) -> Table:
     lengths = list(map(str, results["config"]["eval_lengths"]))
     table = _table(f"{unit} by length: mean and 95 % interval over the seeds")
     table.add_column("encoding", no_wrap=True)
-    for column in (*lengths, "params", "tok/s"):
+    for column in (*lengths, *(() if exact else ("params", "tok/s"))):
         table.add_column(column, justify="right", no_wrap=True)
-    for name in sorted(encodings, key=lambda name: encodings[name]["loss"][lengths[0]]["mean"]):
+    for name in results["ranking"]:
         summary = encodings[name]
+        cost = (_short(summary["parameters"]), _short(summary["tokens_per_second"]))
         table.add_row(
             name,
             *(
                 _text(Estimate(cell["mean"], cell["low"], cell["high"]), symmetric=not exact)
                 for cell in (summary[quantity][length] for length in lengths)
             ),
-            _short(summary["parameters"]),
-            _short(summary["tokens_per_second"]),
+            *(() if exact else cost),
         )
     return table
 
@@ -208,7 +208,9 @@ def _text(estimate: Estimate, *, symmetric: bool) -> str:
     if symmetric:
         half = f"{estimate.high - estimate.mean:.3f}".removeprefix("0")
         return f"{estimate.mean:.3f} [dim]±{half}[/dim]"
-    return f"{estimate.mean:.2f} [dim]\\[{estimate.low:.2f}, {estimate.high:.2f}][/dim]"
+    bounds = (f"{bound:.2f}" for bound in (estimate.low, estimate.high))
+    low, high = (text.removeprefix("0").removesuffix(".00") or "0" for text in bounds)
+    return f"{estimate.mean:.2f} [dim]{low}–{high}[/dim]"
 
 
 def _short(number: float) -> str:

@@ -46,7 +46,7 @@ def summarise(
     found = {(trial.encoding, trial.seed): trial for trial in trials}
     grouped = {name: [found[name, seed] for seed in seeds] for name in encodings}
     task = look_up_task(config.task)
-    results = {
+    results: dict[str, Any] = {
         "config": {
             **asdict(config),
             "eval_lengths": list(config.eval_lengths),
@@ -75,8 +75,19 @@ def summarise(
         "machine": _machine(config.device),
         "command": command,
     }
+    results["ranking"] = _ranking(results["encodings"], str(config.train_length))
     results["verdict"] = verdict(results)
     return results
+
+
+def _ranking(encodings: dict[str, Any], train_length: str) -> list[str]:
+    """Best first: by exact answers over all lengths where there are any, else by loss."""
+
+    def order(name: str) -> tuple[float, float]:
+        shares = [cell["mean"] for cell in encodings[name]["exact_match"].values()]
+        return -sum(shares), encodings[name]["loss"][train_length]["mean"]
+
+    return sorted(encodings, key=order)
 
 
 def _summarise_encoding(name: str, trials: list[Trial], num_sequences: int) -> dict[str, Any]:

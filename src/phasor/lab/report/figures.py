@@ -22,6 +22,7 @@ _COLOURS = (
 )
 _NO_ENCODING = "#8a8f98"
 _BAND_OPACITY = 0.18
+_DASHES = ("solid", "dash", "dot", "longdash", "dashdot")
 
 
 def colours(results: Results) -> dict[str, str]:
@@ -56,7 +57,9 @@ def exact_match_against_length(results: Results) -> go.Figure:
     figure = go.Figure()
     colour = colours(results)
     lengths = results["config"]["eval_lengths"]
-    for name, summary in results["encodings"].items():
+    for at, (name, summary) in enumerate(results["encodings"].items()):
+        # Many curves lie on 0 or on 1: dashes let those below show through.
+        dash = _DASHES[at % len(_DASHES)]
         shares = [summary["exact_match"][str(length)] for length in lengths]
         figure.add_scatter(
             x=lengths,
@@ -64,9 +67,9 @@ def exact_match_against_length(results: Results) -> go.Figure:
             name=name,
             legendgroup=name,
             mode="lines",
-            line={"color": colour[name], "width": 2.5},
+            line={"color": colour[name], "width": 2.5, "dash": dash},
         )
-        seeds = [(at, y) for at, share in zip(lengths, shares, strict=True) for y in share["seeds"]]
+        seeds = [(n, y) for n, share in zip(lengths, shares, strict=True) for y in share["seeds"]]
         figure.add_scatter(
             x=[x for x, _ in seeds],
             y=[y for _, y in seeds],

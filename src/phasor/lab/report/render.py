@@ -9,6 +9,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from phasor.lab.report.figures import FIGURES, colours
+from phasor.lab.tasks import look_up_task
 from phasor.lab.verdict import BREAKS, HOLDS, rank
 
 
@@ -23,10 +24,6 @@ def render_report(results: dict[str, Any]) -> str:
     )
     environment.filters.update(nats=_nats, interval=_interval, size=_size, tiny=_tiny)
     lengths = [str(length) for length in results["config"]["eval_lengths"]]
-    start = lengths[0]
-    ranked = sorted(
-        results["encodings"], key=lambda name: results["encodings"][name]["loss"][start]["mean"]
-    )
     # Neighbours in the ranking at each length: the differences that its signs stand for.
     steps = {}
     for length in lengths:
@@ -49,10 +46,11 @@ def render_report(results: dict[str, Any]) -> str:
         config=results["config"],
         encodings=results["encodings"],
         lengths=lengths,
-        ranked=ranked,
+        ranked=results["ranking"],
         rankings={length: rank(results, length) for length in lengths},
         steps=steps,
         has_answers=has_answers,
+        num_sequences=look_up_task(results["config"]["task"]).num_sequences,
         colours=colours(results),
         holds=HOLDS,
         breaks=BREAKS,

@@ -125,7 +125,7 @@ def test_more_seeds_can_be_added(finished: Path, folder_of_text: Path, tmp_path:
         f"--out={tmp_path}", "--resume",
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("1 trials to run, 2 kept from before")
+    assert run.stdout.startswith("1 trial to run, 2 kept from before")
     assert results(tmp_path)["config"]["seeds"] == [0, 1, 2]
 
 

@@ -112,7 +112,7 @@ class PlainScreen:
         self._finished, self._total = 0, len(jobs)
         self._start = time.monotonic()
         kept = f", {len(done)} kept from before" if done else ""
-        self._print(f"{len(jobs)} trials to run{kept}")
+        self._print(f"{len(jobs)} trial{'s' * (len(jobs) != 1)} to run{kept}")
 
     def see(self, event: Event) -> None:
         if not isinstance(event, Finished):

@@ -113,6 +113,10 @@ def test_an_encoding_at_the_embedding_is_not_forgotten_in_silence() -> None:
             {"key": torch.zeros(2, 3, 7, 8).double(), "value": torch.zeros(2, 3, 7, 8).double()},
             "num_heads must be a multiple of num_kv_heads, got 4 and 3",
         ),
+        (
+            {"key": torch.zeros(2, 0, 7, 8).double(), "value": torch.zeros(2, 0, 7, 8).double()},
+            "num_heads must be a multiple of num_kv_heads, got 4 and 0",
+        ),
         ({"impl": "flash"}, r"impl must be one of \['auto', 'sdpa', 'reference'\], got 'flash'"),
         ({"mask": torch.ones(2, 7, dtype=torch.bool)}, r"mask\[:, None, None, :\]"),
         ({"positions": torch.arange(7), "query": torch.zeros(2, 4, 3, 8).double()}, "not for 7"),
@@ -133,6 +137,7 @@ def test_refuses_what_does_not_fit(change: dict[str, object], message: str) -> N
     [
         ({"key": torch.zeros(2, 4, 7, 8)}, "query, key and value must share a dtype"),
         ({"mask": torch.ones(7, 7)}, r"mask must be boolean.*mask\.bool\(\)"),
+        ({"query": torch.zeros(2, 4, 7, 8, dtype=torch.long)}, "query must be floating point"),
     ],
 )
 def test_refuses_dtypes_that_do_not_fit(change: dict[str, object], message: str) -> None:
@@ -140,6 +145,44 @@ def test_refuses_dtypes_that_do_not_fit(change: dict[str, object], message: str)
     arguments = {"query": query, "key": key, "value": value, **change}
     with pytest.raises(ArgumentTypeError, match=message):
         phasor.attention(**arguments)
+
+
+class Rescaled(phasor.PositionEncoding):
+    """A change of the score that is no bias: at score 0 it does nothing."""
+
+    sites = frozenset({"score"})
+    paper = "none"
+
+    def prepare(self, positions: torch.Tensor, **_: object) -> None:
+        return None
+
+    def score_mod(self, prepared: object) -> phasor.encoding.ScoreMod:
+        return lambda score, batch, head, i, j: 3 * torch.tanh(score / 3) * (1 + head)
+
+
+@pytest.mark.parametrize("encoding", [Rescaled(), phasor.Compose(phasor.ALiBi(HEADS), Rescaled())])
+def test_a_score_mod_that_is_no_bias_is_not_lost(encoding: phasor.PositionEncoding) -> None:
+    query, key, value = tensors()
+    plain = phasor.attention(query, key, value, phasor.NoPE())
+    auto = phasor.attention(query, key, value, encoding)
+    assert (auto - plain).abs().max() > 0.1
+    reference = phasor.attention(query, key, value, encoding, impl="reference")
+    assert_close(auto, reference, **EXACT)
+    with pytest.raises(NotImplementedError, match=r"fused attention cannot; use impl='auto'"):
+        phasor.attention(query, key, value, encoding, impl="sdpa")
+
+
+def test_compiles_for_any_number_of_heads() -> None:
+    rotary = phasor.Rotary(DIM)
+    compiled = torch.compile(
+        lambda query, key, value: phasor.attention(query, key, value, rotary),
+        fullgraph=True,
+        backend="aot_eager",
+        dynamic=True,
+    )
+    for kv_heads in (4, 2):
+        arguments = tensors(kv_heads=kv_heads)
+        assert_close(compiled(*arguments), phasor.attention(*arguments, rotary))
 
 
 def test_flex_attention_accepts_the_score_mod() -> None:

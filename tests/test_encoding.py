@@ -17,7 +17,7 @@ def embed(self: object, x: Tensor, prepared: object) -> Tensor:
 
 
 def make(name: str, *parents: type, **body: object) -> type:
-    return type(name, parents or (phasor.PositionEncoding,), body)
+    return type(name, parents or (phasor.PositionEncoding,), {"paper": "none", **body})
 
 
 def test_a_declared_site_without_its_hook() -> None:
@@ -78,6 +78,21 @@ def test_compose_needs_the_sites_of_its_parts_and_no_others() -> None:
     with pytest.raises(SiteError, match="'query_key', 'score'"):
         phasor.require_sites(both, {"embedding"}, model="Mine")
     assert phasor.Compose(phasor.NoPE()).sites == frozenset()
+
+
+def test_a_paper_must_be_named() -> None:
+    with pytest.raises(SiteError, match="must say where it was published"):
+        type("Mine", (phasor.PositionEncoding,), {"sites": frozenset()})
+
+
+def test_a_model_cannot_offer_a_site_that_does_not_exist() -> None:
+    with pytest.raises(SiteError, match="Mine offers unknown site 'embeding'"):
+        phasor.require_sites(phasor.NoPE(), {"embeding"}, model="Mine")
+
+
+def test_compose_takes_encodings_one_by_one() -> None:
+    with pytest.raises(TypeError, match=r"got list; pass them one by one"):
+        phasor.Compose([phasor.NoPE()])
 
 
 def test_compose_of_nothing() -> None:

@@ -39,6 +39,14 @@ def test_public_names() -> None:
     }
 
 
+def test_no_encoding_escapes_the_contract() -> None:
+    from contract.cases import covers
+
+    from phasor.encodings.catalogue import CATALOGUE
+
+    assert covers(CATALOGUE.values())
+
+
 def test_every_public_object_is_documented_with_its_source() -> None:
     for name in ("ALiBi", "Learned", "NoPE", "Rotary", "Sinusoidal", "geometric", "rotate"):
         doc = getattr(phasor, name).__doc__

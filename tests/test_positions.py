@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from phasor import positions
-from phasor.errors import ArgumentError
+from phasor.errors import ArgumentError, ArgumentTypeError
 
 
 def test_padding_on_either_side() -> None:
@@ -29,6 +29,12 @@ def test_documents_of_new_queries_against_a_cache() -> None:
 @pytest.mark.parametrize("lengths", [torch.tensor([[1, 2]]), torch.tensor([2, -1])])
 def test_refuses_lengths_that_are_none(lengths: torch.Tensor) -> None:
     with pytest.raises(ArgumentError, match="number of tokens of each document"):
+        positions.packed(lengths)
+
+
+@pytest.mark.parametrize("lengths", [[1, 2], torch.tensor([0.5, 1.0])])
+def test_refuses_lengths_that_are_no_integers(lengths: object) -> None:
+    with pytest.raises(ArgumentTypeError, match="lengths must be a tensor of integers"):
         positions.packed(lengths)
 
 

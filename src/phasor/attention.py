@@ -46,7 +46,7 @@ def attention(
         mask: Boolean, broadcastable to `[batch, num_heads, seq, key_seq]`, true where attention is
             allowed; on top of `causal`. A query that may attend to nothing yields zeros.
         impl: `"sdpa"` (PyTorch's fused attention), `"reference"` (plain, judge of the others), or
-            `"auto"`, which is `"sdpa"`.
+            `"auto"`: fused unless the encoding does more to a score than add to it.
 
     Returns:
         `[batch, num_heads, seq, head_dim]`, in the dtype of `query`.
@@ -55,6 +55,7 @@ def attention(
         ArgumentError: Shapes that do not fit, or an unknown `impl`.
         ArgumentTypeError: Query, key and value of different dtypes, or a mask that is not boolean.
         SiteError: An encoding at the embedding, without `prepared`.
+        NotImplementedError: `impl="sdpa"` for an encoding whose `score_mod` is not a bias.
 
     Examples:
         >>> query, key, value = torch.randn(3, 1, 8, 10, 64)
@@ -73,8 +74,15 @@ def attention(
         )
     query, rotated_key = encoding.rotate(query, key, prepared)
     assert rotated_key is not None
-    attend = _reference if impl == "reference" else _sdpa
-    return attend(query, rotated_key, value, encoding.score_mod(prepared), causal, mask)
+    score_mod = encoding.score_mod(prepared)
+    fits_sdpa = score_mod is None or encoding.score_is_bias
+    if impl == "sdpa" and not fits_sdpa:
+        raise NotImplementedError(
+            f"{type(encoding).__name__} does more to a score than add to it, which fused attention "
+            "cannot; use impl='auto'"
+        )
+    attend = _sdpa if fits_sdpa and impl != "reference" else _reference
+    return attend(query, rotated_key, value, score_mod, causal, mask)
 
 
 def attention_scores(
@@ -125,7 +133,7 @@ def _sdpa(
 ) -> Tensor:
     seq, key_seq = query.shape[2], key.shape[2]
     # PyTorch's is_causal aligns the first query with the first key: right only for equal lengths.
-    # (A branch, because torch.compile takes no symbolic truth value for is_causal.)
+    # (Branches, because under torch.compile a truth value of sizes may be symbolic.)
     is_causal = False
     if causal and score_mod is None and mask is None and seq == key_seq:
         is_causal = True
@@ -133,20 +141,23 @@ def _sdpa(
         mask = _causal_mask(query, key) if mask is None else mask & _causal_mask(query, key)
     bias = mask
     if score_mod is not None:
-        # Every encoding so far adds a bias that depends on position alone: its value at score 0,
-        # of batch size 1 where the batch shares its positions.
+        # A bias is what it makes of score 0; of batch size 1 where the batch shares its positions.
         zero = torch.zeros((), dtype=table_dtype(query.dtype), device=query.device)
         bias = _modified(zero, score_mod, (len(query), query.shape[1], seq, key_seq))
         if mask is not None:
             bias = bias.masked_fill(~mask, float("-inf"))
-    return scaled_dot_product_attention(
-        query,
-        key,
-        value,
-        attn_mask=bias,
-        is_causal=is_causal,
-        enable_gqa=query.shape[1] != key.shape[1],
-    )
+    dtype = query.dtype
+    if bias is not None and bias.is_floating_point() and query.device.type != "cpu":
+        # Kernels for GPUs want a bias of the query's dtype; rounding it would move far tokens.
+        query, key, value = (x.to(bias.dtype) for x in (query, key, value))
+    grouped = False
+    if query.shape[1] != key.shape[1]:
+        grouped = True
+    # Autocast would round the bias; query, key and value have the dtype it chose already.
+    with torch.autocast(query.device.type, enabled=False):
+        return scaled_dot_product_attention(
+            query, key, value, attn_mask=bias, is_causal=is_causal, enable_gqa=grouped
+        ).to(dtype)
 
 
 def _reference(
@@ -213,6 +224,8 @@ def _check(
             raise ArgumentError(
                 f"{name} must be [batch, num_heads, seq, head_dim], got shape {list(x.shape)}"
             )
+        if not x.is_floating_point():
+            raise ArgumentTypeError(f"{name} must be floating point, got {x.dtype}")
         if x.dtype != query.dtype:
             raise ArgumentTypeError(
                 f"query, key and value must share a dtype, got {query.dtype} for query and "
@@ -228,7 +241,7 @@ def _check(
             f"query and key must agree in batch and head_dim, got shapes {list(query.shape)} and "
             f"{list(key.shape)}"
         )
-    if query.shape[1] % key.shape[1]:
+    if key.shape[1] == 0 or query.shape[1] % key.shape[1]:
         raise ArgumentError(
             f"num_heads must be a multiple of num_kv_heads, got {query.shape[1]} and {key.shape[1]}"
         )

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, TypeAlias, final
 import torch
 from torch import Tensor, nn
 
-from phasor.errors import SiteError
+from phasor.errors import ArgumentTypeError, SiteError
 
 Site = Literal["embedding", "query_key", "score"]
 
@@ -60,6 +60,10 @@ class PositionEncoding(nn.Module):
 
     sites: frozenset[Site]
     """Where position enters; of the class, or narrower, of the instance."""
+    score_is_bias: bool = False
+    """Whether `score_mod` adds what does not depend on the score. Fused attention can then take it
+    as a mask; without this promise the score is computed first, which is right for every encoding.
+    """
     paper: str
     """Where the encoding was published, as a reader would look it up."""
 
@@ -95,6 +99,10 @@ class PositionEncoding(nn.Module):
                 )
         if declared and cls.prepare is PositionEncoding.prepare:
             raise SiteError(f"{cls.__name__} has sites but no prepare(); implement it")
+        if not isinstance(getattr(cls, "paper", None), str):
+            raise SiteError(
+                f"{cls.__name__} must say where it was published: set paper = 'arXiv:...'"
+            )
 
     def prepare(
         self,
@@ -166,9 +174,18 @@ class Compose(PositionEncoding):
         super().__init__()
         if not encodings:
             raise SiteError("Compose needs at least one encoding; for none at all use NoPE()")
+        for encoding in encodings:
+            if not isinstance(encoding, PositionEncoding):
+                raise ArgumentTypeError(
+                    f"Compose takes position encodings, got {type(encoding).__name__}; pass them "
+                    "one by one: Compose(first, second)"
+                )
         self.encodings = nn.ModuleList(encodings)
         # Narrower than the class: the model must offer only the sites that the parts use.
         self.sites = frozenset[Site]().union(*(encoding.sites for encoding in encodings))
+        self.score_is_bias = all(
+            encoding.score_is_bias for encoding in encodings if "score" in encoding.sites
+        )
         self.paper = ", ".join(encoding.paper for encoding in encodings)
 
     def prepare(
@@ -233,8 +250,11 @@ def require_sites(encoding: PositionEncoding, offered: Iterable[Site], *, model:
         model: Its name, for the message.
 
     Raises:
-        SiteError: `encoding` has a site that is not among `offered`.
+        SiteError: `encoding` has a site that is not among `offered`, or one of those does not
+            exist.
     """
+    for site in sorted(frozenset(offered) - HOOKS.keys()):
+        raise SiteError(f"{model} offers unknown site {site!r}; the sites are {list(HOOKS)}")
     missing = sorted(encoding.sites - frozenset(offered))
     if missing:
         hooks = " and ".join(f"{HOOKS[site]}()" for site in missing)

@@ -43,12 +43,18 @@ def packed(lengths: Tensor) -> tuple[Tensor, Tensor]:
 
     Raises:
         ArgumentError: `lengths` is not one-dimensional, or holds a negative number.
+        ArgumentTypeError: It is no tensor of integers.
 
     Examples:
         >>> positions, documents = phasor.positions.packed(torch.tensor([3, 2]))
         >>> positions.tolist(), documents.tolist()
         ([0, 1, 2, 0, 1], [0, 0, 0, 1, 1])
     """
+    if not isinstance(lengths, Tensor) or lengths.is_floating_point():
+        raise ArgumentTypeError(
+            f"lengths must be a tensor of integers, got {lengths!r}; "
+            "pass the number of tokens of each document"
+        )
     if lengths.ndim != 1 or bool((lengths < 0).any()):
         raise ArgumentError(
             f"lengths must be one-dimensional and not negative, got {lengths.tolist()}; "

@@ -1,6 +1,6 @@
 """Every encoding that the contract holds for. A new encoding passes by being listed here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +30,11 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     ),
     "compose-two-scores": lambda: phasor.Compose(phasor.ALiBi(HEADS), phasor.ALiBi(HEADS)),
 }
+
+
+def covers(catalogue: Iterable[type[phasor.PositionEncoding]]) -> bool:
+    """Whether every encoding of the catalogue is listed."""
+    return {type(make()) for make in CASES.values()} >= set(catalogue)
 
 
 @dataclass

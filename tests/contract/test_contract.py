@@ -91,6 +91,13 @@ class TestGradients:
 
 
 class TestCompile:
+    def test_any_size_may_be_symbolic(self, layer: Layer) -> None:
+        layer.float()
+        compiled = torch.compile(layer, fullgraph=True, backend="aot_eager", dynamic=True)
+        for batch, seq in ((2, 13), (3, 21)):
+            x = embeddings(batch, seq, torch.float32)
+            assert_close(compiled(x, positions_of(x)), layer(x, positions_of(x)))
+
     @pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
     def test_one_graph_and_the_same_numbers(self, layer: Layer, backend: str) -> None:
         layer.float()
@@ -159,11 +166,19 @@ class TestSurvives:
         self.check(layer, other)
 
     def test_autocast(self, layer: Layer) -> None:
+        """Nothing here is a matrix product, so autocast must change nothing at all."""
         x = embeddings(dtype=torch.float32)
         layer.float()
-        plain = layer.encoding.prepare(positions_of(x))
+        encoding, positions = layer.encoding, positions_of(x)
+
+        def attend() -> Tensor:
+            prepared = encoding.prepare(positions)
+            return phasor.attention(*projected, encoding, prepared=prepared)
+
+        projected = layer.project(encoding.embed(x, encoding.prepare(positions)))
+        plain = attend()
         with torch.autocast("cpu", torch.bfloat16):
-            cast = layer.encoding.prepare(positions_of(x))
+            cast = attend()
         assert_close(cast, plain, rtol=0, atol=0)
 
 
@@ -242,15 +257,29 @@ class TestPositions:
         else:
             assert change < 1e-12
 
-    @pytest.mark.parametrize("dtype", [torch.int32, torch.int16, torch.uint8, torch.float32])
-    def test_dtype_of_positions(self, layer: Layer, dtype: torch.dtype) -> None:
+    @pytest.mark.parametrize("causal", [True, False])
+    @pytest.mark.parametrize(
+        "dtype",
+        [torch.int32, torch.int8, torch.uint8, torch.uint16, torch.float32, torch.float64],
+        ids=str,
+    )
+    def test_dtype_of_positions(self, layer: Layer, dtype: torch.dtype, causal: bool) -> None:
         x = embeddings()
         if dtype.is_floating_point and isinstance(layer.encoding, phasor.Learned):
             with pytest.raises(phasor.errors.ArgumentTypeError, match=r"positions\.long\(\)"):
                 layer(x, positions_of(x).to(dtype))
             return
-        out = layer(x, positions_of(x).to(dtype))
-        assert_close(out, layer(x, positions_of(x)), rtol=1e-12, atol=1e-12)
+        out = layer(x, positions_of(x).to(dtype), causal=causal)
+        assert_close(out, layer(x, positions_of(x), causal=causal), rtol=1e-12, atol=1e-12)
+
+    def test_float64_positions_of_float32_activations(self, layer: Layer) -> None:
+        if isinstance(layer.encoding, phasor.Learned):
+            pytest.skip("a table is looked up with integers")
+        x = embeddings(dtype=torch.float32)
+        layer.float()
+        out = layer(x, positions_of(x).double())
+        assert out.dtype == torch.float32
+        assert_close(out, layer(x, positions_of(x)), rtol=1e-5, atol=1e-5)
 
 
 class TestRefuses:
@@ -260,6 +289,23 @@ class TestRefuses:
         x = embeddings()
         with pytest.raises(phasor.errors.ArgumentError, match=r"positions|12"):
             layer(x, torch.arange(12))
+
+    def test_positions_of_another_batch(self, layer: Layer) -> None:
+        if not layer.encoding.sites:
+            pytest.skip("NoPE has no use for positions")
+        x = embeddings(batch=4)
+        with pytest.raises(phasor.errors.ArgumentError, match="batch of 2 but"):
+            layer(x, positions_of(x).expand(2, -1))
+
+    def test_float64_activations_with_tables_for_float32(self, layer: Layer) -> None:
+        encoding, x = layer.encoding, embeddings()
+        if not encoding.sites or list(encoding.parameters()):
+            pytest.skip("no table, or a table in the dtype of its parameters")
+        prepared = encoding.prepare(positions_of(x))
+        with pytest.raises(phasor.errors.ArgumentTypeError, match=r"dtype="):
+            phasor.attention(
+                *layer.project(encoding.embed(x, prepared)), encoding, prepared=prepared
+            )
 
     def test_positions_that_are_no_tensor(self, layer: Layer) -> None:
         if not layer.encoding.sites:

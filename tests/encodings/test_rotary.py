@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 import phasor
-from phasor.errors import ArgumentError
+from phasor.errors import ArgumentError, ArgumentTypeError
 
 HEAD_DIM = 16
 
@@ -147,8 +147,17 @@ def test_refuses_with_advice(arguments: dict[str, object], message: str) -> None
 
 def test_refuses_float64_activations_with_float32_angles() -> None:
     rotary = phasor.Rotary(HEAD_DIM)
-    with pytest.raises(ArgumentError, match=r"pass dtype=query\.dtype to prepare"):
+    with pytest.raises(ArgumentTypeError, match=r"pass dtype=torch\.float64 to prepare"):
         rotary.rotate(*heads(), rotary.prepare(torch.arange(9)))
+
+
+def test_refuses_integers_and_batches_that_differ() -> None:
+    positions, frequencies = torch.arange(9), phasor.geometric(HEAD_DIM)
+    query, key = heads()
+    with pytest.raises(ArgumentTypeError, match=r"query must be floating point, got torch\.int64"):
+        phasor.rotate(query.long(), None, positions, frequencies)
+    with pytest.raises(ArgumentError, match="query and key must agree in batch"):
+        phasor.rotate(query, key[:1], positions, frequencies)
 
 
 def test_refuses_a_batch_that_does_not_fit() -> None:

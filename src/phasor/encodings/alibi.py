@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from phasor.encoding import PositionEncoding, ScoreMod, table_dtype
-from phasor.errors import ArgumentError
-from phasor.positions import check_positions
+from phasor.errors import ArgumentError, ArgumentTypeError
+from phasor.positions import check_covers, check_positions
 
 
 def alibi_slopes(num_heads: int) -> list[float]:
@@ -76,6 +76,7 @@ class ALiBi(PositionEncoding):
     """
 
     sites = frozenset({"score"})
+    score_is_bias = True
     paper = "arXiv:2108.12409"
 
     def __init__(self, num_heads: int) -> None:
@@ -95,7 +96,9 @@ class ALiBi(PositionEncoding):
         check_positions(positions, owner="ALiBi")
         check_positions(key_positions, owner="ALiBi")
         return Distances(
-            positions, key_positions, self.slopes.to(positions.device, table_dtype(dtype))
+            _exact(positions),
+            _exact(key_positions),
+            self.slopes.to(positions.device, table_dtype(dtype)),
         )
 
     def score_mod(self, prepared: Distances) -> ScoreMod:
@@ -104,10 +107,10 @@ class ALiBi(PositionEncoding):
         def penalise(
             score: Tensor, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
         ) -> Tensor:
-            _check_covers(head, query_index, key_index, prepared)
+            _check_covers(score, batch, head, query_index, key_index, prepared)
             query_position = _at(query_positions, batch, query_index)
             distance = (query_position - _at(key_positions, batch, key_index)).abs()
-            return score - slopes[head] * distance
+            return score - slopes[head] * distance.to(slopes.dtype)
 
         return penalise
 
@@ -115,24 +118,39 @@ class ALiBi(PositionEncoding):
         return f"num_heads={self.num_heads}"
 
 
-def _check_covers(head: Tensor, query_index: Tensor, key_index: Tensor, all_: Distances) -> None:
+def _exact(positions: Tensor) -> Tensor:
+    """Wide enough to subtract: small and unsigned integers wrap, half precision rounds."""
+    return positions.double() if positions.is_floating_point() else positions.long()
+
+
+def _check_covers(
+    score: Tensor,
+    batch: Tensor,
+    head: Tensor,
+    query_index: Tensor,
+    key_index: Tensor,
+    distances: Distances,
+) -> None:
+    if score.dtype == torch.float64 != distances.slopes.dtype:
+        raise ArgumentTypeError(
+            f"the score is float64 but ALiBi was prepared in {distances.slopes.dtype}; "
+            "pass dtype=query.dtype to prepare"
+        )
     if head.ndim == 0:
         return  # One score at a time: FlexAttention, which shows no sizes.
-    if head.numel() != len(all_.slopes):
+    if head.numel() != len(distances.slopes):
         raise ArgumentError(
-            f"ALiBi was built for {len(all_.slopes)} heads but the query has {head.numel()}; "
+            f"ALiBi was built for {len(distances.slopes)} heads but the query has {head.numel()}; "
             f"build it with num_heads={head.numel()}"
         )
     for what, index, positions in (
-        ("query", query_index, all_.query),
-        ("key", key_index, all_.key),
+        ("query", query_index, distances.query),
+        ("key", key_index, distances.key),
     ):
-        if index.numel() != positions.shape[-1]:
-            raise ArgumentError(
-                f"ALiBi was prepared for {positions.shape[-1]} positions but {what} has "
-                f"{index.numel()} tokens; prepare it with one position for each token"
-            )
+        check_covers(positions, batch=batch.numel(), seq=index.numel(), owner="ALiBi", what=what)
 
 
 def _at(positions: Tensor, batch: Tensor, index: Tensor) -> Tensor:
-    return positions[index] if positions.ndim == 1 else positions[batch % len(positions), index]
+    if positions.ndim == 1:
+        return positions[index]
+    return positions[batch if len(positions) > 1 else torch.zeros_like(batch), index]

@@ -70,14 +70,15 @@ class Learned(PositionEncoding):
                 f"Learned looks positions up in a table and takes integers, got {positions.dtype}; "
                 "call positions.long(), or choose an encoding that is defined between integers"
             )
+        positions = positions.long()
         self._check_range(positions)
-        return nn.functional.embedding(positions.long(), self.weight)
+        return nn.functional.embedding(positions, self.weight)
 
     def embed(self, x: Tensor, prepared: Tensor) -> Tensor:
         return add_table(x, prepared, owner="Learned")
 
     def extra_repr(self) -> str:
-        return f"num_positions={self.weight.shape[0]}, dim={self.weight.shape[1]}"
+        return f"num_positions={self.weight.shape[0]}, dim={self.weight.shape[1]}, rms={self.rms}"
 
     def _check_range(self, positions: Tensor) -> None:
         if positions.numel() == 0 or positions.device.type == "meta":

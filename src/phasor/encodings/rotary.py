@@ -8,6 +8,7 @@ from torch import Tensor
 from phasor.encoding import PositionEncoding, table_dtype
 from phasor.errors import ArgumentError
 from phasor.kernels.api import rotate_by
+from phasor.positions import check_positions
 from phasor.rotary import Frequencies, Layout, Precision, cos_sin, geometric
 from phasor.rotary.layout import check_layout
 from phasor.rotary.phase import check_precision
@@ -111,6 +112,7 @@ class Rotary(PositionEncoding):
         )
 
     def _table(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        check_positions(positions, axes=self.frequencies.axes, owner="Rotary")
         return cos_sin(
             positions, self.frequencies, precision=self.precision, dtype=table_dtype(dtype)
         )

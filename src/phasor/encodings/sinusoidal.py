@@ -9,6 +9,7 @@ from torch import Tensor
 from phasor.encoding import PositionEncoding, table_dtype
 from phasor.encodings.additive import add_table
 from phasor.errors import ArgumentError
+from phasor.positions import check_positions
 from phasor.rotary import Layout, cos_sin, geometric
 from phasor.rotary.layout import check_layout
 
@@ -73,6 +74,7 @@ class Sinusoidal(PositionEncoding):
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Tensor:
+        check_positions(positions, owner="Sinusoidal")
         cos, sin = cos_sin(positions, self.frequencies, dtype=table_dtype(dtype))
         if self.layout == "half":
             table = torch.cat((sin, cos), dim=-1)
@@ -84,4 +86,7 @@ class Sinusoidal(PositionEncoding):
         return add_table(x, prepared, owner="Sinusoidal")
 
     def extra_repr(self) -> str:
-        return f"dim={self.dim}, base={self.frequencies.base}, layout={self.layout!r}"
+        return (
+            f"dim={self.dim}, base={self.frequencies.base}, layout={self.layout!r}, "
+            f"rms={self.gain / math.sqrt(2.0):.4g}"
+        )

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from phasor.errors import ArgumentError
+from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.kernels.reference import apply_rotation
 from phasor.positions import check_covers
 from phasor.rotary.frequencies import Frequencies
@@ -50,11 +50,13 @@ def rotate(
         >>> torch.testing.assert_close(back, query)
     """
     check_layout(layout)
-    dtype = torch.float64 if query.dtype == torch.float64 else torch.float32
+    wide = query.dtype == torch.float64 or (key is not None and key.dtype == torch.float64)
+    dtype = torch.float64 if wide else torch.float32
     cos, sin = cos_sin(positions, frequencies, precision=precision, dtype=dtype)
     if inverse:
         sin = -sin
-    return rotate_by(query, key, (cos, sin), (cos, sin), layout=layout, owner="rotate")
+    table = (cos, sin)
+    return rotate_by(query, key, table, table, layout=layout, owner="rotate")
 
 
 def rotate_by(
@@ -82,6 +84,11 @@ def rotate_by(
     Raises:
         ArgumentError: A shape that does not fit.
     """
+    if key is not None and key.shape[0] != query.shape[0]:
+        raise ArgumentError(
+            f"query and key must agree in batch, got shapes {list(query.shape)} and "
+            f"{list(key.shape)}"
+        )
     _check(query, query_table[0], owner=owner, what="query")
     query = apply_rotation(query, *query_table, layout=layout)
     if key is not None:
@@ -101,9 +108,11 @@ def _check(x: Tensor, cos: Tensor, *, owner: str, what: str) -> None:
             f"{owner} turns {2 * cos.shape[-1]} channels but {what} has head_dim {head_dim}; "
             f"use a rotary_dim of at most {head_dim}"
         )
-    if x.dtype == torch.float64 and cos.dtype != torch.float64:
-        raise ArgumentError(
+    if not x.is_floating_point():
+        raise ArgumentTypeError(f"{what} must be floating point, got {x.dtype}")
+    if x.dtype == torch.float64 != cos.dtype:
+        raise ArgumentTypeError(
             f"{what} is float64 but its angles were prepared in {cos.dtype}; "
-            "pass dtype=query.dtype to prepare"
+            "pass dtype=torch.float64 to prepare, or cast query and key to one dtype"
         )
     check_covers(cos[..., 0], batch=batch, seq=seq, owner=owner, what=what)

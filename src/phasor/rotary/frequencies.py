@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from phasor.errors import ArgumentError
+from phasor.errors import ArgumentError, ArgumentTypeError
 
 # 2^192 / (2 pi), rounded. Enough bits for any float64 frequency to become turns without a second
 # rounding. Checked against mpmath in tests/rotary/test_phase.py.
@@ -41,11 +41,20 @@ class Frequencies:
 
     def __post_init__(self) -> None:
         inv_freq = self.inv_freq
+        if not isinstance(inv_freq, Tensor):
+            raise ArgumentTypeError(
+                f"inv_freq must be a tensor [axes, pairs], got {type(inv_freq).__name__}; "
+                "wrap it: torch.tensor(..., dtype=torch.float64)"
+            )
         if inv_freq.ndim != 2 or inv_freq.dtype != torch.float64 or inv_freq.device.type != "cpu":
             raise ArgumentError(
                 "inv_freq must be a float64 matrix [axes, pairs] on the CPU, got "
                 f"{list(inv_freq.shape)} {inv_freq.dtype} on {inv_freq.device}; "
                 "for one axis pass inv_freq.double().cpu()[None]"
+            )
+        if inv_freq.numel() == 0:
+            raise ArgumentError(
+                f"inv_freq must have at least one axis and one pair, got {list(inv_freq.shape)}"
             )
         if not bool(inv_freq.isfinite().all()):
             raise ArgumentError("inv_freq must be finite, got inf or nan among its values")

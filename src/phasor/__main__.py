@@ -7,6 +7,10 @@ def main() -> None:
     """Run the command."""
     try:
         from phasor.cli import app
+
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("phasor"):
             raise
@@ -14,7 +18,6 @@ def main() -> None:
             f"the phasor command needs {error.name}, which comes with an extra: "
             "pip install 'phasor[lab]'"
         )
-    app()
 
 
 if __name__ == "__main__":

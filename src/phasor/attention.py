@@ -1,6 +1,6 @@
 """Attention with any position encoding."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from phasor.errors import ArgumentError, ArgumentTypeError, SiteError
 AttentionImpl = Literal["auto", "sdpa", "reference"]
 IMPLS: tuple[AttentionImpl, ...] = ("auto", "sdpa", "reference")
 
+# What `prepare` returns is the encoding's own affair and may well be None.
+_NOT_GIVEN: Any = object()
+
 
 def attention(
     query: Tensor,
@@ -21,7 +24,7 @@ def attention(
     *,
     positions: Tensor | None = None,
     key_positions: Tensor | None = None,
-    prepared: Prepared | None = None,
+    prepared: Prepared = _NOT_GIVEN,
     causal: bool = True,
     mask: Tensor | None = None,
     impl: AttentionImpl = "auto",
@@ -65,7 +68,7 @@ def attention(
     """
     _check(query, key, value, mask=mask, causal=causal, impl=impl)
     encoding = NoPE() if encoding is None else encoding
-    if prepared is None:
+    if prepared is _NOT_GIVEN:
         prepared = _prepare(query, key, encoding, positions, key_positions)
     elif positions is not None or key_positions is not None:
         raise ArgumentError(

@@ -1,7 +1,6 @@
 """The `phasor` command: one thin function per verb."""
 
 import json
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -161,6 +160,7 @@ def compare(
     from phasor.lab.text import load_text
     from phasor.lab.workers import TrialFailedError, default_workers
 
+    resume_hint = ""
     console = Console(stderr=as_json)
     folder = out or Path("runs") / time.strftime("compare-%Y%m%d-%H%M%S")
     try:
@@ -187,30 +187,27 @@ def compare(
             encodings=names,
             seeds=range(seeds),
             config=config,
-            text=load_text(text) if task == "lm" else None,
+            text=load_text(text, window=config.eval_lengths[-1]) if task == "lm" else None,
+            text_path=text,
             out=folder,
             workers=default_workers(config.device, len(names) * seeds)
             if workers is None
             else workers,
             resume=resume,
-            command=_command(),
         )
+        resume_hint = f"; finished trials are kept: go on with --resume --out {folder}"
         screen = LiveScreen if console.is_terminal else PlainScreen
         results = run(comparison, screen(console, config))
+    except TrialFailedError as error:
+        if error.details:
+            sys.stderr.write(error.details)
+        _fail(f"{error}{resume_hint * error.may_resume}", status=_FAILURE)
     except PhasorError as error:
-        if isinstance(error, TrialFailedError):
-            if error.details:
-                sys.stderr.write(error.details)
-            _fail(
-                f"{error}; finished trials are kept: go on with --resume --out {folder}",
-                status=_FAILURE,
-            )
         _fail(str(error), status=_USAGE_ERROR)
+    except OSError as error:
+        _fail(f"{error}{resume_hint}", status=_FAILURE)
     except KeyboardInterrupt:
-        _fail(
-            f"stopped; finished trials are kept: go on with --resume --out {folder}",
-            status=_INTERRUPTED,
-        )
+        _fail(f"stopped{resume_hint}", status=_INTERRUPTED)
     if as_json:
         typer.echo(json.dumps(results, indent=1))
     console.print(results_table(results))
@@ -222,6 +219,7 @@ def compare(
         f"\nReport: {folder / 'report.html'} (open it in a browser)",
         soft_wrap=True,
         highlight=False,
+        markup=False,
     )
 
 
@@ -291,10 +289,6 @@ def _device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return name
-
-
-def _command() -> str:
-    return shlex.join(["phasor", *sys.argv[1:]])
 
 
 def _fail(message: str, *, status: int) -> NoReturn:

@@ -56,7 +56,7 @@ def results(folder: Path) -> dict:
 def without_clocks(value: object) -> object:
     """Everything but what a stopwatch, a memory meter or the command line gave."""
     if isinstance(value, dict):
-        left_out = {"tokens_per_second", "peak_memory", "seconds", "command"}
+        left_out = {"tokens_per_second", "peak_memory", "seconds"}
         return {key: without_clocks(item) for key, item in value.items() if key not in left_out}
     return value
 
@@ -162,9 +162,79 @@ def test_training_that_diverges_is_reported(folder_of_text: Path, tmp_path: Path
         "compare", *SMALL, f"--text={folder_of_text}", f"--out={tmp_path}", "--learning-rate=1e30"
     )
     assert run.returncode == 1
-    assert "the training loss became nan by step" in run.stderr
-    assert "give a lower learning rate than 1e+30; finished trials are kept" in run.stderr
+    assert "the loss became nan by step" in run.stderr
+    assert "repeat with a lower --learning-rate than 1e+30, into a new --out" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_a_model_that_its_last_step_destroyed_is_not_measured(
+    folder_of_text: Path, tmp_path: Path
+) -> None:
+    run = phasor(
+        "compare", *SMALL, f"--text={folder_of_text}", f"--out={tmp_path}",
+        "--learning-rate=1e38", "--steps=1",
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert "the loss became nan by step 1" in run.stderr
+    assert not (tmp_path / "results.json").exists()
+
+
+def test_an_odd_folder_name(folder_of_text: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x[b] [/b]"
+    run = phasor("compare", *SMALL, "--encodings=none", f"--text={folder_of_text}", f"--out={out}")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.rstrip().endswith(f"Report: {out / 'report.html'} (open it in a browser)")
+
+
+def test_results_that_cannot_be_written(folder_of_text: Path, tmp_path: Path) -> None:
+    (tmp_path / "results.json").mkdir()
+    run = phasor(
+        "compare", *SMALL, "--encodings=none", f"--text={folder_of_text}", f"--out={tmp_path}"
+    )
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    assert f"finished trials are kept: go on with --resume --out {tmp_path}" in run.stderr
+
+
+def group_is_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("after", [1.5, 6.0])
+def test_ctrl_c(folder_of_text: Path, tmp_path: Path, after: float) -> None:
+    """Whenever it comes: no traceback, no worker left, and a hint once trials run."""
+    process = subprocess.Popen(
+        [*PHASOR, "compare", *SMALL[:3], "--steps=100000", *SMALL[4:],
+         f"--text={folder_of_text}", f"--out={tmp_path}", "--workers=2"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    time.sleep(after)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    deadline = time.monotonic() + 5
+    while group_is_alive(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_fewer_encodings_do_not_shrink_the_results(
+    finished: Path, folder_of_text: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "trials.jsonl").write_bytes((finished / "trials.jsonl").read_bytes())
+    run = phasor(
+        "compare", *SMALL, "--encodings=rotary", "--seeds=1", f"--text={folder_of_text}",
+        f"--out={tmp_path}", "--resume",
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    found = results(tmp_path)
+    assert set(found["encodings"]) == set(results(finished)["encodings"])
+    assert found["config"]["seeds"] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +246,7 @@ def test_training_that_diverges_is_reported(folder_of_text: Path, tmp_path: Path
         (["--task=cpoy"], "there is no task 'cpoy'. Did you mean 'copy'?"),
         (["--text=missing.txt"], "there is no text at missing.txt"),
         (["--text=empty.txt"], "there is no text in"),
-        (["--text=tiny.txt"], "the text is too small: a window takes 16 bytes"),
+        (["--text=tiny.txt"], "the text to train on is too small: a window takes 16 bytes"),
         (["--task=copy", "--text=tiny.txt"], "--text is for --task lm"),
         (["--width=6", "--heads=2"], "even number of channels per head"),
         (["--width=16", "--heads=3"], "width must be a multiple of heads"),
@@ -184,6 +254,7 @@ def test_training_that_diverges_is_reported(folder_of_text: Path, tmp_path: Path
         (["--seeds=-1"], "there must be at least one seed"),
         (["--workers=0"], "there must be at least one worker, got 0"),
         (["--steps=0"], "steps must be positive, got 0"),
+        (["--learning-rate=inf"], "learning_rate must be positive, got inf"),
         (["--eval-factors=1,x"], "--eval-factors takes numbers separated by commas, got '1,x'"),
         (["--eval-factors=0.5"], "at least 1, got '0.5'"),
         (["--device=tpu"], "--device must be auto, cpu or cuda, got 'tpu'"),

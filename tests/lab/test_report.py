@@ -36,7 +36,7 @@ def report(
     comparison = Comparison(
         encodings=["none", "learned", "rotary", "alibi"], seeds=range(2), config=config,
         text=text if request.param == "lm" else None, out=out, workers=2,
-        command="phasor compare --nothing '</script><b>'",
+        text_path=Path("</script><b>"),
     )  # fmt: skip
     compare(comparison, PlainScreen(Console(quiet=True), config))
     return out / "report.html"
@@ -131,7 +131,34 @@ def test_the_report_is_made_from_the_results_alone(report: Path) -> None:
 def test_what_the_user_typed_cannot_break_the_page(report: Path) -> None:
     html = report.read_text()
     assert "&lt;/script&gt;&lt;b&gt;" in html
-    assert "'</script><b>'" not in html
+    assert "</script><b>" not in html
+
+
+def test_the_page_repeats_and_scales_up_what_was_run(report: Path) -> None:
+    results = json.loads((report.parent / "results.json").read_text())
+    command, larger = results["command"], results["scale_up_command"]
+    for option in ("--train-length 16", "--eval-factors 1,2", "--seeds 2", "--steps 20"):
+        assert option in command
+    assert "--resume" not in command
+    for option in ("--train-length 128", "--eval-factors 1,2", "--width 512", "--device auto"):
+        assert option in larger
+    for line in (command, larger):
+        assert "--encodings none,learned,rotary,alibi" in line
+        assert "'</script><b>'" in line
+
+
+def test_claims_appear_only_where_they_apply(report: Path) -> None:
+    results = json.loads((report.parent / "results.json").read_text())
+    assert "learned table" in render_report(results)
+    for name in ("learned",):
+        del results["encodings"][name]
+    results["ranking"] = [name for name in results["ranking"] if name in results["encodings"]]
+    results["differences"] = [
+        row for row in results["differences"] if "learned" not in (row["better"], row["worse"])
+    ]
+    html = render_report(results)
+    assert "learned table" not in html
+    assert "added to the embedding starts at" not in html
 
 
 def test_one_seed_has_no_intervals_and_says_so(report: Path) -> None:

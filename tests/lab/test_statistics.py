@@ -67,6 +67,10 @@ def change(mean: float, half: float) -> dict[str, float | None]:
             "holds to 128 and breaks (+1.00 at 256, +1.10 at 512)",
         ),
         ({"128": change(0.1, 0.05), "256": change(0.2, 0.05)}, "drifts (+0.20 at 256)"),
+        (
+            {"128": change(0.05, 0.01), "256": change(0.15, 0.1)},
+            "holds to 128 and drifts (+0.15 at 256)",
+        ),
         ({"128": change(0.2, 0.5)}, "is undecided (+0.20 [-0.30, +0.70])"),
         ({"128": {"mean": 0.5, "low": None, "high": None}}, "changes by +0.50 at 128"),
     ],
@@ -75,6 +79,29 @@ def test_words_for_what_happens_past_the_training_length(
     changes: dict[str, dict[str, float | None]], expected: str
 ) -> None:
     assert beyond(changes) == expected
+
+
+def test_the_verdict_on_exact_answers_shows_seeds_and_those_that_failed() -> None:
+    def shares(**by_length: list[float]) -> dict[str, object]:
+        return {
+            "exact_match": {
+                length.strip("n"): {"mean": sum(seeds) / len(seeds), "seeds": seeds}
+                for length, seeds in by_length.items()
+            }
+        }
+
+    results = {
+        "config": {"train_length": 8, "eval_lengths": [8, 9], "seeds": [0, 1]},
+        "encodings": {
+            "a": shares(n8=[1.0, 1.0], n9=[0.2, 0.8]),
+            "b": shares(n8=[1.0, 0.9], n9=[1.0, 1.0]),
+        },
+    }
+    assert verdict(results) == (
+        "Sequences answered exactly: a 1.00, b 0.95 (0.90 to 1.00) at 8; b 1.00, a 0.50 (0.20 to "
+        "0.80) at 9 (b had not learned the task at 8 with every seed, so longer lengths say little "
+        "of it; give more --steps)."
+    )
 
 
 def test_a_tie_is_called_a_tie() -> None:

@@ -85,12 +85,18 @@ def test_another_configuration_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    ["no json\n", "{}\n", "[1]\n", json.dumps({"setup": {}, "encoding": "rotary"}) + "\n"],
+    [
+        "no json\n",
+        "\xff\xfe\n",
+        "{}\n",
+        "[1]\n",
+        json.dumps({"setup": {}, "encoding": "rotary"}) + "\n",
+    ],
 )
 def test_a_damaged_file_is_refused_and_kept(tmp_path: Path, damage: str) -> None:
     fill(tmp_path, 0)
     file = tmp_path / "trials.jsonl"
-    file.write_text(damage + file.read_text())
+    file.write_bytes(damage.encode("latin-1") + file.read_bytes())
     before = file.read_bytes()
     with (
         pytest.raises(ArgumentError, match=r"is damaged .* \(line 1"),
@@ -104,6 +110,15 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
     with (
         open_store(tmp_path, SETUP, resume=True),
         pytest.raises(ArgumentError, match="another run is writing"),
+        open_store(tmp_path, SETUP, resume=True),
+    ):
+        pass
+
+
+def test_trials_that_are_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "trials.jsonl").mkdir()
+    with (
+        pytest.raises(ArgumentError, match=r"cannot write to .*: Is a directory"),
         open_store(tmp_path, SETUP, resume=True),
     ):
         pass

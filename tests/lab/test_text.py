@@ -1,6 +1,7 @@
 """Documents, their split, and windows that never cross from one into another."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,27 @@ def test_few_files_give_their_last_tenth(tmp_path: Path) -> None:
     assert text.train == (bytes(range(90)),)
     assert text.held_out == (bytes(range(90, 100)),)
     assert "last tenth" in text.split
+
+
+def test_where_the_hash_holds_out_nothing_long_enough(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"{number}.txt").write_bytes(bytes([number]) * 200)
+    assert "by the hash" in load_text(tmp_path, window=200).split
+    text = load_text(tmp_path, window=201)
+    assert "last tenth" in text.split
+    assert all(len(document) == 180 for document in text.train)
+
+
+def test_names_that_are_no_unicode(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.txt")
+    (tmp_path / name).write_text("x" * 50)
+    assert load_text(tmp_path).num_bytes == 50
+    assert load_text(tmp_path / name).source.endswith("caf\ufffd.txt")
+
+
+def test_a_name_that_no_file_can_have() -> None:
+    with pytest.raises(ArgumentError, match=r"cannot read x+: File name too long"):
+        load_text(Path("x" * 300))
 
 
 def test_copies_of_a_file_are_read_once(tmp_path: Path) -> None:

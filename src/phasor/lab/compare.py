@@ -13,6 +13,7 @@ import torch
 import phasor
 from phasor.encodings.catalogue import build
 from phasor.errors import ArgumentError
+from phasor.lab.commands import command_line, scale_up_command
 from phasor.lab.config import TrialConfig
 from phasor.lab.files import write_atomically
 from phasor.lab.known_answers import known_answers
@@ -34,10 +35,10 @@ class Comparison:
         seeds: One trial of each encoding for each.
         config: What all trials have in common.
         text: What language models read; `None` for other tasks.
+        text_path: Where it came from, if the user named it.
         out: Folder of the results.
         workers: Trials at a time.
         resume: Go on with the trials that `out` holds.
-        command: How to repeat it, for the report.
 
     Raises:
         ArgumentError: No encoding or one named twice, no seed or no worker, a name that does not
@@ -48,10 +49,10 @@ class Comparison:
     seeds: Sequence[int]
     config: TrialConfig
     text: Text | None
+    text_path: Path | None
     out: Path
     workers: int
     resume: bool = False
-    command: str = ""
 
     def __post_init__(self) -> None:
         if not self.encodings or len(set(self.encodings)) != len(self.encodings):
@@ -116,8 +117,9 @@ def compare(comparison: Comparison, watcher: Watcher) -> dict[str, Any]:
     out = comparison.out
     pairs = product(comparison.seeds, comparison.encodings)
     jobs = [Job(name, seed) for seed, name in pairs]
-    answers = known_answers(list(comparison.encodings))
     with open_store(out, comparison.setup, resume=comparison.resume) as store:
+        present = [*comparison.encodings, *(trial.encoding for trial in store.trials)]
+        answers = known_answers(list(dict.fromkeys(present)))
         finished = {Job(trial.encoding, trial.seed) for trial in store.trials}
         missing = [job for job in jobs if job not in finished]
         watcher.begin(
@@ -132,15 +134,37 @@ def compare(comparison: Comparison, watcher: Watcher) -> dict[str, Any]:
                     watcher.see(event)
         finally:
             watcher.end()
+        names, seeds = _complete(store.trials, comparison)
+        described = (names, len(seeds), comparison.config, comparison.text_path)
         results = summarise(
             store.trials,
-            comparison.encodings,
-            comparison.seeds,
+            names,
+            seeds,
             comparison.config,
             comparison.text,
-            answers,
-            comparison.command,
+            [answer for answer in answers if answer.encoding in ("none", *names)],
+            command_line(*described),
+            scale_up_command(*described),
         )
-        write_atomically(out / "results.json", json.dumps(results, indent=1) + "\n")
+        write_atomically(
+            out / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n"
+        )
         write_atomically(out / "report.html", render_report(results))
     return results
+
+
+def _complete(trials: Sequence[Trial], comparison: Comparison) -> tuple[list[str], list[int]]:
+    """Encodings and seeds of the folder for which no trial is missing, those asked for first.
+
+    A folder that is resumed with fewer encodings or seeds than it holds keeps them in its report.
+    """
+    done = {(trial.encoding, trial.seed) for trial in trials}
+    names = list(comparison.encodings)
+    seeds = sorted(
+        seed
+        for seed in {*comparison.seeds, *(seed for _, seed in done)}
+        if all((name, seed) in done for name in names)
+    )
+    others = dict.fromkeys(name for name, _ in sorted(done) if name not in names)
+    names += [name for name in others if all((name, seed) in done for seed in seeds)]
+    return names, seeds

@@ -1,5 +1,6 @@
 """What all trials of a comparison have in common."""
 
+import math
 from dataclasses import dataclass
 
 from phasor.encodings.catalogue import ModelShape
@@ -42,7 +43,7 @@ class TrialConfig:
 
     def __post_init__(self) -> None:
         for name in ("train_length", "steps", "batch_size", "learning_rate", "width", "layers"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ArgumentError(f"{name} must be positive, got {getattr(self, name)}")
         if self.train_length < 2:
             raise ArgumentError(f"train_length must be at least 2, got {self.train_length}")

@@ -13,6 +13,7 @@ from phasor.lab.tasks import Batch
 
 _MAX_TOKENS = 2048
 _POSITION_BINS = 128
+_LONGEST_DISTANCE = 512
 
 
 @dataclass(frozen=True)
@@ -118,27 +119,37 @@ def score_by_distance(model: Decoder, tokens: Tensor, length: int) -> Distance:
     Args:
         model: The model; read in float64, so that only position can move a score.
         tokens: `[pairs, 2]`: query token and key token of each pair.
-        length: Positions to place them at: the training length.
+        length: Positions to place them at: the training length; 512 at most.
 
     Returns:
         Mean score by distance 0 ... `length` - 1 (logits, mean removed), and the spread along a
         fixed distance as a share of the whole spread.
     """
     exact = copy.deepcopy(model).double()
+    length = min(length, _LONGEST_DISTANCE)
     positions = torch.arange(length, device=tokens.device)
     prepared = exact.encoding.prepare(positions, dtype=torch.float64)
-    everywhere = tokens.T[..., None].expand(-1, -1, length)
-    query_x, key_x = (exact.encoding.embed(exact.embedding(x), prepared) for x in everywhere)
-    query, _, _ = exact.first_block.project(query_x)
-    _, key, _ = exact.first_block.project(key_x)
-    scores = attention_scores(query, key, exact.encoding, prepared)
-    diagonals = [scores.diagonal(-distance, -2, -1) for distance in range(length)]
-    mean = torch.stack([diagonal.mean() for diagonal in diagonals])
-    # The farthest distance has a single place, and so no spread.
-    variances = torch.stack([diagonal.var(-1, correction=0).mean() for diagonal in diagonals[:-1]])
-    whole = torch.cat(diagonals, dim=-1).var(correction=0)
-    spread = (variances.mean() / whole).sqrt() if whole > 0 else whole
-    return Distance((mean - mean.mean()).tolist(), spread.item())
+    means, variances, values, squares = [], [], [], []
+    for pair in tokens:  # one at a time: a matrix of scores for each would not fit
+        query_x, key_x = (
+            exact.encoding.embed(exact.embedding(token.expand(1, length)), prepared)
+            for token in pair
+        )
+        query, _, _ = exact.first_block.project(query_x)
+        _, key, _ = exact.first_block.project(key_x)
+        scores = attention_scores(query, key, exact.encoding, prepared)
+        diagonals = [scores.diagonal(-distance, -2, -1) for distance in range(length)]
+        means.append(torch.stack([diagonal.mean() for diagonal in diagonals]))
+        # The farthest distance has a single place, and so no spread.
+        spread = [diagonal.var(-1, correction=0).mean() for diagonal in diagonals[:-1]]
+        variances.append(torch.stack(spread).mean())
+        below = torch.cat(diagonals, dim=-1)
+        values.append(below.mean())
+        squares.append(below.square().mean())
+    mean = torch.stack(means).mean(0)
+    whole = torch.stack(squares).mean() - torch.stack(values).mean().square()
+    share = (torch.stack(variances).mean() / whole).sqrt() if whole > 0 else whole
+    return Distance((mean - mean.mean()).tolist(), share.item())
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,8 @@ def results_table(results: dict[str, Any]) -> Table:
     quantity = "exact_match" if exact else "loss"
     unit = "exact match" if exact else f"nats per {results['unit']}"
     lengths = list(map(str, results["config"]["eval_lengths"]))
-    table = _table(f"{unit} by length: mean and 95 % interval over the seeds")
+    spread = "least and greatest Wilson bound of the seeds" if exact else "95 % interval over seeds"
+    table = _table(f"{unit} by length: mean and {spread}")
     table.add_column("encoding", no_wrap=True)
     for column in (*lengths, *(() if exact else ("params", "tok/s"))):
         table.add_column(column, justify="right", no_wrap=True)

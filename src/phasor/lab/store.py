@@ -31,7 +31,7 @@ class TrialStore:
 
     def add(self, trial: Trial) -> None:
         """Put `trial` on disk; it is safe there when this returns."""
-        line = json.dumps({"setup": self._setup, **asdict(trial)}) + "\n"
+        line = json.dumps({"setup": self._setup, **asdict(trial)}, allow_nan=False) + "\n"
         with self._file.open("a", encoding="utf-8") as file:
             file.write(line)
             file.flush()
@@ -60,6 +60,8 @@ def open_store(folder: Path, setup: dict[str, Any], *, resume: bool) -> Iterator
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock", timeout=0)
         lock.acquire()
+        # What is not UTF-8 was not written here: it fails as JSON, with the number of its line.
+        content = file.read_bytes().decode(errors="replace") if file.exists() else ""
     except Timeout:
         raise ArgumentError(
             f"another run is writing to {folder}; wait for it, or choose another folder with --out"
@@ -69,7 +71,7 @@ def open_store(folder: Path, setup: dict[str, Any], *, resume: bool) -> Iterator
             f"cannot write to {folder}: {error.strerror}; choose another folder with --out"
         ) from error
     try:
-        lines = file.read_text("utf-8").splitlines(keepends=True) if file.exists() else []
+        lines = content.splitlines(keepends=True)
         if lines and not resume:
             raise ArgumentError(
                 f"{folder} already holds {len(lines)} trials; add --resume to go on with them, or "

@@ -31,6 +31,7 @@ def summarise(
     text: Text | None,
     answers: Sequence[KnownAnswer],
     command: str,
+    scale_up: str,
 ) -> dict[str, Any]:
     """Everything the report shows, as plain JSON values.
 
@@ -42,6 +43,7 @@ def summarise(
         text: What language models read.
         answers: Known answers, checked beforehand.
         command: How to repeat the comparison.
+        scale_up: How to run it on larger models.
     """
     found = {(trial.encoding, trial.seed): trial for trial in trials}
     grouped = {name: [found[name, seed] for seed in seeds] for name in encodings}
@@ -74,6 +76,7 @@ def summarise(
         "versions": _versions(),
         "machine": _machine(config.device),
         "command": command,
+        "scale_up_command": scale_up,
     }
     results["ranking"] = _ranking(results["encodings"], str(config.train_length))
     results["verdict"] = verdict(results)

@@ -1,6 +1,7 @@
 """Real text, as bytes: the Python standard library of this machine, or the user's own."""
 
 import hashlib
+import os
 import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,47 +46,56 @@ class Text:
         return sum(map(len, self.train)) + sum(map(len, self.held_out))
 
 
-def load_text(path: Path | None = None) -> Text:
+def load_text(path: Path | None = None, *, window: int = 1) -> Text:
     """Read the text of `path`, or of the standard library of the running Python.
 
-    A file is held out if the hash of its name falls into the lowest tenth. With fewer than 20
-    files that would be a lottery: then the last tenth of each is held out. Empty files are left
-    out, and so are copies of a file.
+    A file is held out if the hash of its name falls into the lowest tenth. Where that is a lottery,
+    with fewer than 20 files or with no held-out file of `window` bytes, the last tenth of each is
+    held out. Empty files are left out, and so are copies of a file.
 
     Args:
         path: A file, or a folder whose files are read in the order of their names, hidden ones
             left out.
+        window: Bytes of the longest window that will be cut from a held-out file.
 
     Raises:
         ArgumentError: Nothing there, nothing readable there, or no text in it.
     """
     if path is None:
         root = Path(sysconfig.get_paths()["stdlib"])
+        source = f"source of the Python {sysconfig.get_python_version()} standard library"
         files = [
             file
             for file in root.rglob("*.py")
             if not _LEFT_OUT.intersection(file.relative_to(root).parts)
         ]
-        source = f"source of the Python {sysconfig.get_python_version()} standard library"
-    elif path.is_dir():
-        root, source = path, str(path)
-        files = [
-            file
-            for file in path.rglob("*")
-            if file.is_file()
-            and not any(part.startswith(".") for part in file.relative_to(root).parts)
-        ]
-    elif path.is_file():
-        root, source, files = path.parent, str(path), [path]
     else:
-        raise ArgumentError(f"there is no text at {path}; pass a file or a folder of files")
+        root, files = _files(path)
+        source = os.fsencode(path).decode(errors="replace")
     documents = {file.relative_to(root).as_posix(): _read(file) for file in files}
     # A copy of a document could otherwise be both trained on and held out.
     unique = {data: name for name, data in sorted(documents.items(), reverse=True) if data}
     documents = dict(sorted((name, data) for data, name in unique.items()))
     if not documents:
         raise ArgumentError(f"there is no text in {source}: every file is empty, or there is none")
-    return _split(documents, source)
+    return _split(documents, source, window)
+
+
+def _files(path: Path) -> tuple[Path, list[Path]]:
+    """The folder that names are relative to, and the files to read."""
+    try:
+        if not path.exists():
+            raise ArgumentError(f"there is no text at {path}; pass a file or a folder of files")
+        if path.is_file():
+            return path.parent, [path]
+        visible = (
+            file
+            for file in path.rglob("*")
+            if not any(part.startswith(".") for part in file.relative_to(path).parts)
+        )
+        return path, [file for file in visible if file.is_file()]
+    except OSError as error:
+        raise ArgumentError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _read(file: Path) -> bytes:
@@ -99,24 +109,25 @@ def _read(file: Path) -> bytes:
         raise ArgumentError(f"cannot read {file}: {error.strerror}") from error
 
 
-def _split(documents: dict[str, bytes], source: str) -> Text:
+def _split(documents: dict[str, bytes], source: str, window: int) -> Text:
     digest = hashlib.sha256()
-    train, held_out = [], []
     for name, data in documents.items():
-        digest.update(f"{name}\0{len(data)}\0".encode() + data)
-        if len(documents) < _FEW_FILES:
-            cut = len(data) - int(len(data) * _HELD_OUT_SHARE)
-            train.append(data[:cut])
-            held_out.append(data[cut:])
-        else:
-            (held_out if _in_held_out_share(name) else train).append(data)
-    few = len(documents) < _FEW_FILES
-    split = "the last tenth of each file" if few else "one file in ten, by the hash of its name"
-    return Text(source, split, tuple(train), tuple(held_out), digest.hexdigest())
+        digest.update(os.fsencode(name) + f"\0{len(data)}\0".encode() + data)
+    if len(documents) >= _FEW_FILES:
+        split = "one file in ten, by the hash of its name"
+        train = tuple(d for name, d in documents.items() if not _in_held_out_share(name))
+        held_out = tuple(d for name, d in documents.items() if _in_held_out_share(name))
+        if train and any(len(document) >= window for document in held_out):
+            return Text(source, split, train, held_out, digest.hexdigest())
+    split = "the last tenth of each file"
+    cuts = [(d, len(d) - int(len(d) * _HELD_OUT_SHARE)) for d in documents.values()]
+    train = tuple(document[:cut] for document, cut in cuts)
+    held_out = tuple(document[cut:] for document, cut in cuts)
+    return Text(source, split, train, held_out, digest.hexdigest())
 
 
 def _in_held_out_share(name: str) -> bool:
-    return hashlib.sha256(name.encode()).digest()[0] < 256 * _HELD_OUT_SHARE
+    return hashlib.sha256(os.fsencode(name)).digest()[0] < 256 * _HELD_OUT_SHARE
 
 
 class Windows:
@@ -125,17 +136,18 @@ class Windows:
     Args:
         documents: Where they are cut from.
         length: Bytes in each window.
+        what: What the documents are, for the error message.
 
     Raises:
         ArgumentError: No document is that long.
     """
 
-    def __init__(self, documents: Sequence[bytes], length: int) -> None:
+    def __init__(self, documents: Sequence[bytes], length: int, *, what: str = "text") -> None:
         long_enough = [document for document in documents if len(document) >= length]
         if not long_enough:
             longest = max(map(len, documents), default=0)
             raise ArgumentError(
-                f"the text is too small: a window takes {length} bytes of one document, and the "
+                f"the {what} is too small: a window takes {length} bytes of one document, and the "
                 f"longest has {longest}; pass more text, or a shorter length"
             )
         self.length = length

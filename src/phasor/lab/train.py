@@ -114,10 +114,7 @@ def train(
         if since == _STEPS_PER_REPORT or step == config.steps:
             mean = total.item() / since
             if not math.isfinite(mean):
-                raise ArgumentError(
-                    f"the training loss became {mean} by step {step}; give a lower learning rate "
-                    f"than {config.learning_rate}"
-                )
+                raise _diverged(mean, step, config)
             speeds.append(tokens / (time.perf_counter() - clock))
             steps.append(step)
             losses.append(mean)
@@ -169,6 +166,9 @@ def _measure(
     batches = {n: task.evaluation_batch(n).to(device) for n in config.eval_lengths}
     predictions = {n: measure.predict(model, batch) for n, batch in batches.items()}
     scores = {str(n): measure.score(predictions[n], batch) for n, batch in batches.items()}
+    for found in scores.values():
+        if not math.isfinite(found.loss):
+            raise _diverged(found.loss, config.steps, config)
     at_train_length = batches[config.train_length]
     tokens = at_train_length.tokens
     positions, position_loss, distances, variations = [], [], [], []
@@ -203,6 +203,13 @@ def _measure(
         tokens_per_second=training.tokens_per_second,
         peak_memory=training.peak_memory,
         seconds=time.perf_counter() - start,
+    )
+
+
+def _diverged(loss: float, step: int, config: TrialConfig) -> ArgumentError:
+    return ArgumentError(
+        f"the loss became {loss} by step {step}; repeat with a lower --learning-rate than "
+        f"{config.learning_rate:g}, into a new --out"
     )
 
 

@@ -8,7 +8,7 @@ HOLDS = 0.1
 BREAKS = 0.25
 """It breaks at a length if its loss rises by more, lower bound included (nats)."""
 LEARNED = 0.95
-"""Exact match at the training length below which longer lengths say nothing."""
+"""Exact match of the least seed at the training length, below which longer lengths say little."""
 
 
 def verdict(results: dict[str, Any]) -> str:
@@ -56,7 +56,7 @@ def beyond(changes: dict[str, dict[str, float | None]]) -> str:
     held = []
     for length in lengths:
         high = changes[length]["high"]
-        if high is None or high >= HOLDS:
+        if high is None or not high < HOLDS:
             break
         held.append(length)
     if len(held) == len(lengths):
@@ -70,7 +70,8 @@ def beyond(changes: dict[str, dict[str, float | None]]) -> str:
         tail = "" if first == lengths[-1] else f", {last['mean']:+.2f} at {lengths[-1]}"
         return f"{word}{at_once} ({changes[first]['mean']:+.2f} at {first}{tail})"
     if last["low"] > 0:
-        return f"drifts ({last['mean']:+.2f} at {lengths[-1]})"
+        word = f"holds to {held[-1]} and drifts" if held else "drifts"
+        return f"{word} ({last['mean']:+.2f} at {lengths[-1]})"
     return f"is undecided ({last['mean']:+.2f} [{last['low']:+.2f}, {last['high']:+.2f}])"
 
 
@@ -81,18 +82,26 @@ def _verdict_on_answers(results: dict[str, Any]) -> str:
     for length in lengths[:2] + lengths[-1:] * (len(lengths) > 2):
         shares = {name: summary["exact_match"][length] for name, summary in encodings.items()}
         ranked = sorted(shares, key=lambda name: -shares[name]["mean"])
-        listed = ", ".join(f"{name} {shares[name]['mean']:.2f}" for name in ranked)
+        listed = ", ".join(f"{name} {_share(shares[name]['seeds'])}" for name in ranked)
         parts.append(f"{listed} at {length}")
     sentence = "Sequences answered exactly: " + "; ".join(parts)
     start = lengths[0]
     young = [
         name
         for name, summary in encodings.items()
-        if summary["exact_match"][start]["mean"] < LEARNED
+        if min(summary["exact_match"][start]["seeds"]) < LEARNED
     ]
     if young:
         sentence += (
-            f" ({', '.join(young)} had not learned the task at {start}, so longer lengths say "
-            "nothing of it; give more --steps)"
+            f" ({', '.join(young)} had not learned the task at {start} with every seed, so longer "
+            "lengths say little of it; give more --steps)"
         )
+    if len(results["config"]["seeds"]) < 2:
+        sentence += "; one seed shows no spread, so none of this is a finding"
     return sentence + "."
+
+
+def _share(seeds: list[float]) -> str:
+    """The mean over seeds, with their range where they differ."""
+    mean, low, high = sum(seeds) / len(seeds), min(seeds), max(seeds)
+    return f"{mean:.2f}" if high - low < 0.005 else f"{mean:.2f} ({low:.2f} to {high:.2f})"

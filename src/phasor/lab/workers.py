@@ -58,14 +58,22 @@ class _Failed:
 
     summary: str
     details: str
+    may_resume: bool
 
 
 class TrialFailedError(PhasorError, RuntimeError):
-    """A trial ended without a result. `details` holds the worker's traceback, if there is one."""
+    """A trial ended without a result.
 
-    def __init__(self, message: str, details: str = "") -> None:
+    Args:
+        message: What happened.
+        details: The worker's traceback, if there is one.
+        may_resume: Whether the same trial might succeed another time.
+    """
+
+    def __init__(self, message: str, details: str = "", *, may_resume: bool = True) -> None:
         super().__init__(message)
         self.details = details
+        self.may_resume = may_resume
 
 
 def default_workers(device: str, jobs: int) -> int:
@@ -115,6 +123,7 @@ def run_jobs(
                         f"the trial of {job.encoding} with seed {job.seed} failed: "
                         f"{message.summary}",
                         message.details,
+                        may_resume=message.may_resume,
                     )
                 yield message
                 if isinstance(message, Finished):
@@ -138,13 +147,13 @@ def _context() -> ForkServerContext | SpawnContext:
 
 
 def _work(sender: Connection, job: Job, config: TrialConfig, text: Text | None) -> None:
+    # Ctrl-C goes to the parent, which ends the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch
 
     from phasor.lab.tasks import build_task
     from phasor.lab.train import run_trial
 
-    # Ctrl-C goes to the parent, which ends the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
 
     def report(step: int, loss: float) -> None:
@@ -162,9 +171,10 @@ def _work(sender: Connection, job: Job, config: TrialConfig, text: Text | None) 
     except BrokenPipeError:
         return  # The parent is gone, and with it everyone who wanted the result.
     except PhasorError as error:
-        sender.send(_Failed(str(error), details=""))
+        sender.send(_Failed(str(error), details="", may_resume=False))
     except Exception as error:
-        sender.send(_Failed(f"{type(error).__name__}: {error}", traceback.format_exc()))
+        summary = f"{type(error).__name__}: {error}"
+        sender.send(_Failed(summary, traceback.format_exc(), may_resume=True))
 
 
 def _death(job: Job, exitcode: int | None) -> str:

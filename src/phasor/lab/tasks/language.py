@@ -37,9 +37,11 @@ class LanguageModelling:
     def __init__(self, text: Text, *, train_length: int, max_length: int) -> None:
         self.vocab_size = 257
         self.train_length = train_length
-        self._training = Windows(text.train, train_length)
+        self._training = Windows(text.train, train_length, what="text to train on")
         generator = torch.Generator().manual_seed(EVALUATION_SEED)
-        self._held_out = Windows(text.held_out, max_length).draw(self.num_sequences, generator)
+        self._held_out = Windows(text.held_out, max_length, what="held-out text").draw(
+            self.num_sequences, generator
+        )
 
     def num_positions(self, length: int) -> int:
         return length

@@ -133,6 +133,7 @@ class PlainScreen:
 
     def _print(self, line: str) -> None:
         self._console.print(line, soft_wrap=True, highlight=False, markup=False)
+        self._console.file.flush()  # a pipe would keep it back until the next few thousand
 
 
 def trials_table(trials: Sequence[Trial], config: TrialConfig) -> Table:

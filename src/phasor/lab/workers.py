@@ -7,6 +7,7 @@ import traceback
 from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -143,11 +144,20 @@ def _context() -> ForkServerContext | SpawnContext:
     context = multiprocessing.get_context("forkserver")
     # Imports cost seconds; the server pays once and each trial is forked from it.
     context.set_forkserver_preload(["phasor.lab.workers_preload"])
+    # Ctrl-C reaches the whole group of processes. It is for the parent, which ends the others: the
+    # server inherits this mask, and the trials inherit it from the server. (The tracker clears the
+    # mask when it starts, so it starts first.)
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context
 
 
 def _work(sender: Connection, job: Job, config: TrialConfig, text: Text | None) -> None:
-    # Ctrl-C goes to the parent, which ends the workers.
+    # Where there is no server to inherit it from.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch
 

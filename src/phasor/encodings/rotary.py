@@ -8,10 +8,11 @@ from torch import Tensor
 from phasor.encoding import PositionEncoding, table_dtype
 from phasor.errors import ArgumentError
 from phasor.kernels.api import rotate_by
-from phasor.positions import check_positions
+from phasor.positions import check_positions, check_range
 from phasor.rotary import Frequencies, Layout, Precision, cos_sin, geometric
-from phasor.rotary.layout import check_layout
+from phasor.rotary.layout import RotarySlice, check_layout, check_slice
 from phasor.rotary.phase import check_precision
+from phasor.rotary.scaling import LengthScaling, Scaling
 
 
 class Angles(NamedTuple):
@@ -36,7 +37,11 @@ class Rotary(PositionEncoding):
         rotary_dim: Leading channels that turn (partial rotary); all of them if `None`.
         layout: `"half"` pairs channel $i$ with $i + d/2$ (GPT-NeoX, LLaMA in transformers);
             `"interleaved"` pairs $2i$ with $2i + 1$ (the paper, GPT-J, Meta's LLaMA).
+        scaling: Applied to the frequencies; any of `phasor.scaling`, or a function of your own from
+            `Frequencies` to `Frequencies`. One that depends on the length makes a `Rotary` that
+            must be given one, by `at`, before it can prepare.
         frequencies: Instead of `base` and `rotary_dim`: any `Frequencies`.
+        rotary_slice: Which channels turn, the `"leading"` or (DeepSeek-V4) the `"trailing"` ones.
         precision: See `phasor.cos_sin`.
 
     Raises:
@@ -62,11 +67,14 @@ class Rotary(PositionEncoding):
         base: float = 10_000.0,
         rotary_dim: int | None = None,
         layout: Layout = "half",
+        scaling: Scaling | LengthScaling | None = None,
         frequencies: Frequencies | None = None,
+        rotary_slice: RotarySlice = "leading",
         precision: Precision = "exact",
     ) -> None:
         super().__init__()
         check_layout(layout)
+        check_slice(rotary_slice)
         check_precision(precision)
         if frequencies is None:
             frequencies = geometric(head_dim if rotary_dim is None else rotary_dim, base)
@@ -81,8 +89,34 @@ class Rotary(PositionEncoding):
             )
         self.head_dim = head_dim
         self.layout: Layout = layout
+        self.rotary_slice: RotarySlice = rotary_slice
         self.precision: Precision = precision
+        self.length_scaling: LengthScaling | None = None
+        self.seq_len: int | None = None
+        if isinstance(scaling, LengthScaling):
+            self.length_scaling = scaling
+        elif scaling is not None:
+            frequencies = scaling(frequencies)
         self.frequencies = frequencies
+
+    def at(self, seq_len: int) -> "Rotary":
+        """The same encoding, settled for sequences of up to `seq_len` tokens.
+
+        Keys that were turned for another length do not fit: turn them over with `phasor.rerotate`.
+        An encoding that does not depend on the length is returned as it is.
+        """
+        if self.length_scaling is None:
+            return self
+        settled = Rotary(
+            self.head_dim,
+            layout=self.layout,
+            scaling=self.length_scaling.at(seq_len),
+            frequencies=self.frequencies,
+            rotary_slice=self.rotary_slice,
+            precision=self.precision,
+        )
+        settled.seq_len = seq_len
+        return settled
 
     def prepare(
         self,
@@ -102,17 +136,42 @@ class Rotary(PositionEncoding):
                 f"Rotary was built for head_dim {self.head_dim}, got a query of shape "
                 f"{list(query.shape)}; build it with head_dim={query.shape[-1]}"
             )
-        return rotate_by(query, key, *prepared, layout=self.layout, owner="Rotary")
+        if self.frequencies.softmax_scale != 1.0:
+            query = query * self.frequencies.softmax_scale
+        return rotate_by(
+            query,
+            key,
+            *prepared,
+            layout=self.layout,
+            rotary_slice=self.rotary_slice,
+            owner="Rotary",
+        )
 
     def extra_repr(self) -> str:
         return (
             f"head_dim={self.head_dim}, base={self.frequencies.base}, "
             f"rotary_dim={self.frequencies.rotary_dim}, layout={self.layout!r}, "
             f"precision={self.precision!r}"
+            + f", rotary_slice={self.rotary_slice!r}" * (self.rotary_slice != "leading")
+            + f", scaling={self.length_scaling}" * (self.length_scaling is not None)
+            + f", seq_len={self.seq_len}" * (self.seq_len is not None)
         )
 
     def _table(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         check_positions(positions, axes=self.frequencies.axes, owner="Rotary")
+        if self.length_scaling is not None:
+            raise ArgumentError(
+                f"{type(self.length_scaling).__name__} depends on the length of the sequence; settle "
+                "it first: rotary.at(seq_len).prepare(...)"
+            )
+        if self.seq_len is not None:
+            check_range(
+                positions,
+                self.seq_len,
+                owner=f"Rotary, settled for {self.seq_len} tokens,",
+                advice="settle it for more with at(seq_len), and turn cached keys over with "
+                "phasor.rerotate",
+            )
         return cos_sin(
             positions, self.frequencies, precision=self.precision, dtype=table_dtype(dtype)
         )

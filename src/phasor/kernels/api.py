@@ -7,7 +7,7 @@ from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.kernels.reference import apply_rotation
 from phasor.positions import check_covers
 from phasor.rotary.frequencies import Frequencies
-from phasor.rotary.layout import Layout, check_layout
+from phasor.rotary.layout import Layout, RotarySlice, check_layout, check_slice
 from phasor.rotary.phase import Precision, cos_sin
 
 
@@ -18,6 +18,7 @@ def rotate(
     frequencies: Frequencies,
     *,
     layout: Layout = "half",
+    rotary_slice: RotarySlice = "leading",
     inverse: bool = False,
     precision: Precision = "exact",
 ) -> tuple[Tensor, Tensor | None]:
@@ -27,10 +28,11 @@ def rotate(
         query: `[batch, num_heads, seq, head_dim]`.
         key: `[batch, num_kv_heads, seq, head_dim]`, or `None`.
         positions: `[seq]` or `[batch, seq]` (with a last axis `[..., axes]` for several axes).
-        frequencies: What each pair turns per unit of position; its `rotary_dim` leading channels
-            of each head take part.
+        frequencies: What each pair turns per unit of position; `frequencies.rotary_dim` channels of
+            each head take part. Its `attention_scale` is a gain on them.
         layout: Which channels form a pair, `"half"` (i, i + d/2) or `"interleaved"` (2i, 2i + 1).
-        inverse: Rotate back.
+        rotary_slice: Which channels take part, the `"leading"` or the `"trailing"` ones.
+        inverse: Undo a rotation: turn back, and divide by the gain.
         precision: See `phasor.cos_sin`.
 
     Returns:
@@ -50,13 +52,17 @@ def rotate(
         >>> torch.testing.assert_close(back, query)
     """
     check_layout(layout)
+    check_slice(rotary_slice)
     wide = query.dtype == torch.float64 or (key is not None and key.dtype == torch.float64)
     dtype = torch.float64 if wide else torch.float32
     cos, sin = cos_sin(positions, frequencies, precision=precision, dtype=dtype)
     if inverse:
-        sin = -sin
+        gain = frequencies.attention_scale**2
+        cos, sin = cos / gain, -sin / gain
     table = (cos, sin)
-    return rotate_by(query, key, table, table, layout=layout, owner="rotate")
+    return rotate_by(
+        query, key, table, table, layout=layout, rotary_slice=rotary_slice, owner="rotate"
+    )
 
 
 def rotate_by(
@@ -66,6 +72,7 @@ def rotate_by(
     key_table: tuple[Tensor, Tensor],
     *,
     layout: Layout,
+    rotary_slice: RotarySlice,
     owner: str,
 ) -> tuple[Tensor, Tensor | None]:
     """Rotate by tables of cos and sin formed beforehand: what each layer does.
@@ -76,6 +83,7 @@ def rotate_by(
         query_table: `(cos, sin)`, each `[seq, pairs]` or `[batch, seq, pairs]`.
         key_table: The same for the key.
         layout: Which channels form a pair.
+        rotary_slice: Which channels take part.
         owner: Who asks, for the error messages.
 
     Returns:
@@ -90,10 +98,10 @@ def rotate_by(
             f"{list(key.shape)}"
         )
     _check(query, query_table[0], owner=owner, what="query")
-    query = apply_rotation(query, *query_table, layout=layout)
+    query = apply_rotation(query, *query_table, layout=layout, rotary_slice=rotary_slice)
     if key is not None:
         _check(key, key_table[0], owner=owner, what="key")
-        key = apply_rotation(key, *key_table, layout=layout)
+        key = apply_rotation(key, *key_table, layout=layout, rotary_slice=rotary_slice)
     return query, key
 
 

@@ -1,5 +1,11 @@
 """The mathematics of rotation: frequencies, phase, layout. Pure functions, no modules."""
 
+from phasor.rotary import scaling as scaling
+from phasor.rotary.axes import axial as axial
+from phasor.rotary.axes import image_periods as image_periods
+from phasor.rotary.axes import pixel as pixel
+from phasor.rotary.axes import proportional as proportional
+from phasor.rotary.axes import sections as sections
 from phasor.rotary.frequencies import Frequencies as Frequencies
 from phasor.rotary.frequencies import geometric as geometric
 from phasor.rotary.layout import Layout as Layout

@@ -1,7 +1,7 @@
 """The frequencies of a rotary encoding, as data."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -24,7 +24,10 @@ class Frequencies:
     Args:
         inv_freq: `[axes, pairs]`, float64 on the CPU, in radians per unit of position.
         base: The constant of the geometric progression, where there is one; called `rope_theta`
-            in configs. Kept for the record: angles come from `inv_freq` alone.
+            in configs. Some scalings need it; angles come from `inv_freq` alone.
+        attention_scale: Gain on cos and sin, and so on the rotated channels of query and key.
+        softmax_scale: Gain on the attention logits, on top of $1/\sqrt{d}$: another number, with
+            another effect, since it reaches channels that do not turn.
 
     Attributes:
         turns: `[axes, pairs]`, int64: the same frequencies in turns per unit of position, as
@@ -32,11 +35,16 @@ class Frequencies:
             whole turns and nothing else, so angles stay exact at any position.
 
     Raises:
-        ArgumentError: `inv_freq` is not a finite float64 matrix on the CPU.
+        ArgumentError: `inv_freq` is not a finite float64 matrix on the CPU, or a gain is not
+            positive.
+
+    Two are equal if all their numbers are, to the last bit.
     """
 
     inv_freq: Tensor
     base: float | None = None
+    attention_scale: float = 1.0
+    softmax_scale: float = 1.0
     turns: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -58,9 +66,26 @@ class Frequencies:
             )
         if not bool(inv_freq.isfinite().all()):
             raise ArgumentError("inv_freq must be finite, got inf or nan among its values")
+        for name in ("attention_scale", "softmax_scale"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ArgumentError(f"{name} must be positive, got {getattr(self, name)}")
         fixed = [[_turn_fraction(value) for value in row] for row in inv_freq.tolist()]
         turns = torch.tensor(fixed, dtype=torch.int64, device="cpu").reshape(inv_freq.shape)
         object.__setattr__(self, "turns", turns)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Frequencies) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[object, ...]:
+        numbers = tuple(map(tuple, self.inv_freq.tolist()))
+        return numbers, self.base, self.attention_scale, self.softmax_scale
+
+    def with_inv_freq(self, inv_freq: Tensor) -> "Frequencies":
+        """The same gains and base with other frequencies."""
+        return replace(self, inv_freq=inv_freq)
 
     @property
     def axes(self) -> int:

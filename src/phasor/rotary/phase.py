@@ -39,7 +39,8 @@ def cos_sin(
             by 2e-3 at every position.
 
     Returns:
-        `cos` and `sin`, each `[..., pairs]`, in `dtype`, on the device of `positions`.
+        `cos` and `sin`, each `[..., pairs]`, times `frequencies.attention_scale`, in `dtype`, on
+        the device of `positions`.
 
     Raises:
         ArgumentError: Unknown `precision`, unsuitable `dtype`, or positions of a wrong shape.
@@ -56,8 +57,11 @@ def cos_sin(
             "float32 and let the rotation round its result once"
         )
     check_positions(positions, axes=frequencies.axes, owner="cos_sin")
-    angles = _angles(positions, frequencies, precision)
-    return angles.cos().to(dtype), angles.sin().to(dtype)
+    angle = angles(positions, frequencies, precision)
+    cos, sin = angle.cos(), angle.sin()
+    if frequencies.attention_scale != 1.0:
+        cos, sin = cos * frequencies.attention_scale, sin * frequencies.attention_scale
+    return cos.to(dtype), sin.to(dtype)
 
 
 def check_precision(precision: str) -> None:
@@ -66,8 +70,10 @@ def check_precision(precision: str) -> None:
         raise ArgumentError(f"precision must be one of {list(PRECISIONS)}, got {precision!r}")
 
 
-def _angles(positions: Tensor, frequencies: Frequencies, precision: Precision) -> Tensor:
-    """Angles in radians, `[..., pairs]`; float32 or float64 as `precision` asks."""
+def angles(
+    positions: Tensor, frequencies: Frequencies, precision: Precision = "exact"
+) -> Tensor:
+    """Angles in radians, up to whole turns: `[..., pairs]`, float64, or float32 where asked for."""
     if frequencies.axes == 1:
         positions = positions.unsqueeze(-1)
     positions = positions.unsqueeze(-1)

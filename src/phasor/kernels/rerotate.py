@@ -1,0 +1,78 @@
+"""Turning cached keys over to other positions or other frequencies, in one rotation."""
+
+import torch
+from torch import Tensor
+
+from phasor.errors import ArgumentError
+from phasor.kernels.api import rotate_by
+from phasor.rotary.frequencies import Frequencies
+from phasor.rotary.layout import Layout, RotarySlice, check_layout, check_slice
+from phasor.rotary.phase import angles
+
+
+def rerotate(
+    key: Tensor,
+    positions: Tensor,
+    frequencies: Frequencies,
+    *,
+    new_positions: Tensor | None = None,
+    new_frequencies: Frequencies | None = None,
+    layout: Layout = "half",
+    rotary_slice: RotarySlice = "leading",
+) -> Tensor:
+    r"""Turn keys that were rotated for one place, or one context length, over to another.
+
+    Rotations compose: $R(m'\omega')\,R(m\omega)^{-1} = R(m'\omega' - m\omega)$, so the keys need not
+    be computed anew when a cache is shifted, or when dynamic NTK or LongRoPE change their
+    frequencies as the sequence grows.
+
+    Args:
+        key: `[batch, num_kv_heads, seq, head_dim]`, rotated by `positions` and `frequencies`.
+        positions: Where the keys were: `[seq]` or `[batch, seq]`, with a last axis for several axes.
+        frequencies: What they were rotated with.
+        new_positions: Where they are to be; where they were if `None`.
+        new_frequencies: What they are to be rotated with; the same if `None`.
+        layout: Which channels form a pair.
+        rotary_slice: Which channels turn.
+
+    Returns:
+        The keys as if rotated by the new positions and frequencies in the first place, to rounding.
+
+    Raises:
+        ArgumentError: Nothing new was given, or something does not fit.
+
+    Examples:
+        >>> frequencies, key = phasor.geometric(64), torch.randn(1, 2, 5, 64)
+        >>> positions = torch.arange(5)
+        >>> _, near = phasor.rotate(key, key, positions, frequencies)
+        >>> _, far = phasor.rotate(key, key, positions + 100, frequencies)
+        >>> moved = phasor.rerotate(near, positions, frequencies, new_positions=positions + 100)
+        >>> torch.testing.assert_close(moved, far)
+    """
+    check_layout(layout)
+    check_slice(rotary_slice)
+    if new_positions is None and new_frequencies is None:
+        raise ArgumentError(
+            "rerotate needs new_positions, new_frequencies or both; got neither, which changes "
+            "nothing"
+        )
+    new_frequencies = frequencies if new_frequencies is None else new_frequencies
+    new_positions = positions if new_positions is None else new_positions
+    if new_frequencies.pairs != frequencies.pairs:
+        raise ArgumentError(
+            f"new frequencies must turn the same channels, got {new_frequencies.pairs} pairs in "
+            f"place of {frequencies.pairs}"
+        )
+    if new_positions.shape[:-1] != positions.shape[:-1] and new_positions.ndim == positions.ndim:
+        raise ArgumentError(
+            f"new_positions must be of the shape of positions {list(positions.shape)}, got "
+            f"{list(new_positions.shape)}"
+        )
+    turn = angles(new_positions, new_frequencies) - angles(positions, frequencies)
+    gain = new_frequencies.attention_scale / frequencies.attention_scale
+    dtype = torch.float64 if key.dtype == torch.float64 else torch.float32
+    table = ((turn.cos() * gain).to(dtype), (turn.sin() * gain).to(dtype))
+    turned, _ = rotate_by(
+        key, None, table, table, layout=layout, rotary_slice=rotary_slice, owner="rerotate"
+    )
+    return turned

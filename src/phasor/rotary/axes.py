@@ -1,0 +1,202 @@
+"""Frequencies for positions with several axes, and for heads of which a part stands still."""
+
+import math
+from typing import Literal
+
+import torch
+
+from phasor.errors import ArgumentError
+from phasor.rotary.frequencies import Frequencies, geometric
+
+SectionOrder = Literal["chunked", "interleaved", "ernie"]
+
+
+def axial(rotary_dim: int, axes: int = 2, base: float = 10_000.0) -> Frequencies:
+    r"""Each axis turns a block of pairs of its own, all blocks at the same frequencies.
+
+    With $d$ channels and $A$ axes, block $a$ has $\omega_p = b^{-2p/(d/A)}$, $p < d/2A$.
+
+    Args:
+        rotary_dim: Channels that take part in all; a multiple of `2 * axes`.
+        axes: Number of position axes: 2 for images, 3 for video.
+        base: As in `geometric`.
+
+    Returns:
+        `Frequencies` with `axes` axes and `rotary_dim / 2` pairs, the blocks one after the other.
+
+    Raises:
+        ArgumentError: `rotary_dim` cannot be shared evenly, or `base` is not positive.
+
+    Source:
+        Qwen2-VL's vision tower, arXiv:2409.12191; Pixtral, arXiv:2410.07073.
+
+    Examples:
+        >>> phasor.axial(8, base=100.0).inv_freq.tolist()
+        [[1.0, 0.1, 0.0, 0.0], [0.0, 0.0, 1.0, 0.1]]
+    """
+    if axes < 1 or rotary_dim < 2 * axes or rotary_dim % (2 * axes):
+        raise ArgumentError(
+            f"rotary_dim must be a multiple of 2 * axes = {2 * axes}, so that each axis gets whole "
+            f"pairs, got {rotary_dim}"
+        )
+    block = geometric(rotary_dim // axes, base).inv_freq[0]
+    return Frequencies(torch.block_diag(*[block[None]] * axes), float(base))
+
+
+def sections(
+    frequencies: Frequencies, sizes: tuple[int, ...], *, order: SectionOrder = "chunked"
+) -> Frequencies:
+    r"""Give each pair of one-axis frequencies to one of several axes (M-RoPE).
+
+    Args:
+        frequencies: One axis; scaled already, where the model scales them.
+        sizes: Pairs of each axis, in the order of the axes (time, height, width); they add up to
+            `frequencies.pairs`.
+        order: Which pairs an axis gets.
+
+            - `"chunked"`: a run of neighbours each, fastest to the first axis (Qwen2-VL).
+            - `"interleaved"`: the axes take turns, one pair each, from the fastest on; what is left
+              at the slow end goes to the first axis (Qwen3-VL).
+            - `"ernie"`: height and width alternate from the fastest on, time gets the slow end
+              (Ernie 4.5 VL, whose configs list the sizes as height, width, time).
+
+    Returns:
+        `Frequencies` with one axis per size, the same pairs and gains.
+
+    Raises:
+        ArgumentError: Frequencies of several axes, sizes that do not add up or do not suit the
+            order, or an unknown order.
+
+    Source:
+        Wang et al. 2024, arXiv:2409.12191, section 2.1 (`"chunked"`); Huang et al. 2025,
+        arXiv:2510.23095 (`"interleaved"`); transformers' `ernie4_5_vl_moe` (`"ernie"`).
+
+    Examples:
+        >>> phasor.sections(phasor.geometric(8), (2, 1, 1)).inv_freq.tolist()
+        [[1.0, 0.1, 0.0, 0.0], [0.0, 0.0, 0.01, 0.0], [0.0, 0.0, 0.0, 0.001]]
+    """
+    if frequencies.axes != 1:
+        raise ArgumentError(
+            f"sections divides frequencies of one axis, got {frequencies.axes} axes"
+        )
+    if any(size < 0 for size in sizes) or sum(sizes) != frequencies.pairs:
+        raise ArgumentError(
+            f"sizes must add up to the {frequencies.pairs} pairs of the frequencies, got "
+            f"{list(sizes)}, which add up to {sum(sizes)}"
+        )
+    axis = torch.tensor(_axis_of_each_pair(sizes, order), device="cpu")
+    owns = axis == torch.arange(len(sizes), device="cpu")[:, None]
+    return frequencies.with_inv_freq(torch.where(owns, frequencies.inv_freq, 0.0))
+
+
+def proportional(
+    head_dim: int, proportion: float, base: float = 10_000.0, *, factor: float = 1.0
+) -> Frequencies:
+    r"""The fastest pairs of the whole head turn, the rest stand still (p-RoPE).
+
+    $\omega_p = b^{-2p/d} / s$ for $p < \lfloor r d / 2 \rfloor$, else 0, where $d$ is the whole
+    head.
+    Not partial rotary: that takes exponents over the channels that turn, and pairs within them.
+
+    Args:
+        head_dim: $d$, even.
+        proportion: $r$, of the pairs that turn, 0 to 1.
+        base: $b$.
+        factor: $s \ge 1$, by which all turn slower.
+
+    Returns:
+        `Frequencies` with one axis and `head_dim / 2` pairs, of which the last are 0.
+
+    Raises:
+        ArgumentError: `head_dim` odd, `proportion` not from 0 to 1, `factor` less than 1.
+
+    Source:
+        Barbero et al. 2024, arXiv:2410.06205; Gemma 4's global layers, with 0.25 and base 1e6.
+
+    Examples:
+        >>> phasor.proportional(8, 0.5).inv_freq.tolist()
+        [[1.0, 0.1, 0.0, 0.0]]
+    """
+    if not 0 <= proportion <= 1:
+        raise ArgumentError(f"proportion must be from 0 to 1, got {proportion}")
+    if not 1 <= factor < math.inf:
+        raise ArgumentError(f"factor must be at least 1, got {factor}")
+    whole = geometric(head_dim, base)
+    turning = int(proportion * head_dim // 2)
+    inv_freq = whole.inv_freq / factor
+    inv_freq[:, turning:] = 0.0
+    return whole.with_inv_freq(inv_freq)
+
+
+def image_periods(rotary_dim: int, base: float = 100.0) -> Frequencies:
+    r"""Two axes, each with geometric periods over coordinates from -1 to 1 (DINOv3).
+
+    $\omega_p = 2\pi\,b^{-4p/d}$ per unit of coordinate, $p < d/4$.
+
+    Args:
+        rotary_dim: $d$, a multiple of 4.
+        base: $b$, the longest period over the shortest.
+
+    Returns:
+        `Frequencies` with two axes (height, width) and `rotary_dim / 2` pairs. Their positions are
+        coordinates of patch centres, floats from -1 to 1.
+
+    Raises:
+        ArgumentError: `rotary_dim` is not a multiple of 4, or `base` not positive.
+
+    Source:
+        Siméoni et al. 2025, arXiv:2508.10104, and the authors' code.
+    """
+    unit = axial(rotary_dim, 2, base)
+    return unit.with_inv_freq(2 * math.pi * unit.inv_freq)
+
+
+def pixel(rotary_dim: int, axes: int = 2, max_freq: float = 10.0) -> Frequencies:
+    r"""Linearly spaced frequencies for coordinates from -1 to 1: $\omega_p = \pi f_p$.
+
+    $f_p$ goes from 1 to `max_freq / 2` in equal steps.
+
+    Args:
+        rotary_dim: Channels that take part in all; a multiple of `2 * axes`.
+        axes: Number of position axes.
+        max_freq: Twice the highest number of half-turns per unit of coordinate.
+
+    Returns:
+        `Frequencies` with `axes` axes and `rotary_dim / 2` pairs, the blocks one after the other.
+
+    Raises:
+        ArgumentError: `rotary_dim` cannot be shared evenly.
+
+    Source:
+        The "pixel" frequencies of lucidrains' rotary-embedding-torch and timm.
+    """
+    blocks = axial(rotary_dim, axes)
+    pairs = blocks.pairs // axes
+    block = torch.linspace(1.0, max_freq / 2, pairs, dtype=torch.float64, device="cpu") * math.pi
+    return Frequencies(torch.block_diag(*[block[None]] * axes))
+
+
+def _axis_of_each_pair(sizes: tuple[int, ...], order: SectionOrder) -> list[int]:
+    if order == "chunked":
+        return [axis for axis, size in enumerate(sizes) for _ in range(size)]
+    if order == "interleaved":
+        axes, pairs = len(sizes), sum(sizes)
+        owner = [0] * pairs
+        for axis in range(1, axes):
+            turns = range(axis, axes * sizes[axis], axes)
+            if len(turns) and turns[-1] >= pairs:
+                raise ArgumentError(
+                    f"interleaved sections leave the slow end to the first axis, so no other may "
+                    f"have more than a {axes}th of the {pairs} pairs, got {list(sizes)}"
+                )
+            for pair in turns:
+                owner[pair] = axis
+        return owner
+    if order == "ernie":
+        if len(sizes) != 3 or sizes[1] != sizes[2]:
+            raise ArgumentError(
+                "order 'ernie' takes sizes (time, height, width) with equal height and width, got "
+                f"{list(sizes)}"
+            )
+        return [1, 2] * sizes[1] + [0] * sizes[0]
+    raise ArgumentError(f"order must be 'chunked', 'interleaved' or 'ernie', got {order!r}")

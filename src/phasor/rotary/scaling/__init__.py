@@ -1,0 +1,23 @@
+r"""Context extension, as functions from frequencies to frequencies.
+
+    longer = phasor.scaling.yarn(factor=8, original_seq_len=4096)(phasor.geometric(128))
+
+Each is a frozen value that can be called, compared, printed and stored. Those whose result depends
+on the length of the sequence are not called but asked for one: `dynamic_ntk(...).at(seq_len)`.
+"""
+
+from phasor.rotary.scaling.base import LengthScaling as LengthScaling
+from phasor.rotary.scaling.base import Scaling as Scaling
+from phasor.rotary.scaling.llama_bands import Llama3
+from phasor.rotary.scaling.searched import LongRoPE, Stretch
+from phasor.rotary.scaling.uniform import NTK, DynamicNTK, Linear, NTKAlpha
+from phasor.rotary.scaling.yarn_ramp import YaRN
+
+linear = Linear
+ntk = NTK
+ntk_alpha = NTKAlpha
+dynamic_ntk = DynamicNTK
+yarn = YaRN
+llama3 = Llama3
+stretch = Stretch
+longrope = LongRoPE

@@ -32,10 +32,17 @@ def test_public_names() -> None:
         "Rotary",
         "Sinusoidal",
         "attention",
+        "axial",
         "cos_sin",
         "geometric",
+        "image_periods",
+        "pixel",
+        "proportional",
         "require_sites",
+        "rerotate",
         "rotate",
+        "scaling",
+        "sections",
     }
 
 

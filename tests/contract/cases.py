@@ -23,6 +23,19 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     "rotary-partial-interleaved": lambda: phasor.Rotary(
         HEAD_DIM, rotary_dim=4, layout="interleaved"
     ),
+    "rotary-trailing": lambda: phasor.Rotary(HEAD_DIM, rotary_dim=4, rotary_slice="trailing"),
+    "rotary-yarn": lambda: phasor.Rotary(
+        HEAD_DIM,
+        scaling=phasor.scaling.yarn(
+            factor=40, original_seq_len=8, mscale=1.0, mscale_all_dim=0.5, scale_softmax=True
+        ),
+    ),
+    "rotary-dynamic-ntk": lambda: phasor.Rotary(
+        HEAD_DIM, scaling=phasor.scaling.dynamic_ntk(factor=2, original_seq_len=8)
+    ).at(LONGEST),
+    "rotary-proportional": lambda: phasor.Rotary(
+        HEAD_DIM, frequencies=phasor.proportional(HEAD_DIM, 0.5)
+    ),
     "rotary-float32": lambda: phasor.Rotary(HEAD_DIM, precision="float32"),
     "alibi": lambda: phasor.ALiBi(HEADS),
     "compose": lambda: phasor.Compose(

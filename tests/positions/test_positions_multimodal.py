@@ -97,6 +97,15 @@ def test_time_steps_as_qwen2_5_vl(before: int, video: Grid, seconds: float) -> N
     assert torch.equal(got, theirs)
 
 
+def test_time_steps_round_like_qwen2_5_vl() -> None:
+    # In float64 frame 15 would come to 63 and frame 25 to 105, as in plain arithmetic.
+    video = Grid(26, 1, 1, time_step=2 * 2.1)
+    theirs = oracle(Qwen2_5_VLModel, [video], second_per_grid_ts=[2.1])
+    got = multimodal([video])
+    assert torch.equal(got, theirs)
+    assert got[[15, 25], 0].tolist() == [62, 104]
+
+
 @settings(deadline=None)
 @given(
     video=VIDEO,

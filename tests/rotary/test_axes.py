@@ -55,9 +55,7 @@ def test_interleaved_sections_equal_qwen3_vl() -> None:
             "mrope_section": [24, 20, 20],
         },
     )
-    frequencies = phasor.sections(
-        phasor.geometric(128, 5e6), (24, 20, 20), order="interleaved"
-    )
+    frequencies = phasor.sections(phasor.geometric(128, 5e6), (24, 20, 20), order="interleaved")
     compare_with(Qwen3VLTextRotaryEmbedding(config), frequencies)
 
 

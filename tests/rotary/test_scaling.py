@@ -34,12 +34,13 @@ def theirs(
 
 def check(ours: phasor.Frequencies, expected: tuple[torch.Tensor, float]) -> None:
     inv_freq, gain = expected
-    # They compute in float32: a power of a base has a few units of rounding.
-    assert_close(ours.inv_freq[0].float(), inv_freq, rtol=2e-6, atol=0)
+    # They compute in float32: a power has a few units of rounding, and where YaRN's ramp is nearly
+    # 1 its remainder has as many units as the factor is large.
+    assert_close(ours.inv_freq[0].float(), inv_freq, rtol=5e-6, atol=0)
     assert ours.attention_scale == pytest.approx(gain, rel=1e-6)
 
 
-@pytest.mark.parametrize(("dim", "base"), product(DIMS, BASES))
+@pytest.mark.parametrize(("dim", "base"), list(product(DIMS, BASES)))
 class TestAgainstTransformers:
     @pytest.mark.parametrize("factor", [1.0, 2.0, 8.0])
     def test_linear(self, dim: int, base: float, factor: float) -> None:
@@ -142,7 +143,7 @@ def yarn_by_the_paper(
     return omega * (1 - ramp) + omega / factor * ramp
 
 
-@pytest.mark.parametrize(("dim", "base"), product(DIMS, BASES))
+@pytest.mark.parametrize(("dim", "base"), list(product(DIMS, BASES)))
 @pytest.mark.parametrize("factor", [2.0, 16.0])
 def test_yarn_equals_its_paper(dim: int, base: float, factor: float) -> None:
     """High frequencies are left alone and low ones stretched: several libraries do the reverse."""

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding
 from phasor.encodings.additive import add_table
-from phasor.errors import ArgumentError, ArgumentTypeError, PositionRangeError
-from phasor.positions import check_positions
+from phasor.errors import ArgumentError, ArgumentTypeError
+from phasor.positions import check_positions, check_range
 
 
 @final
@@ -71,7 +71,12 @@ class Learned(PositionEncoding):
                 "call positions.long(), or choose an encoding that is defined between integers"
             )
         positions = positions.long()
-        self._check_range(positions)
+        check_range(
+            positions,
+            self.weight.shape[0],
+            owner="Learned",
+            advice="make the table longer, or choose an encoding without an end",
+        )
         return nn.functional.embedding(positions, self.weight)
 
     def embed(self, x: Tensor, prepared: Tensor) -> Tensor:
@@ -79,19 +84,3 @@ class Learned(PositionEncoding):
 
     def extra_repr(self) -> str:
         return f"num_positions={self.weight.shape[0]}, dim={self.weight.shape[1]}, rms={self.rms}"
-
-    def _check_range(self, positions: Tensor) -> None:
-        if positions.numel() == 0 or positions.device.type == "meta":
-            return
-        last = self.weight.shape[0] - 1
-        advice = "make the table longer, or choose an encoding without an end"
-        if torch.compiler.is_compiling() or positions.device.type != "cpu":
-            # Reading the value would break the graph or wait for the device; this does neither.
-            inside = ((positions >= 0) & (positions <= last)).all()
-            torch._assert_async(inside, f"Learned has positions 0 to {last}; {advice}")
-            return
-        outside = positions[(positions < 0) | (positions > last)]
-        if outside.numel():
-            raise PositionRangeError(
-                f"Learned has positions 0 to {last} but was asked for {int(outside[0])}; {advice}"
-            )

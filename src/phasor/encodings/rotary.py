@@ -161,8 +161,8 @@ class Rotary(PositionEncoding):
         check_positions(positions, axes=self.frequencies.axes, owner="Rotary")
         if self.length_scaling is not None:
             raise ArgumentError(
-                f"{type(self.length_scaling).__name__} depends on the length of the sequence; settle "
-                "it first: rotary.at(seq_len).prepare(...)"
+                f"{type(self.length_scaling).__name__} depends on the length of the sequence; "
+                "settle it first: rotary.at(seq_len).prepare(...)"
             )
         if self.seq_len is not None:
             check_range(

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from phasor.errors import ArgumentError
 from phasor.kernels.api import rotate_by
+from phasor.positions import check_positions
 from phasor.rotary.frequencies import Frequencies
 from phasor.rotary.layout import Layout, RotarySlice, check_layout, check_slice
 from phasor.rotary.phase import angles
@@ -22,13 +23,14 @@ def rerotate(
 ) -> Tensor:
     r"""Turn keys that were rotated for one place, or one context length, over to another.
 
-    Rotations compose: $R(m'\omega')\,R(m\omega)^{-1} = R(m'\omega' - m\omega)$, so the keys need not
-    be computed anew when a cache is shifted, or when dynamic NTK or LongRoPE change their
+    Rotations compose: $R(m'\omega')\,R(m\omega)^{-1} = R(m'\omega' - m\omega)$, so the keys need
+    not be computed anew when a cache is shifted, or when dynamic NTK or LongRoPE change their
     frequencies as the sequence grows.
 
     Args:
         key: `[batch, num_kv_heads, seq, head_dim]`, rotated by `positions` and `frequencies`.
-        positions: Where the keys were: `[seq]` or `[batch, seq]`, with a last axis for several axes.
+        positions: Where the keys were: `[seq]` or `[batch, seq]`, with a last axis for several
+            axes.
         frequencies: What they were rotated with.
         new_positions: Where they are to be; where they were if `None`.
         new_frequencies: What they are to be rotated with; the same if `None`.
@@ -58,15 +60,18 @@ def rerotate(
         )
     new_frequencies = frequencies if new_frequencies is None else new_frequencies
     new_positions = positions if new_positions is None else new_positions
+    check_positions(positions, axes=frequencies.axes, owner="rerotate")
+    check_positions(new_positions, axes=new_frequencies.axes, owner="rerotate")
     if new_frequencies.pairs != frequencies.pairs:
         raise ArgumentError(
             f"new frequencies must turn the same channels, got {new_frequencies.pairs} pairs in "
             f"place of {frequencies.pairs}"
         )
-    if new_positions.shape[:-1] != positions.shape[:-1] and new_positions.ndim == positions.ndim:
+    seq_at = -1 if frequencies.axes == 1 else -2
+    if new_positions.shape[seq_at] != positions.shape[seq_at]:
         raise ArgumentError(
-            f"new_positions must be of the shape of positions {list(positions.shape)}, got "
-            f"{list(new_positions.shape)}"
+            f"new_positions must name one place for each of the {positions.shape[seq_at]} old "
+            f"ones, got shape {list(new_positions.shape)}"
         )
     turn = angles(new_positions, new_frequencies) - angles(positions, frequencies)
     gain = new_frequencies.attention_scale / frequencies.attention_scale

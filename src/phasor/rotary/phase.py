@@ -70,9 +70,7 @@ def check_precision(precision: str) -> None:
         raise ArgumentError(f"precision must be one of {list(PRECISIONS)}, got {precision!r}")
 
 
-def angles(
-    positions: Tensor, frequencies: Frequencies, precision: Precision = "exact"
-) -> Tensor:
+def angles(positions: Tensor, frequencies: Frequencies, precision: Precision = "exact") -> Tensor:
     """Angles in radians, up to whole turns: `[..., pairs]`, float64, or float32 where asked for."""
     if frequencies.axes == 1:
         positions = positions.unsqueeze(-1)

@@ -51,7 +51,8 @@ def compare(
     encodings: Annotated[
         str,
         typer.Option(
-            help="Names, separated by commas; see [bold]phasor encodings[/bold].",
+            help="Names, separated by commas; see [bold]phasor encodings[/bold]. With arguments: "
+            "'rotary(base=500000)', 'rotary(scaling=yarn(factor=4, original_seq_len=64))'.",
             rich_help_panel=_WHAT,
         ),
     ] = _DEFAULT_ENCODINGS,
@@ -152,6 +153,7 @@ def compare(
     Ends with a table, a verdict and a report to open in a browser.
     """
     # Imported here so that --help and the other verbs stay fast.
+    from phasor.encodings.spelling import parse_spelling, split_spellings
     from phasor.lab.compare import Comparison
     from phasor.lab.compare import compare as run
     from phasor.lab.config import TrialConfig
@@ -182,7 +184,7 @@ def compare(
         )
         if resume and out is None:
             raise ArgumentError("--resume needs the folder to go on with: add --out DIR")
-        names = [name.strip() for name in encodings.split(",") if name.strip()]
+        names = [parse_spelling(spelling).text for spelling in split_spellings(encodings)]
         comparison = Comparison(
             encodings=names,
             seeds=range(seeds),
@@ -228,7 +230,8 @@ def encodings(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """List the encodings: name, where they enter, what they cost, where they come from."""
-    from phasor.encodings.catalogue import CATALOGUE, ModelShape, build
+    from phasor.encodings.catalogue import CATALOGUE, ModelShape
+    from phasor.encodings.spelling import parse_spelling
 
     shape = ModelShape(dim=768, head_dim=64, num_heads=12, num_positions=1024)
     rows = [
@@ -236,7 +239,7 @@ def encodings(
             "name": name,
             "class": encoding.__name__,
             "sites": sorted(encoding.sites),
-            "parameters": sum(p.numel() for p in build(name, shape).parameters()),
+            "parameters": sum(p.numel() for p in parse_spelling(name).build(shape).parameters()),
             "paper": encoding.paper,
             "summary": (encoding.__doc__ or "").strip().splitlines()[0],
         }

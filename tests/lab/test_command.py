@@ -227,6 +227,25 @@ def test_ctrl_c(folder_of_text: Path, tmp_path: Path, after: float) -> None:
         time.sleep(0.05)
 
 
+def test_variants_by_their_spelling(folder_of_text: Path, tmp_path: Path) -> None:
+    spellings = [
+        "rotary(base=500000)",
+        "rotary(rotary_dim=4, layout=interleaved)",
+        "rotary(scaling=yarn(factor=4, original_seq_len=16))",
+        "rotary(scaling=linear(factor=2))",
+    ]
+    run = phasor(
+        "compare", *SMALL, f"--encodings={','.join(spellings)}", f"--text={folder_of_text}",
+        f"--out={tmp_path}", "--seeds=1",
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    found = results(tmp_path)
+    assert list(found["encodings"]) == [spelling.replace(" ", "") for spelling in spellings]
+    losses = [summary["loss"]["16"]["mean"] for summary in found["encodings"].values()]
+    assert len(set(losses)) == len(losses)
+    assert all(answer["holds"] for answer in found["known_answers"])
+
+
 def test_fewer_encodings_do_not_shrink_the_results(
     finished: Path, folder_of_text: Path, tmp_path: Path
 ) -> None:
@@ -246,6 +265,21 @@ def test_fewer_encodings_do_not_shrink_the_results(
     [
         (["--encodings=rotery"], "there is no encoding 'rotery'. Did you mean 'rotary'?"),
         (["--encodings=rotary,rotary"], "name each encoding once"),
+        (["--encodings=rotary(bas=5)"], "rotary has no argument 'bas'. Did you mean 'base'?"),
+        (["--encodings=rotary(base=-5)"], "rotary(base=-5): base must be a positive number"),
+        (["--encodings=rotary(base=x)"], "rotary(base=x): "),
+        (["--encodings=rotary(5)"], "cannot read the encoding 'rotary(5)'; write a name, or"),
+        (["--encodings=rotary(base=5"], "cannot read the encoding 'rotary(base=5'"),
+        (["--encodings=__import__('os')"], "cannot read the encoding"),
+        (
+            ["--encodings=rotary(scaling=yarm(factor=2))"],
+            "there is no scaling 'yarm'. Did you mean 'yarn'?",
+        ),
+        (["--encodings=rotary(scaling=yarn(factor=2))"], "missing 1 required keyword-only"),
+        (
+            ["--encodings=rotary(scaling=dynamic_ntk(factor=2,original_seq_len=8))"],
+            "depends on the length of the sequence",
+        ),
         (["--encodings=,"], "name each encoding once, and at least one"),
         (["--task=cpoy"], "there is no task 'cpoy'. Did you mean 'copy'?"),
         (["--text=missing.txt"], "there is no text at missing.txt"),

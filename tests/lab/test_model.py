@@ -5,7 +5,8 @@ import torch
 from torch.testing import assert_close
 
 import phasor
-from phasor.encodings.catalogue import CATALOGUE, ModelShape, build
+from phasor.encodings.catalogue import CATALOGUE, ModelShape
+from phasor.encodings.spelling import parse_spelling
 from phasor.errors import ArgumentError, SiteError
 from phasor.lab.config import TrialConfig
 from phasor.lab.known_answers import known_answers
@@ -22,7 +23,7 @@ def decoder(encoding: phasor.PositionEncoding) -> Decoder:
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_same_initial_weights_for_everything_but_the_encoding(name: str) -> None:
     plain = decoder(phasor.NoPE()).state_dict()
-    other = decoder(build(name, SHAPE)).state_dict()
+    other = decoder(parse_spelling(name).build(SHAPE)).state_dict()
     for key, weight in plain.items():
         assert_close(other[key], weight, rtol=0, atol=0)
     assert {key for key in other if key not in plain} == {
@@ -32,7 +33,7 @@ def test_same_initial_weights_for_everything_but_the_encoding(name: str) -> None
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_no_token_sees_a_later_one(name: str) -> None:
-    model = decoder(build(name, SHAPE)).double()
+    model = decoder(parse_spelling(name).build(SHAPE)).double()
     tokens = torch.randint(50, (2, 20))
     changed = tokens.clone()
     changed[:, 12:] = (changed[:, 12:] + 1) % 50

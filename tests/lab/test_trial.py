@@ -9,6 +9,7 @@ from torch import Tensor
 
 import phasor
 from phasor.encodings import catalogue
+from phasor.encodings.spelling import parse_spelling
 from phasor.lab import measure
 from phasor.lab.config import TrialConfig
 from phasor.lab.model import Decoder
@@ -87,7 +88,7 @@ def test_score_parameters_learn_faster(config: TrialConfig) -> None:
     assert [group["lr"] for group in groups] == [3e-3, 3e-3, 3e-2]
     assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
     for name in ("learned", "rotary"):
-        encoding = catalogue.build(name, config.shape(32))
+        encoding = parse_spelling(name).build(config.shape(32))
         model = Decoder(encoding, vocab_size=9, width=16, num_layers=1, num_heads=2)
         assert {group["lr"] for group in _parameter_groups(model, config)} == {3e-3}
 

@@ -1,8 +1,7 @@
-"""The encodings by name, and how each is built for a model of a given shape."""
+"""The encodings by name, and what they may need to know of a model."""
 
 import difflib
-import inspect
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from phasor.encoding import NoPE, PositionEncoding
 from phasor.encodings.alibi import ALiBi
@@ -23,6 +22,8 @@ CATALOGUE: dict[str, type[PositionEncoding]] = {
 @dataclass(frozen=True, kw_only=True)
 class ModelShape:
     """What an encoding may need to know of the model it is built for.
+
+    Each argument of its constructor that has the name of a field here gets that field.
 
     Args:
         dim: Width of the embedding.
@@ -52,22 +53,3 @@ def look_up(name: str) -> type[PositionEncoding]:
             f"there is no encoding {name!r}.{hint} There are: {', '.join(CATALOGUE)}"
         )
     return CATALOGUE[name]
-
-
-def build(name: str, shape: ModelShape) -> PositionEncoding:
-    """Build the encoding called `name` for a model of `shape`.
-
-    Each argument of its constructor that carries the name of a field of `ModelShape` gets that
-    field; all others keep their defaults.
-
-    Raises:
-        ArgumentError: Unknown `name`, or a shape that the encoding refuses.
-
-    Examples:
-        >>> from phasor.encodings.catalogue import ModelShape, build
-        >>> build("rotary", ModelShape(dim=64, head_dim=16, num_heads=4, num_positions=512))
-        Rotary(head_dim=16, base=10000.0, rotary_dim=16, layout='half', precision='exact')
-    """
-    encoding = look_up(name)
-    wanted = inspect.signature(encoding).parameters.keys()
-    return encoding(**{key: value for key, value in asdict(shape).items() if key in wanted})

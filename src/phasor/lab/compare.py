@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 
 import phasor
-from phasor.encodings.catalogue import build
+from phasor.encodings.spelling import parse_spelling
 from phasor.errors import ArgumentError
 from phasor.lab.commands import command_line, scale_up_command
 from phasor.lab.config import TrialConfig
@@ -31,7 +31,7 @@ class Comparison:
     """What to compare, and where to put it.
 
     Args:
-        encodings: Names of `phasor.encodings.catalogue.CATALOGUE`.
+        encodings: Names of the catalogue, or spellings such as `rotary(base=500000)`.
         seeds: One trial of each encoding for each.
         config: What all trials have in common.
         text: What language models read; `None` for other tasks.
@@ -72,7 +72,7 @@ class Comparison:
         )
         shape = self.config.shape(task.num_positions(self.config.eval_lengths[-1]))
         for name in self.encodings:
-            build(name, shape)
+            parse_spelling(name).build(shape).prepare(torch.arange(1))
 
     @property
     def setup(self) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import NoPE, PositionEncoding
-from phasor.encodings.catalogue import ModelShape, build
+from phasor.encodings.catalogue import ModelShape
+from phasor.encodings.spelling import parse_spelling
 from phasor.lab.model import Decoder
 
 _VOCABULARY, _WIDTH, _HEADS, _LENGTH, _SHIFT = 32, 32, 4, 12, 5
@@ -85,7 +86,7 @@ def _of(name: str) -> list[KnownAnswer]:
         rms=1.0,
     )
     torch.manual_seed(0)
-    encoding = build(name, shape)
+    encoding = parse_spelling(name).build(shape)
     model = _model(encoding, num_layers=2)
     absolute = "embedding" in encoding.sites
     tokens, positions = _tokens(), torch.arange(_LENGTH)
@@ -114,8 +115,12 @@ def _of(name: str) -> list[KnownAnswer]:
     if "query_key" in encoding.sites:
         heads = x.unflatten(-1, (_HEADS, -1)).transpose(1, 2)
         turned, _ = encoding.rotate(heads, None, prepared)
-        change = _norm_change(heads, turned)
-        answers.append(KnownAnswer(name, "turning a vector keeps its norm", True, change))
+        start = encoding.prepare(torch.zeros_like(positions), dtype=x.dtype)
+        at_zero, _ = encoding.rotate(heads, None, start)
+        # Where a gain is meant, as in YaRN, position 0 shows it.
+        if _change(heads, at_zero) < _ZERO:
+            change = _norm_change(heads, turned)
+            answers.append(KnownAnswer(name, "turning a vector keeps its norm", True, change))
     return answers
 
 

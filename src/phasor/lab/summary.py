@@ -13,7 +13,7 @@ import psutil
 import torch
 
 import phasor
-from phasor.encodings.catalogue import look_up
+from phasor.encodings.spelling import parse_spelling
 from phasor.lab.config import TrialConfig
 from phasor.lab.known_answers import KnownAnswer
 from phasor.lab.statistics import Estimate, mean_interval, paired_difference, share_interval
@@ -95,7 +95,7 @@ def _ranking(encodings: dict[str, Any], train_length: str) -> list[str]:
 
 def _summarise_encoding(name: str, trials: list[Trial], num_sequences: int) -> dict[str, Any]:
     first = trials[0]
-    encoding = look_up(name)
+    encoding = parse_spelling(name).encoding
     share = partial(share_interval, trials=num_sequences)
     return {
         "sites": sorted(encoding.sites),

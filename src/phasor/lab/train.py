@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from phasor.encoding import PositionEncoding
-from phasor.encodings.catalogue import build
+from phasor.encodings.spelling import parse_spelling
 from phasor.errors import ArgumentError
 from phasor.lab import measure
 from phasor.lab.config import TrialConfig
@@ -49,7 +49,7 @@ def run_trial(encoding: str, seed: int, task: Task, config: TrialConfig, report:
     bit, as long as the number of threads is the same.
 
     Args:
-        encoding: A name of `phasor.encodings.catalogue.CATALOGUE`.
+        encoding: A name of the catalogue, or a spelling such as `rotary(base=500000)`.
         seed: Of the weights and the batches.
         task: What to learn.
         config: Everything else.
@@ -64,7 +64,7 @@ def run_trial(encoding: str, seed: int, task: Task, config: TrialConfig, report:
         cpu=config.device == "cpu", mixed_precision="bf16" if config.device == "cuda" else "no"
     )
     torch.manual_seed(seed)
-    position_encoding = build(encoding, config.shape(num_positions))
+    position_encoding = parse_spelling(encoding).build(config.shape(num_positions))
     torch.manual_seed(seed)
     model = Decoder(
         position_encoding,

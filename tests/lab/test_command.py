@@ -7,8 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -32,6 +36,26 @@ def phasor(*arguments: str) -> subprocess.CompletedProcess[str]:
         check=False,
         env={**os.environ, "COLUMNS": "100"},
     )
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """The command in a group of its own, of which nothing is left afterwards."""
+    process = subprocess.Popen(
+        [*PHASOR, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell ignores Ctrl-C for what it runs in the background, and so would its children.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -95,19 +119,15 @@ def test_killed_and_resumed_it_gives_the_same_table(
     finished: Path, folder_of_text: Path, tmp_path: Path
 ) -> None:
     arguments = ("compare", *SMALL, f"--text={folder_of_text}", f"--out={tmp_path}", "--workers=2")
-    process = subprocess.Popen(
-        [*PHASOR, *arguments], stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
     file = tmp_path / "trials.jsonl"
-    deadline = time.monotonic() + 120
-    while not (file.exists() and file.read_text().count("\n") >= 2):
-        assert time.monotonic() < deadline
-        assert process.poll() is None, "it finished before it could be killed"
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert process.stdout is not None
-    process.stdout.close()
+    with running(*arguments) as process:
+        deadline = time.monotonic() + 120
+        while not (file.exists() and file.read_text().count("\n") >= 2):
+            assert time.monotonic() < deadline
+            assert process.poll() is None, "it finished before it could be killed"
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
     kept = file.read_text().count("\n")
     assert 2 <= kept < 8
     assert not (tmp_path / "results.json").exists()
@@ -133,24 +153,23 @@ def test_a_worker_that_dies_is_reported_and_nothing_is_lost(
     folder_of_text: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    process = subprocess.Popen(
-        [*PHASOR, "compare", *SMALL[:3], "--steps=100000", *SMALL[4:],
-         f"--text={folder_of_text}", f"--out={out}", "--workers=1"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    psutil = pytest.importorskip("psutil")
-    deadline = time.monotonic() + 60
-    worker = None
-    while worker is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-        # The server that trials are forked from is the command's child; a trial is its child.
-        below = psutil.Process(process.pid).children(recursive=True)
-        busy = [child for child in below if child.cpu_times().user > 0.3 and not child.children()]
-        worker = next(iter(busy), None) if len(below) >= 3 else None
-    time.sleep(0.5)
-    worker.kill()
-    _, stderr = process.communicate(timeout=60)
+    endless = [*SMALL[:3], "--steps=100000", *SMALL[4:]]
+    with running(
+        "compare", *endless, f"--text={folder_of_text}", f"--out={out}", "--workers=1"
+    ) as process:
+        deadline = time.monotonic() + 60
+        worker = None
+        while worker is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+            # The server that trials are forked from is the command's child; a trial is its child.
+            below = psutil.Process(process.pid).children(recursive=True)
+            busy = [child for child in below if child.cpu_times().user > 0.3]
+            leaves = [child for child in busy if not child.children()]
+            worker = next(iter(leaves), None) if len(below) >= 3 else None
+        time.sleep(0.5)
+        worker.kill()
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "the process of none with seed 0 died (signal SIGKILL" in stderr
     assert f"go on with --resume --out {out}" in stderr
@@ -207,24 +226,23 @@ def group_is_alive(group: int) -> bool:
 @pytest.mark.parametrize("after", [0.0, 0.5, 1.5, 3.0, 5.0])
 def test_ctrl_c(folder_of_text: Path, tmp_path: Path, after: float) -> None:
     """Whenever it comes, while the server imports or trials run: no traceback, no worker left."""
-    process = subprocess.Popen(
-        [*PHASOR, "compare", *SMALL[:3], "--steps=100000", *SMALL[4:],
-         f"--text={folder_of_text}", f"--out={tmp_path}", "--workers=2"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == "8 trials to run\n"
-    time.sleep(after)
-    os.killpg(process.pid, signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    endless = [*SMALL[:3], "--steps=100000", *SMALL[4:]]
+    with running(
+        "compare", *endless, f"--text={folder_of_text}", f"--out={tmp_path}", "--workers=2"
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "8 trials to run\n"
+        time.sleep(after)
+        os.killpg(process.pid, signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        deadline = time.monotonic() + 5
+        while group_is_alive(process.pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
     assert process.returncode == 130
     assert stderr == (
         f"Error: stopped; finished trials are kept: go on with --resume --out {tmp_path}\n"
     )
-    deadline = time.monotonic() + 5
-    while group_is_alive(process.pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_variants_by_their_spelling(folder_of_text: Path, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_known_answers_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def forgetful(self: phasor.Rotary, query: object, key: object, prepared: object) -> object:
         turned, _ = phasor.kernels.api.rotate_by(
-            query, None, *prepared, layout=self.layout, owner="Rotary"
+            query, None, *prepared, layout=self.layout, rotary_slice="leading", owner="Rotary"
         )
         return turned, key
 

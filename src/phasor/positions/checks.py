@@ -48,6 +48,8 @@ def check_range(positions: Tensor, end: int, *, owner: str, advice: str) -> None
     """Raise unless every position is at least 0 and less than `end`."""
     if positions.numel() == 0 or positions.device.type == "meta":
         return
+    if not positions.is_floating_point():
+        positions = positions.long()  # unsigned integers cannot be compared
     if torch.compiler.is_compiling() or positions.device.type != "cpu":
         # Reading the value would break the graph or wait for the device; this does neither.
         inside = ((positions >= 0) & (positions < end)).all()

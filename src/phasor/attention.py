@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from phasor.encoding import NoPE, PositionEncoding, Prepared, ScoreMod, table_dtype
+from phasor.encoding import NoPE, PositionEncoding, Prepared, ScoreMod
 from phasor.errors import ArgumentError, ArgumentTypeError, SiteError
+from phasor.rotary.phase import table_dtype
 
 AttentionImpl = Literal["auto", "sdpa", "reference"]
 IMPLS: tuple[AttentionImpl, ...] = ("auto", "sdpa", "reference")

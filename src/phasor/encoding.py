@@ -233,11 +233,6 @@ class Compose(PositionEncoding):
         return self.encodings  # type: ignore[return-value]  # a ModuleList of encodings
 
 
-def table_dtype(activation_dtype: torch.dtype) -> torch.dtype:
-    """float64 for float64 activations, else float32: half-precision tables err everywhere."""
-    return torch.float64 if activation_dtype == torch.float64 else torch.float32
-
-
 def require_sites(encoding: PositionEncoding, offered: Iterable[Site], *, model: str) -> None:
     """Refuse an encoding that needs a site which the model does not have.
 

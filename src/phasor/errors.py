@@ -9,6 +9,8 @@ Each is also the built-in error that a caller would expect, so `except ValueErro
     └── PositionRangeError  IndexError   a position that the encoding does not have
 """
 
+import difflib
+
 
 class PhasorError(Exception):
     """Base of all errors raised on purpose by phasor."""
@@ -28,3 +30,10 @@ class SiteError(PhasorError, TypeError):
 
 class PositionRangeError(PhasorError, IndexError):
     """A position outside the range for which the encoding is defined."""
+
+
+def unknown_name(what: str, name: str, known: list[str]) -> ArgumentError:
+    """The error for a `name` that is not among `known`: suggests the nearest, lists them all."""
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return ArgumentError(f"{what} {name!r}.{hint} There are: {', '.join(known) or 'none'}")

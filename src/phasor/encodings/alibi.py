@@ -6,9 +6,10 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from phasor.encoding import PositionEncoding, ScoreMod, table_dtype
+from phasor.encoding import PositionEncoding, ScoreMod
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.positions import check_covers, check_positions
+from phasor.rotary.phase import table_dtype
 
 
 def alibi_slopes(num_heads: int) -> list[float]:

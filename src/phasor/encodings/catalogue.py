@@ -1,6 +1,5 @@
 """The encodings by name, and what they may need to know of a model."""
 
-import difflib
 from dataclasses import dataclass
 
 from phasor.encoding import NoPE, PositionEncoding
@@ -8,7 +7,7 @@ from phasor.encodings.alibi import ALiBi
 from phasor.encodings.learned import Learned
 from phasor.encodings.rotary import Rotary
 from phasor.encodings.sinusoidal import Sinusoidal
-from phasor.errors import ArgumentError
+from phasor.errors import unknown_name
 
 CATALOGUE: dict[str, type[PositionEncoding]] = {
     "none": NoPE,
@@ -47,9 +46,5 @@ def look_up(name: str) -> type[PositionEncoding]:
         ArgumentError: There is none; the message lists the names and suggests the nearest.
     """
     if name not in CATALOGUE:
-        near = difflib.get_close_matches(name.lower(), CATALOGUE, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ArgumentError(
-            f"there is no encoding {name!r}.{hint} There are: {', '.join(CATALOGUE)}"
-        )
+        raise unknown_name("there is no encoding", name, list(CATALOGUE))
     return CATALOGUE[name]

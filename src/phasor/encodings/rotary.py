@@ -5,13 +5,13 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from phasor.encoding import PositionEncoding, table_dtype
+from phasor.encoding import PositionEncoding
 from phasor.errors import ArgumentError
 from phasor.kernels.api import rotate_by
 from phasor.positions import check_positions, check_range
 from phasor.rotary import Frequencies, Layout, Precision, cos_sin, geometric
 from phasor.rotary.layout import RotarySlice, check_layout, check_slice
-from phasor.rotary.phase import check_precision
+from phasor.rotary.phase import check_precision, table_dtype
 from phasor.rotary.scaling import LengthScaling, Scaling
 
 

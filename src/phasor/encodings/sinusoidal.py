@@ -6,12 +6,13 @@ from typing import final
 import torch
 from torch import Tensor
 
-from phasor.encoding import PositionEncoding, table_dtype
+from phasor.encoding import PositionEncoding
 from phasor.encodings.additive import add_table
 from phasor.errors import ArgumentError
 from phasor.positions import check_positions
 from phasor.rotary import Layout, cos_sin, geometric
 from phasor.rotary.layout import check_layout
+from phasor.rotary.phase import table_dtype
 
 
 @final

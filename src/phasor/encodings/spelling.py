@@ -5,7 +5,6 @@ numbers, words, lists of numbers, or the spelling of a scaling.
 """
 
 import ast
-import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from typing import TypeVar
 
 from phasor.encoding import PositionEncoding
 from phasor.encodings.catalogue import ModelShape, look_up
-from phasor.errors import ArgumentError
+from phasor.errors import ArgumentError, unknown_name
 from phasor.rotary import scaling
 
 _SCALINGS = {
@@ -57,8 +56,7 @@ class Spelling:
             ArgumentError: An argument that the encoding does not have or refuses.
         """
         wanted = inspect.signature(self.encoding).parameters.keys()
-        for option in self.options:
-            _check_known(option, wanted, f"{self.name} has no argument")
+        _check_options(self.options, wanted, self.name)
         own = {key: value for key, value in asdict(shape).items() if key in wanted}
         return _call(self.encoding, {**own, **self.options}, self.text)
 
@@ -116,10 +114,10 @@ def _name_and_options(node: ast.expr, text: str) -> tuple[str, dict[str, Value]]
 def _value(node: ast.expr, text: str) -> Value:
     if isinstance(node, ast.Call):
         name, options = _name_and_options(node, text)
-        _check_known(name, _SCALINGS, "there is no scaling")
+        if name not in _SCALINGS:
+            raise unknown_name("there is no scaling", name, list(_SCALINGS))
         wanted = inspect.signature(_SCALINGS[name]).parameters.keys()
-        for option in options:
-            _check_known(option, wanted, f"{name} has no argument")
+        _check_options(options, wanted, name)
         return _call(_SCALINGS[name], options, text)
     if isinstance(node, ast.Name):
         return node.id
@@ -148,12 +146,10 @@ def _call(maker: Callable[..., Made], options: Mapping[str, Value], text: str) -
         ) from error
 
 
-def _check_known(name: str, known: Iterable[str], what: str) -> None:
-    known = list(known)
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ArgumentError(f"{what} {name!r}.{hint} There are: {', '.join(known) or 'none'}")
+def _check_options(options: Iterable[str], wanted: Iterable[str], name: str) -> None:
+    for option in options:
+        if option not in wanted:
+            raise unknown_name(f"{name} has no argument", option, list(wanted))
 
 
 def _bad_form(text: str) -> ArgumentError:

@@ -8,7 +8,7 @@ from phasor.kernels.reference import apply_rotation
 from phasor.positions import check_covers
 from phasor.rotary.frequencies import Frequencies
 from phasor.rotary.layout import Layout, RotarySlice, check_layout, check_slice
-from phasor.rotary.phase import Precision, cos_sin
+from phasor.rotary.phase import Precision, cos_sin, table_dtype
 
 
 def rotate(
@@ -53,8 +53,8 @@ def rotate(
     """
     check_layout(layout)
     check_slice(rotary_slice)
-    wide = query.dtype == torch.float64 or (key is not None and key.dtype == torch.float64)
-    dtype = torch.float64 if wide else torch.float32
+    widest = query.dtype if key is None else torch.promote_types(query.dtype, key.dtype)
+    dtype = table_dtype(widest)
     cos, sin = cos_sin(positions, frequencies, precision=precision, dtype=dtype)
     if inverse:
         gain = frequencies.attention_scale**2

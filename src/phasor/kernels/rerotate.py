@@ -1,6 +1,5 @@
 """Turning cached keys over to other positions or other frequencies, in one rotation."""
 
-import torch
 from torch import Tensor
 
 from phasor.errors import ArgumentError
@@ -8,7 +7,7 @@ from phasor.kernels.api import rotate_by
 from phasor.positions import check_positions
 from phasor.rotary.frequencies import Frequencies
 from phasor.rotary.layout import Layout, RotarySlice, check_layout, check_slice
-from phasor.rotary.phase import angles
+from phasor.rotary.phase import angles, table_dtype
 
 
 def rerotate(
@@ -75,7 +74,7 @@ def rerotate(
         )
     turn = angles(new_positions, new_frequencies) - angles(positions, frequencies)
     gain = new_frequencies.attention_scale / frequencies.attention_scale
-    dtype = torch.float64 if key.dtype == torch.float64 else torch.float32
+    dtype = table_dtype(key.dtype)
     table = ((turn.cos() * gain).to(dtype), (turn.sin() * gain).to(dtype))
     turned, _ = rotate_by(
         key, None, table, table, layout=layout, rotary_slice=rotary_slice, owner="rerotate"

@@ -23,7 +23,7 @@ from phasor.lab.statistics import Estimate, mean_interval
 from phasor.lab.trial import Trial
 from phasor.lab.workers import Event, Finished, Job, Progressed, Started
 
-# Measuring a trained model takes about this many training steps, of 100.
+# Measuring a trained model takes about this share of the time of training it.
 _MEASURING_SHARE = 0.2
 
 
@@ -133,7 +133,7 @@ class PlainScreen:
 
     def _print(self, line: str) -> None:
         self._console.print(line, soft_wrap=True, highlight=False, markup=False)
-        self._console.file.flush()  # a pipe would keep it back until the next few thousand
+        self._console.file.flush()  # a pipe would keep it back until some thousand bytes are there
 
 
 def trials_table(trials: Sequence[Trial], config: TrialConfig) -> Table:

@@ -96,6 +96,8 @@ def run_jobs(
     Raises:
         TrialFailedError: A trial raised an error, or its process died.
     """
+    if not jobs:
+        return
     context = _context()
     waiting = deque(jobs)
     running: dict[Connection, tuple[Job, BaseProcess]] = {}

@@ -64,6 +64,11 @@ def cos_sin(
     return cos.to(dtype), sin.to(dtype)
 
 
+def table_dtype(activation_dtype: torch.dtype) -> torch.dtype:
+    """float64 for float64 activations, else float32: half-precision tables err everywhere."""
+    return torch.float64 if activation_dtype == torch.float64 else torch.float32
+
+
 def check_precision(precision: str) -> None:
     """Raise unless `precision` is one of the two that exist."""
     if precision not in PRECISIONS:

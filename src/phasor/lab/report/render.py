@@ -59,17 +59,12 @@ def render_report(results: dict[str, Any]) -> str:
     )
 
 
-def _script(value: object) -> Markup:
-    """`value` as JSON inside a script element, which `</` would end."""
-    return Markup(json.dumps(_without_template(value)).replace("</", "<\\/"))
-
-
-def _without_template(figures: object) -> object:
-    """Plotly's default template carries colours of one theme; the page sets its own."""
-    assert isinstance(figures, dict)
+def _script(figures: dict[str, dict[str, Any]]) -> Markup:
+    """`figures` as JSON inside a script element, which `</` would end."""
     for figure in figures.values():
+        # Plotly's default template carries colours of one theme; the page sets its own.
         figure["layout"].pop("template", None)
-    return json.loads(json.dumps(figures, default=_plain))
+    return Markup(json.dumps(figures, default=_plain).replace("</", "<\\/"))
 
 
 def _plain(value: object) -> object:

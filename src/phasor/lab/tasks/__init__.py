@@ -1,8 +1,6 @@
 """The tasks by name."""
 
-import difflib
-
-from phasor.errors import ArgumentError
+from phasor.errors import unknown_name
 from phasor.lab.tasks.base import Batch as Batch
 from phasor.lab.tasks.base import Recipe as Recipe
 from phasor.lab.tasks.base import Task as Task
@@ -20,9 +18,7 @@ def look_up_task(name: str) -> type[Task]:
         ArgumentError: There is none; the message lists the names and suggests the nearest.
     """
     if name not in TASKS:
-        near = difflib.get_close_matches(name.lower(), TASKS, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ArgumentError(f"there is no task {name!r}.{hint} There are: {', '.join(TASKS)}")
+        raise unknown_name("there is no task", name, list(TASKS))
     return TASKS[name]
 
 

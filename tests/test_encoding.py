@@ -108,3 +108,14 @@ def test_errors_are_also_the_built_in_ones() -> None:
     for error in vars(phasor.errors).values():
         if isinstance(error, type):
             assert issubclass(error, phasor.errors.PhasorError)
+
+
+def test_a_composition_is_relative_and_keeps_norms_if_all_its_parts_do() -> None:
+    rotary, xpos, logn = phasor.Rotary(8), phasor.XPos(8), phasor.LogN(8)
+    for parts, relative, norms in (
+        ((rotary, phasor.ALiBi(2)), True, True),
+        ((rotary, xpos), True, False),
+        ((logn, rotary), False, False),
+    ):
+        whole = phasor.Compose(*parts)
+        assert (whole.is_relative, whole.keeps_norm) == (relative, norms)

@@ -76,6 +76,8 @@ def attention(
             "prepared already holds the positions, got positions or key_positions as well; "
             "pass one or the other"
         )
+    # Of the channels as projected: an encoding may hand back more (PoPE).
+    scale = query.shape[-1] ** -0.5
     query, rotated_key = encoding.rotate(query, key, prepared)
     assert rotated_key is not None
     score_mod = encoding.score_mod(prepared)
@@ -86,7 +88,7 @@ def attention(
             "cannot; use impl='auto'"
         )
     attend = _sdpa if fits_sdpa and impl != "reference" else _reference
-    return attend(query, rotated_key, value, score_mod, causal, mask)
+    return attend(query, rotated_key, value, score_mod, scale, causal, mask)
 
 
 def attention_scores(
@@ -103,15 +105,16 @@ def attention_scores(
     Returns:
         `[batch, num_heads, seq, key_seq]`, in float32 at least.
     """
+    scale = query.shape[-1] ** -0.5
     query, rotated_key = encoding.rotate(query, key, prepared)
     assert rotated_key is not None
-    return _scores(query, rotated_key, encoding.score_mod(prepared))
+    return _scores(query, rotated_key, encoding.score_mod(prepared), scale)
 
 
-def _scores(query: Tensor, key: Tensor, score_mod: ScoreMod | None) -> Tensor:
+def _scores(query: Tensor, key: Tensor, score_mod: ScoreMod | None, scale: float) -> Tensor:
     dtype = torch.promote_types(query.dtype, torch.float32)
     key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)
-    score = query.to(dtype) @ key.to(dtype).transpose(-1, -2) * query.shape[-1] ** -0.5
+    score = query.to(dtype) @ key.to(dtype).transpose(-1, -2) * scale
     if score_mod is None:
         return score
     shape = (len(query), query.shape[1], query.shape[2], key.shape[2])
@@ -132,6 +135,7 @@ def _sdpa(
     key: Tensor,
     value: Tensor,
     score_mod: ScoreMod | None,
+    scale: float,
     causal: bool,
     mask: Tensor | None,
 ) -> Tensor:
@@ -160,7 +164,13 @@ def _sdpa(
     # Autocast would round the bias; query, key and value have the dtype it chose already.
     with torch.autocast(query.device.type, enabled=False):
         return scaled_dot_product_attention(
-            query, key, value, attn_mask=bias, is_causal=is_causal, enable_gqa=grouped
+            query,
+            key,
+            value,
+            attn_mask=bias,
+            is_causal=is_causal,
+            scale=scale,
+            enable_gqa=grouped,
         ).to(dtype)
 
 
@@ -169,10 +179,11 @@ def _reference(
     key: Tensor,
     value: Tensor,
     score_mod: ScoreMod | None,
+    scale: float,
     causal: bool,
     mask: Tensor | None,
 ) -> Tensor:
-    score = _scores(query, key, score_mod)
+    score = _scores(query, key, score_mod, scale)
     allowed = torch.ones_like(score, dtype=torch.bool)
     if causal:
         allowed = allowed & _causal_mask(query, key)

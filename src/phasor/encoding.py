@@ -64,6 +64,12 @@ class PositionEncoding(nn.Module):
     """Whether `score_mod` adds what does not depend on the score. Fused attention can then take it
     as a mask; without this promise the score is computed first, which is right for every encoding.
     """
+    is_relative: bool = True
+    """Whether `rotate` and `score_mod` see differences of positions alone. What is added to the
+    embedding is absolute anyway. Nothing runs otherwise for it: it says what to expect of scores.
+    """
+    keeps_norm: bool = True
+    """Whether `rotate` leaves each vector as long as it was; likewise."""
     paper: str
     """Where the encoding was published, as a reader would look it up."""
 
@@ -186,6 +192,8 @@ class Compose(PositionEncoding):
         self.score_is_bias = all(
             encoding.score_is_bias for encoding in encodings if "score" in encoding.sites
         )
+        self.is_relative = all(encoding.is_relative for encoding in encodings)
+        self.keeps_norm = all(encoding.keeps_norm for encoding in encodings)
         self.paper = ", ".join(encoding.paper for encoding in encodings)
 
     def prepare(

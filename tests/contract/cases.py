@@ -2,21 +2,74 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 import phasor
+from phasor.encoding import ScoreMod
 
 DIM, HEADS, KV_HEADS, HEAD_DIM = 48, 6, 2, 8
 LONGEST = 64
+
+
+def _drawn(make: Callable[[], phasor.PositionEncoding]) -> phasor.PositionEncoding:
+    """With the initial values that it has with seed 2, whatever ran before."""
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        return make()
+
+
+def _filled(bias: phasor.PositionEncoding) -> phasor.PositionEncoding:
+    """With numbers that show, where training starts at zero or near it."""
+    generator = torch.Generator().manual_seed(2)
+    for parameter in bias.parameters():
+        torch.nn.init.normal_(parameter, generator=generator)
+    return bias
+
+
+class OnGrid(phasor.PositionEncoding):
+    """Token n of a sequence is in row n // 8 and column n % 8, for encodings with two axes."""
+
+    sites = frozenset({"score"})
+    score_is_bias = True
+    paper = "of what it holds"
+
+    def __init__(self, encoding: phasor.PositionEncoding) -> None:
+        super().__init__()
+        self.encoding = encoding
+
+    def prepare(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Any:
+        if key_positions is not None:
+            key_positions = self._unfold(key_positions)
+        return self.encoding.prepare(
+            self._unfold(positions), key_positions=key_positions, dtype=dtype
+        )
+
+    def score_mod(self, prepared: Any) -> ScoreMod | None:
+        return self.encoding.score_mod(prepared)
+
+    def _unfold(self, positions: Tensor) -> Tensor:
+        if not isinstance(positions, Tensor):
+            return positions
+        whole = positions.long()
+        return torch.stack((whole // 8, whole % 8), -1).to(positions.dtype)
+
 
 # Six heads: not a power of two, and three to each key head.
 CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     "none": phasor.NoPE,
     "sinusoidal": lambda: phasor.Sinusoidal(DIM),
-    "sinusoidal-half": lambda: phasor.Sinusoidal(DIM, layout="half", rms=0.5),
+    "sinusoidal-half": lambda: phasor.Sinusoidal(DIM, layout="half", endpoint=True, rms=0.5),
     "learned": lambda: phasor.Learned(LONGEST, DIM, rms=0.5),
+    "learned-offset": lambda: phasor.Learned(LONGEST, DIM, offset=2, rms=0.5),
     "rotary": lambda: phasor.Rotary(HEAD_DIM),
     "rotary-interleaved": lambda: phasor.Rotary(HEAD_DIM, layout="interleaved"),
     "rotary-partial": lambda: phasor.Rotary(HEAD_DIM, rotary_dim=4, base=100.0),
@@ -37,7 +90,31 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
         HEAD_DIM, frequencies=phasor.proportional(HEAD_DIM, 0.5)
     ),
     "rotary-float32": lambda: phasor.Rotary(HEAD_DIM, precision="float32"),
+    "xpos": lambda: phasor.XPos(HEAD_DIM),
+    "xpos-half-centred": lambda: phasor.XPos(HEAD_DIM, layout="half", centre=30.5),
+    "compose-logn": lambda: phasor.Compose(phasor.Rotary(HEAD_DIM), phasor.LogN(LONGEST // 8)),
+    "fope": lambda: _drawn(lambda: phasor.FoPE(HEAD_DIM, num_heads=KV_HEADS, gain=1.0)),
+    "liere": lambda: _drawn(
+        lambda: phasor.LieRE(HEAD_DIM, num_heads=KV_HEADS, block_dim=4, num_positions=LONGEST)
+    ),
+    "string": lambda: phasor.STRING(HEAD_DIM, num_heads=KV_HEADS),
+    "pope": lambda: _drawn(lambda: phasor.PoPE(HEAD_DIM, num_heads=KV_HEADS, random_phase=True)),
+    "grape-m": lambda: _drawn(lambda: phasor.GRAPEM(HEAD_DIM, num_heads=KV_HEADS, base=4.0)),
     "alibi": lambda: phasor.ALiBi(HEADS),
+    "t5": lambda: _filled(phasor.T5Bias(HEADS)),
+    "t5-bidirectional": lambda: _filled(phasor.T5Bias(HEADS, bidirectional=True)),
+    "kerple": lambda: _drawn(lambda: phasor.KERPLE(HEADS)),
+    "kerple-power": lambda: _drawn(lambda: phasor.KERPLE(HEADS, kind="power")),
+    # Beyond position 4.5 it is no function of distance alone.
+    "fire": lambda: _drawn(lambda: phasor.FIRE(HEADS, mlp_width=8, threshold=4.5)),
+    "sandwich": lambda: phasor.Sandwich(HEADS, sinusoidal_dim=16),
+    "relative-table": lambda: _filled(phasor.RelativeTable(HEADS, window=(LONGEST,))),
+    "relative-table-2d": lambda: OnGrid(_filled(phasor.RelativeTable(HEADS, window=(8, 8)))),
+    "log-cpb": lambda: _filled(phasor.LogCPB(HEADS, window=(LONGEST,), mlp_width=5)),
+    "log-cpb-2d": lambda: OnGrid(_filled(phasor.LogCPB(HEADS, window=(8, 8), mlp_width=5))),
+    "compose-temperature": lambda: phasor.Compose(
+        phasor.Rotary(HEAD_DIM), phasor.QueryTemperature(LONGEST // 8)
+    ),
     "compose": lambda: phasor.Compose(
         phasor.Sinusoidal(DIM), phasor.Rotary(HEAD_DIM), phasor.ALiBi(HEADS)
     ),

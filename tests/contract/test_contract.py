@@ -6,13 +6,14 @@ import pickle
 
 import pytest
 import torch
-from contract.cases import CASES, HEAD_DIM, HEADS, LONGEST, Layer, embeddings
+from contract.cases import CASES, HEAD_DIM, HEADS, LONGEST, Layer, OnGrid, embeddings
 from torch import Tensor
 from torch.testing import assert_close
 
 import phasor
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
+LOOKS_UP = (phasor.Learned, phasor.T5Bias, phasor.RelativeTable, phasor.LogCPB, OnGrid)
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 
 
@@ -26,7 +27,8 @@ def positions_of(x: Tensor, start: int = 0) -> Tensor:
 
 
 def relative(layer: Layer) -> bool:
-    return "embedding" not in layer.encoding.sites
+    """Whether a shift of all positions changes nothing."""
+    return "embedding" not in layer.encoding.sites and layer.encoding.is_relative
 
 
 class TestShapesAndDtypes:
@@ -265,7 +267,7 @@ class TestPositions:
     )
     def test_dtype_of_positions(self, layer: Layer, dtype: torch.dtype, causal: bool) -> None:
         x = embeddings()
-        if dtype.is_floating_point and isinstance(layer.encoding, phasor.Learned):
+        if dtype.is_floating_point and isinstance(layer.encoding, LOOKS_UP):
             with pytest.raises(phasor.errors.ArgumentTypeError, match=r"positions\.long\(\)"):
                 layer(x, positions_of(x).to(dtype))
             return
@@ -273,7 +275,7 @@ class TestPositions:
         assert_close(out, layer(x, positions_of(x), causal=causal), rtol=1e-12, atol=1e-12)
 
     def test_float64_positions_of_float32_activations(self, layer: Layer) -> None:
-        if isinstance(layer.encoding, phasor.Learned):
+        if isinstance(layer.encoding, LOOKS_UP):
             pytest.skip("a table is looked up with integers")
         x = embeddings(dtype=torch.float32)
         layer.float()

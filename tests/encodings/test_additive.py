@@ -84,3 +84,33 @@ def test_refuses_an_embedding_of_another_width() -> None:
     encoding = phasor.Sinusoidal(8)
     with pytest.raises(ArgumentError, match=r"with dim 8, got shape \[1, 3, 6\]"):
         encoding.embed(torch.zeros(1, 3, 6), encoding.prepare(torch.arange(3)))
+
+
+def test_endpoint_equals_whisper_and_fairseq_in_transformers() -> None:
+    from transformers.models.m2m_100.modeling_m2m_100 import M2M100SinusoidalPositionalEmbedding
+    from transformers.models.whisper.modeling_whisper import sinusoids
+
+    found = table(phasor.Sinusoidal(DIM, layout="half", endpoint=True), torch.arange(40)).float()
+    assert_close(found, sinusoids(40, DIM), rtol=0, atol=1e-5)
+    fairseq = M2M100SinusoidalPositionalEmbedding.get_embedding(40, DIM, padding_idx=None)
+    assert_close(found, fairseq, rtol=0, atol=1e-5)
+    with pytest.raises(ArgumentError, match="needs at least two pairs, got dim=2"):
+        phasor.Sinusoidal(2, endpoint=True)
+
+
+def test_offset_equals_opt_in_transformers() -> None:
+    from transformers.models.opt.modeling_opt import OPTLearnedPositionalEmbedding
+
+    theirs = OPTLearnedPositionalEmbedding(5, DIM)
+    learned = phasor.Learned(5, DIM, offset=2)
+    assert learned.weight.shape == theirs.weight.shape
+    with torch.no_grad():
+        learned.weight.copy_(theirs.weight)
+    mask = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]])
+    expected = theirs(mask, 0)
+    found = learned.prepare(phasor.positions.from_mask(mask.bool()))
+    assert_close(found[mask.bool()], expected[mask.bool()], rtol=0, atol=0)
+    with pytest.raises(PositionRangeError, match="positions 0 to 4 but was asked for 5"):
+        learned.prepare(torch.tensor([5]))
+    with pytest.raises(ArgumentError, match="offset must be at least 0, got -1"):
+        phasor.Learned(5, DIM, offset=-1)

@@ -7,6 +7,7 @@ import torch
 from torch.testing import assert_close
 
 import phasor
+from phasor.attention import attention_scores
 from phasor.encodings.alibi import alibi_slopes
 from phasor.errors import ArgumentError
 
@@ -58,3 +59,29 @@ def test_far_apart_in_bfloat16_the_bias_is_not_rounded() -> None:
 def test_refuses_no_heads() -> None:
     with pytest.raises(ArgumentError, match="num_heads must be at least 1, got 0"):
         phasor.ALiBi(0)
+
+
+@pytest.mark.parametrize("heads", [8, 71])
+def test_falcon_rounds_to_bfloat16(heads: int) -> None:
+    from transformers.models.falcon.modeling_falcon import build_alibi_tensor
+
+    theirs = (
+        build_alibi_tensor(torch.ones(1, 2000, dtype=torch.long), heads, torch.bfloat16).float()
+        / 8.0
+    )
+    alibi = phasor.ALiBi(heads, scale=1 / 8.0, precision="bfloat16")
+    zero = torch.zeros(1, 1, 1, 16)
+    query, key = zero.expand(1, heads, 1, 16), zero.expand(1, heads, 2000, 16)
+    prepared = alibi.prepare(torch.tensor([1999]), key_positions=torch.arange(2000))
+    found = attention_scores(query, key, alibi, prepared)
+    assert_close(found[0], theirs, rtol=0, atol=0)
+    exact = attention_scores(query, key, phasor.ALiBi(heads, scale=1 / 8.0), prepared)
+    wrong_by = (found - found[..., -1:]) - exact
+    assert wrong_by.abs().max() > 0.1  # it is a rounding that a model must have been trained with
+
+
+def test_refuses_a_scale_or_precision_that_is_none() -> None:
+    with pytest.raises(ArgumentError, match=r"scale must be positive, got 0.0; 1.0 is the paper's"):
+        phasor.ALiBi(8, scale=0.0)
+    with pytest.raises(ArgumentError, match=r"must be 'exact' or 'bfloat16', got 'half'"):
+        phasor.ALiBi(8, precision="half")  # type: ignore[arg-type]

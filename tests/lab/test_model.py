@@ -23,7 +23,7 @@ def decoder(encoding: phasor.PositionEncoding) -> Decoder:
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_same_initial_weights_for_everything_but_the_encoding(name: str) -> None:
     plain = decoder(phasor.NoPE()).state_dict()
-    other = decoder(parse_spelling(name).build(SHAPE)).state_dict()
+    other = decoder(parse_spelling(name).build(SHAPE, 2)).state_dict()
     for key, weight in plain.items():
         assert_close(other[key], weight, rtol=0, atol=0)
     assert {key for key in other if key not in plain} == {
@@ -33,7 +33,7 @@ def test_same_initial_weights_for_everything_but_the_encoding(name: str) -> None
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_no_token_sees_a_later_one(name: str) -> None:
-    model = decoder(parse_spelling(name).build(SHAPE)).double()
+    model = decoder(parse_spelling(name).build(SHAPE, 2)).double()
     tokens = torch.randint(50, (2, 20))
     changed = tokens.clone()
     changed[:, 12:] = (changed[:, 12:] + 1) % 50
@@ -88,9 +88,7 @@ def test_known_answers_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """A rotation that forgets the key is caught."""
 
     def forgetful(self: phasor.Rotary, query: object, key: object, prepared: object) -> object:
-        turned, _ = phasor.kernels.api.rotate_by(
-            query, None, *prepared, layout=self.layout, rotary_slice="leading", owner="Rotary"
-        )
+        turned, _ = phasor.rotate(query, None, prepared.query, self.frequencies, layout=self.layout)
         return turned, key
 
     monkeypatch.setattr(phasor.Rotary, "rotate", forgetful)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from oracles.models import TEXT_MODELS
 from torch.testing import assert_close
 
 import phasor
@@ -12,11 +13,11 @@ from phasor.errors import ArgumentError
 POSITIONS = torch.tensor([[0, 0, 0], [5, 5, 5], [6, 7, 9], [100, 3, 50], [4000, 17, 2]])
 
 
-def compare_with(theirs: object, frequencies: phasor.Frequencies, *, doubled: bool = True) -> None:
+def compare_with(theirs: object, frequencies: phasor.Frequencies, *, doubled: str) -> None:
     """Their tables of cos and sin over (time, height, width) against ours."""
     cos, sin = theirs(torch.zeros(1), POSITIONS.T[:, None].float())
     if cos.shape[-1] == 2 * frequencies.pairs:
-        keep = slice(None, frequencies.pairs) if doubled else slice(0, None, 2)
+        keep = slice(None, frequencies.pairs) if doubled == "halves" else slice(0, None, 2)
         cos, sin = cos[..., keep], sin[..., keep]
     ours = phasor.cos_sin(POSITIONS, frequencies, precision="float32")
     for got, want in zip(ours, (cos[0], sin[0]), strict=True):
@@ -24,60 +25,18 @@ def compare_with(theirs: object, frequencies: phasor.Frequencies, *, doubled: bo
         assert_close(got[:4], want[:4], rtol=0, atol=1e-4)
 
 
-def test_chunked_sections_equal_qwen2_vl() -> None:
-    from transformers.models.qwen2_vl.configuration_qwen2_vl import Qwen2VLTextConfig
-    from transformers.models.qwen2_vl.modeling_qwen2_vl import Qwen2VLRotaryEmbedding
-
-    config = Qwen2VLTextConfig(
-        hidden_size=256,
-        num_attention_heads=2,
-        rope_parameters={
-            "rope_type": "default",
-            "rope_theta": 1e6,
-            "mrope_section": [16, 24, 24],
-        },
-    )
-    frequencies = phasor.sections(phasor.geometric(128, 1e6), (16, 24, 24))
-    compare_with(Qwen2VLRotaryEmbedding(config), frequencies)
-
-
-def test_interleaved_sections_equal_qwen3_vl() -> None:
-    from transformers.models.qwen3_vl.configuration_qwen3_vl import Qwen3VLTextConfig
-    from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLTextRotaryEmbedding
-
-    config = Qwen3VLTextConfig(
-        hidden_size=256,
-        num_attention_heads=2,
-        head_dim=128,
-        rope_parameters={
-            "rope_type": "default",
-            "rope_theta": 5e6,
-            "mrope_section": [24, 20, 20],
-        },
-    )
-    frequencies = phasor.sections(phasor.geometric(128, 5e6), (24, 20, 20), order="interleaved")
-    compare_with(Qwen3VLTextRotaryEmbedding(config), frequencies)
-
-
-def test_ernie_sections_equal_ernie() -> None:
-    from transformers.models.ernie4_5_vl_moe.configuration_ernie4_5_vl_moe import (
-        Ernie4_5_VLMoeTextConfig,
-    )
-    from transformers.models.ernie4_5_vl_moe.modeling_ernie4_5_vl_moe import (
-        Ernie4_5_VLMoeTextRotaryEmbedding,
-    )
-
-    config = Ernie4_5_VLMoeTextConfig(
-        hidden_size=256,
-        num_attention_heads=2,
-        rope_parameters={
-            "rope_type": "default",
-            "rope_theta": 500_000.0,
-            "mrope_section": [22, 22, 20],
-        },
-    )
-    frequencies = phasor.sections(phasor.geometric(128, 500_000.0), (20, 22, 22), order="ernie")
-    compare_with(Ernie4_5_VLMoeTextRotaryEmbedding(config), frequencies, doubled=False)
+@pytest.mark.parametrize(
+    ("name", "sizes", "order"),
+    [
+        ("Qwen2-VL", (16, 24, 24), "chunked"),
+        ("Qwen3-VL", (24, 20, 20), "interleaved"),
+        ("Ernie 4.5 VL", (20, 22, 22), "ernie"),
+    ],
+)
+def test_sections_equal_transformers(name: str, sizes: tuple[int, ...], order: str) -> None:
+    model = TEXT_MODELS[name]
+    frequencies = phasor.sections(phasor.geometric(128, model.base), sizes, order=order)
+    compare_with(model.module(), frequencies, doubled=model.doubled)
 
 
 def test_image_periods_equal_dinov3() -> None:
@@ -120,6 +79,7 @@ def test_text_alone_turns_as_with_one_axis() -> None:
         ("chunked", (8, 12, 12)),
         ("interleaved", (12, 10, 10)),
         ("ernie", (10, 11, 11)),
+        ("openpangu", (10, 11, 11)),
     ):
         divided = phasor.sections(plain, sizes, order=order)
         for got, want in zip(
@@ -153,6 +113,10 @@ def test_equal_if_all_numbers_are() -> None:
         (
             lambda: phasor.sections(phasor.geometric(8), (1, 2, 1), order="ernie"),
             "equal height and width",
+        ),
+        (
+            lambda: phasor.sections(phasor.geometric(8), (0, 2, 2), order="openpangu"),
+            "at least one pair for time",
         ),
         (lambda: phasor.sections(phasor.geometric(8), (4,), order="zigzag"), "order must be"),
         (lambda: phasor.proportional(8, 1.5), "proportion must be from 0 to 1, got 1.5"),

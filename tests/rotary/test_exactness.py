@@ -21,13 +21,35 @@ from phasor import scaling
 FAR = 2**31 - 1
 HEAD_DIM = 64
 
+
+def longrope(seq_len: int) -> Callable[[phasor.Frequencies], phasor.Frequencies]:
+    """As many factors as there are pairs, rising as Phi-3's do."""
+
+    def scale(frequencies: phasor.Frequencies) -> phasor.Frequencies:
+        pairs = range(frequencies.pairs)
+        return scaling.longrope(
+            short_factor=[1 + 0.01 * pair for pair in pairs],
+            long_factor=[1 + 0.03 * pair**2 for pair in pairs],
+            original_seq_len=4096,
+            factor=32,
+        ).at(seq_len)(frequencies)
+
+    return scale
+
+
 SCALINGS: list[Callable[[phasor.Frequencies], phasor.Frequencies]] = [
     lambda frequencies: frequencies,
     scaling.linear(factor=8),
     scaling.ntk(factor=8),
     scaling.dynamic_ntk(factor=4, original_seq_len=4096).at(100_000),
     scaling.yarn(factor=40, original_seq_len=4096),
+    scaling.yarn(factor=16, original_seq_len=8192, blend="geometric"),
     scaling.llama3(factor=8),
+    longrope(4096),
+    longrope(4097),
+    scaling.ntk_by_parts(factor=8, original_seq_len=4096),
+    scaling.theta_scale(factor=8, original_seq_len=4096),
+    scaling.resonance(),
 ]
 
 
@@ -37,7 +59,7 @@ SCALINGS: list[Callable[[phasor.Frequencies], phasor.Frequencies]] = [
     rotary_dim=st.sampled_from([4, 64, 128, 512]),
     scale=st.sampled_from(SCALINGS),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_float32_tables_err_by_at_most_3e_7(
     position: int, base: float, rotary_dim: int, scale: Callable
 ) -> None:
@@ -113,7 +135,11 @@ class Ours(nn.Module):
         self.rotary = phasor.Rotary(HEAD_DIM)
 
     def prepare(self, positions: Tensor) -> Tensor:
-        return self.rotary.prepare(positions).query[0]
+        """Cosines, as they come out of a rotation: of vectors along the first of each pair."""
+        along = torch.zeros(1, 1, len(positions), HEAD_DIM)
+        along[..., : HEAD_DIM // 2] = 1.0
+        turned, _ = self.rotary.rotate(along, None, self.rotary.prepare(positions))
+        return turned[0, 0, :, : HEAD_DIM // 2]
 
 
 def to_meta_and_back(module: nn.Module) -> nn.Module:

@@ -183,6 +183,8 @@ def test_scalings_slow_every_pair_by_at_most_the_factor(factor: float, length: i
         scaling.linear(factor=factor),
         scaling.ntk(factor=factor),
         scaling.yarn(factor=factor, original_seq_len=length),
+        scaling.yarn(factor=factor, original_seq_len=length, blend="geometric"),
+        scaling.ntk_by_parts(factor=factor, original_seq_len=length),
         scaling.llama3(factor=factor, original_seq_len=length),
     ):
         slower = frequencies.inv_freq / scale(frequencies).inv_freq
@@ -196,6 +198,26 @@ def test_they_compose() -> None:
     yarn_alone = scaling.yarn(factor=4, original_seq_len=1024)(frequencies)
     assert_close(both.inv_freq, yarn_alone.inv_freq / 2, rtol=0, atol=0)
     assert both.attention_scale == yarn_alone.attention_scale
+
+
+def test_theta_scale_stretches_the_pair_that_turns_once_by_the_factor() -> None:
+    """At the frequency 2 pi / L, between pairs, which a power law interpolates exactly."""
+    length, factor = 2048, 8.0
+    frequencies = phasor.geometric(128)
+    longer = scaling.theta_scale(factor=factor, original_seq_len=length)(frequencies)
+    once = math.log(length / (2 * math.pi)) / math.log(10_000.0)
+    assert longer.base**-once == pytest.approx(2 * math.pi / (factor * length))
+    assert_close(longer.inv_freq, phasor.geometric(128, longer.base).inv_freq, rtol=1e-12, atol=0)
+
+
+def test_resonance_repeats_after_whole_tokens() -> None:
+    frequencies = scaling.resonance()(phasor.proportional(64, 0.5))
+    wavelengths = 2 * math.pi / frequencies.inv_freq[0, :16]
+    assert_close(wavelengths, wavelengths.round(), rtol=1e-14, atol=0)
+    assert not frequencies.inv_freq[0, 16:].any()
+    for pair, wavelength in enumerate(wavelengths.round().long().tolist()):
+        start, end = phasor.cos_sin(torch.tensor([0, wavelength]), frequencies)[0][:, pair]
+        assert start == end == 1
 
 
 def test_deepseek_has_two_gains() -> None:
@@ -254,8 +276,32 @@ def test_longrope_gains_may_be_given() -> None:
             "yarn is defined for one axis of positions, got frequencies with 2",
         ),
         (
+            lambda: scaling.yarn(factor=2, original_seq_len=10, blend="log"),
+            "blend must be 'linear' or 'geometric', got 'log'",
+        ),
+        (
+            lambda: scaling.ntk_by_parts(factor=2, original_seq_len=10)(phasor.axial(8)),
+            "ntk_by_parts is defined for one axis",
+        ),
+        (
+            lambda: scaling.theta_scale(factor=2, original_seq_len=6),
+            "original_seq_len must be more than 2 pi, got 6",
+        ),
+        (
+            lambda: scaling.theta_scale(factor=2, original_seq_len=9)(
+                phasor.Frequencies(torch.ones(1, 4).double())
+            ),
+            "theta_scale needs frequencies with a base",
+        ),
+        (
+            lambda: scaling.resonance()(
+                phasor.image_periods(8).with_inv_freq(torch.full((1, 1), 13.0).double())
+            ),
+            "wavelengths of at least one token, got frequencies up to 13 radians",
+        ),
+        (
             lambda: scaling.llama3(factor=2, low_freq_factor=4, high_freq_factor=1),
-            "high_freq_factor must be greater than low_freq_factor",
+            "high_freq_factor must be at least low_freq_factor",
         ),
         (
             lambda: scaling.stretch(factors=[1.0, 2.0])(phasor.geometric(8)),

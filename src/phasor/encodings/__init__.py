@@ -1,6 +1,21 @@
 """Every encoding, one file each, and the names by which the command knows them."""
 
 from phasor.encodings.alibi import ALiBi as ALiBi
+from phasor.encodings.fire import FIRE as FIRE
+from phasor.encodings.fope import FoPE as FoPE
+from phasor.encodings.grape import GRAPEM as GRAPEM
+from phasor.encodings.kerple import KERPLE as KERPLE
 from phasor.encodings.learned import Learned as Learned
+from phasor.encodings.liere import LieRE as LieRE
+from phasor.encodings.log_cpb import LogCPB as LogCPB
+from phasor.encodings.logn import LogN as LogN
+from phasor.encodings.mixed import RotaryMixed as RotaryMixed
+from phasor.encodings.pope import PoPE as PoPE
+from phasor.encodings.relative_table import RelativeTable as RelativeTable
 from phasor.encodings.rotary import Rotary as Rotary
+from phasor.encodings.sandwich import Sandwich as Sandwich
 from phasor.encodings.sinusoidal import Sinusoidal as Sinusoidal
+from phasor.encodings.string_circulant import STRING as STRING
+from phasor.encodings.t5 import T5Bias as T5Bias
+from phasor.encodings.temperature import QueryTemperature as QueryTemperature
+from phasor.encodings.xpos import XPos as XPos

@@ -1,14 +1,14 @@
 """Attention with linear biases: a penalty on the score that grows with distance."""
 
 import math
-from typing import NamedTuple, final
+from typing import Literal, NamedTuple, final
 
 import torch
 from torch import Tensor
 
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.errors import ArgumentError, ArgumentTypeError
-from phasor.positions import check_covers, check_positions
+from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
+from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 
 
@@ -45,11 +45,22 @@ def alibi_slopes(num_heads: int) -> list[float]:
     return slopes + larger[::2][: num_heads - smaller]
 
 
-class Distances(NamedTuple):
-    """Positions `[seq]` or `[batch, seq]` of queries and keys, and `slopes` `[num_heads]`."""
+def _rounded_slopes(num_heads: int) -> Tensor:
+    """Falcon's: powers in float32 of a base in float32, whose error moves some to a neighbour."""
+    smaller = 2 ** math.floor(math.log2(num_heads))
+    powers = torch.arange(1, smaller + 1, dtype=torch.int32, device="cpu")
+    odd = 2 * torch.arange(num_heads - smaller, dtype=torch.int32, device="cpu") + 1
+    slopes = [
+        torch.tensor(2.0 ** (-8 / smaller), dtype=torch.float32, device="cpu").pow(powers),
+        torch.tensor(2.0 ** (-4 / smaller), dtype=torch.float32, device="cpu").pow(odd),
+    ]
+    return torch.cat(slopes).bfloat16().double()
 
-    query: Tensor
-    key: Tensor
+
+class Penalties(NamedTuple):
+    """Where queries and keys are, and `slopes` `[num_heads]`."""
+
+    positions: ScorePositions
     slopes: Tensor
 
 
@@ -61,9 +72,15 @@ class ALiBi(PositionEncoding):
 
     Args:
         num_heads: Number of query heads, each of which gets its own slope.
+        scale: Factor on all slopes. Falcon divides scores after adding the penalty, so there it is
+            $1/\sqrt{d}$, with $d$ the channels of a head.
+        precision: `"exact"`, or `"bfloat16"` as in Falcon: slope, position of the key and their
+            product are each rounded to bfloat16, and the product is added instead of a distance.
+            The same for the softmax of a causal model, were it not for the rounding, which makes
+            neighbours beyond position 256 indistinguishable: it is what the weights know.
 
     Raises:
-        ArgumentError: `num_heads` is less than 1.
+        ArgumentError: `num_heads` is less than 1, `scale` is not positive, or an unknown precision.
 
     Source:
         Press et al. 2021, arXiv:2108.12409, section 3. The paper is causal, where $m \ge n$; the
@@ -80,11 +97,26 @@ class ALiBi(PositionEncoding):
     score_is_bias = True
     paper = "arXiv:2108.12409"
 
-    def __init__(self, num_heads: int) -> None:
+    def __init__(
+        self,
+        num_heads: int,
+        *,
+        scale: float = 1.0,
+        precision: Literal["exact", "bfloat16"] = "exact",
+    ) -> None:
         super().__init__()
+        if not 0 < scale < math.inf:
+            raise ArgumentError(f"scale must be positive, got {scale}; 1.0 is the paper's")
+        if precision not in ("exact", "bfloat16"):
+            raise ArgumentError(f"precision must be 'exact' or 'bfloat16', got {precision!r}")
         self.num_heads = num_heads
+        self.scale = scale
+        self.precision = precision
         # Not a buffer: .to(bfloat16) would round the slopes, to_empty() would lose them.
         self.slopes = torch.tensor(alibi_slopes(num_heads), dtype=torch.float64, device="cpu")
+        if precision == "bfloat16":
+            self.slopes = _rounded_slopes(num_heads)
+            self.is_relative = False
 
     def prepare(
         self,
@@ -92,66 +124,29 @@ class ALiBi(PositionEncoding):
         *,
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
-    ) -> Distances:
-        key_positions = positions if key_positions is None else key_positions
-        check_positions(positions, owner="ALiBi")
-        check_positions(key_positions, owner="ALiBi")
-        return Distances(
-            _exact(positions),
-            _exact(key_positions),
-            self.slopes.to(positions.device, table_dtype(dtype)),
+    ) -> Penalties:
+        where = score_positions(positions, key_positions, owner="ALiBi")
+        return Penalties(where, self.slopes.to(positions.device, table_dtype(dtype)))
+
+    def score_mod(self, prepared: Penalties) -> ScoreMod:
+        positions, slopes = prepared
+
+        def penalty(batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor) -> Tensor:
+            key_position = positions.of_key(batch, key_index)
+            if self.precision == "bfloat16":
+                # Slopes are of bfloat16 already; the product rounds once more.
+                rounded = slopes[head].bfloat16() * key_position.bfloat16()
+                return self.scale * rounded.to(slopes.dtype)
+            distance = (positions.of_query(batch, query_index) - key_position).abs()
+            return -self.scale * slopes[head] * distance.to(slopes.dtype)
+
+        return add_to_score(
+            penalty, positions=positions, term=slopes, num_heads=self.num_heads, owner="ALiBi"
         )
-
-    def score_mod(self, prepared: Distances) -> ScoreMod:
-        query_positions, key_positions, slopes = prepared
-
-        def penalise(
-            score: Tensor, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
-        ) -> Tensor:
-            _check_covers(score, batch, head, query_index, key_index, prepared)
-            query_position = _at(query_positions, batch, query_index)
-            distance = (query_position - _at(key_positions, batch, key_index)).abs()
-            return score - slopes[head] * distance.to(slopes.dtype)
-
-        return penalise
 
     def extra_repr(self) -> str:
-        return f"num_heads={self.num_heads}"
-
-
-def _exact(positions: Tensor) -> Tensor:
-    """Wide enough to subtract: small and unsigned integers wrap, half precision rounds."""
-    return positions.double() if positions.is_floating_point() else positions.long()
-
-
-def _check_covers(
-    score: Tensor,
-    batch: Tensor,
-    head: Tensor,
-    query_index: Tensor,
-    key_index: Tensor,
-    distances: Distances,
-) -> None:
-    if score.dtype == torch.float64 != distances.slopes.dtype:
-        raise ArgumentTypeError(
-            f"the score is float64 but ALiBi was prepared in {distances.slopes.dtype}; "
-            "pass dtype=query.dtype to prepare"
+        return (
+            f"num_heads={self.num_heads}"
+            + f", scale={self.scale}" * (self.scale != 1.0)
+            + f", precision={self.precision!r}" * (self.precision != "exact")
         )
-    if head.ndim == 0:
-        return  # One score at a time: FlexAttention, which shows no sizes.
-    if head.numel() != len(distances.slopes):
-        raise ArgumentError(
-            f"ALiBi was built for {len(distances.slopes)} heads but the query has {head.numel()}; "
-            f"build it with num_heads={head.numel()}"
-        )
-    for what, index, positions in (
-        ("query", query_index, distances.query),
-        ("key", key_index, distances.key),
-    ):
-        check_covers(positions, batch=batch.numel(), seq=index.numel(), owner="ALiBi", what=what)
-
-
-def _at(positions: Tensor, batch: Tensor, index: Tensor) -> Tensor:
-    if positions.ndim == 1:
-        return positions[index]
-    return positions[batch if len(positions) > 1 else torch.zeros_like(batch), index]

@@ -4,9 +4,19 @@ from dataclasses import dataclass
 
 from phasor.encoding import NoPE, PositionEncoding
 from phasor.encodings.alibi import ALiBi
+from phasor.encodings.fire import FIRE
+from phasor.encodings.fope import FoPE
+from phasor.encodings.grape import GRAPEM
+from phasor.encodings.kerple import KERPLE
 from phasor.encodings.learned import Learned
+from phasor.encodings.liere import LieRE
+from phasor.encodings.pope import PoPE
 from phasor.encodings.rotary import Rotary
+from phasor.encodings.sandwich import Sandwich
 from phasor.encodings.sinusoidal import Sinusoidal
+from phasor.encodings.string_circulant import STRING
+from phasor.encodings.t5 import T5Bias
+from phasor.encodings.xpos import XPos
 from phasor.errors import unknown_name
 
 CATALOGUE: dict[str, type[PositionEncoding]] = {
@@ -14,7 +24,17 @@ CATALOGUE: dict[str, type[PositionEncoding]] = {
     "sinusoidal": Sinusoidal,
     "learned": Learned,
     "rotary": Rotary,
+    "xpos": XPos,
+    "fope": FoPE,
+    "pope": PoPE,
+    "grape_m": GRAPEM,
+    "liere": LieRE,
+    "string": STRING,
     "alibi": ALiBi,
+    "t5": T5Bias,
+    "kerple": KERPLE,
+    "fire": FIRE,
+    "sandwich": Sandwich,
 }
 
 

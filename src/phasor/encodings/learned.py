@@ -19,8 +19,10 @@ class Learned(PositionEncoding):
     The table ends. A position past it is an error, never the last row again.
 
     Args:
-        num_positions: Rows of the table: positions 0 ... `num_positions - 1`.
+        num_positions: Positions 0 ... `num_positions - 1`.
         dim: Width of the embedding.
+        offset: Rows before that of position 0: 2 in BART, OPT and RoBERTa, which keep them for
+            padding. RoBERTa's 514 rows are 512 positions.
         rms: Root mean square of the initial entries, which are normal with mean 0. GPT-2 as
             published has 0.01, its port in transformers 0.02.
 
@@ -40,17 +42,21 @@ class Learned(PositionEncoding):
     sites = frozenset({"embedding"})
     paper = "arXiv:1705.03122"
 
-    def __init__(self, num_positions: int, dim: int, *, rms: float = 0.02) -> None:
+    def __init__(self, num_positions: int, dim: int, *, offset: int = 0, rms: float = 0.02) -> None:
         super().__init__()
         if num_positions < 1 or dim < 1:
             raise ArgumentError(
                 f"Learned needs at least one position and one channel, got "
                 f"num_positions={num_positions}, dim={dim}"
             )
+        if offset < 0:
+            raise ArgumentError(f"offset must be at least 0, got {offset}")
         if not (math.isfinite(rms) and rms > 0):
             raise ArgumentError(f"rms must be positive, got {rms}; 0.02 is usual")
         self.rms = rms
-        self.weight = nn.Parameter(torch.empty(num_positions, dim))
+        self.num_positions = num_positions
+        self.offset = offset
+        self.weight = nn.Parameter(torch.empty(num_positions + offset, dim))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -73,14 +79,18 @@ class Learned(PositionEncoding):
         positions = positions.long()
         check_range(
             positions,
-            self.weight.shape[0],
+            self.num_positions,
             owner="Learned",
             advice="make the table longer, or choose an encoding without an end",
         )
-        return nn.functional.embedding(positions, self.weight)
+        return nn.functional.embedding(positions + self.offset, self.weight)
 
     def embed(self, x: Tensor, prepared: Tensor) -> Tensor:
         return add_table(x, prepared, owner="Learned")
 
     def extra_repr(self) -> str:
-        return f"num_positions={self.weight.shape[0]}, dim={self.weight.shape[1]}, rms={self.rms}"
+        return (
+            f"num_positions={self.num_positions}, dim={self.weight.shape[1]}, "
+            + f"offset={self.offset}, " * (self.offset > 0)
+            + f"rms={self.rms}"
+        )

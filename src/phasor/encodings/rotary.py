@@ -6,20 +6,23 @@ import torch
 from torch import Tensor
 
 from phasor.encoding import PositionEncoding
-from phasor.errors import ArgumentError
-from phasor.kernels.api import rotate_by
+from phasor.errors import ArgumentError, ArgumentTypeError
+from phasor.kernels.api import turn
 from phasor.positions import check_positions, check_range
-from phasor.rotary import Frequencies, Layout, Precision, cos_sin, geometric
+from phasor.rotary import Frequencies, Layout, Precision, geometric
 from phasor.rotary.layout import RotarySlice, check_layout, check_slice
-from phasor.rotary.phase import check_precision, table_dtype
+from phasor.rotary.phase import check_precision
 from phasor.rotary.scaling import LengthScaling, Scaling
 
 
-class Angles(NamedTuple):
-    """Tables of `(cos, sin)`, each `[seq, pairs]` or `[batch, seq, pairs]`."""
+class Places(NamedTuple):
+    """Where query and key are, and what their positions are multiplied by (on one device)."""
 
-    query: tuple[Tensor, Tensor]
-    key: tuple[Tensor, Tensor]
+    query: Tensor
+    key: Tensor
+    query_operand: Tensor
+    key_operand: Tensor
+    dtype: torch.dtype
 
 
 @final
@@ -124,28 +127,35 @@ class Rotary(PositionEncoding):
         *,
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
-    ) -> Angles:
-        query = self._table(positions, dtype)
-        return Angles(query, query if key_positions is None else self._table(key_positions, dtype))
+    ) -> Places:
+        self._check(positions)
+        operand = self.frequencies.operand(positions, self.precision)
+        if key_positions is None:
+            return Places(positions, positions, operand, operand, dtype)
+        self._check(key_positions)
+        key_operand = self.frequencies.operand(key_positions, self.precision)
+        return Places(positions, key_positions, operand, key_operand, dtype)
 
     def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Angles
+        self, query: Tensor, key: Tensor | None, prepared: Places
     ) -> tuple[Tensor, Tensor | None]:
         if query.shape[-1] != self.head_dim:
             raise ArgumentError(
                 f"Rotary was built for head_dim {self.head_dim}, got a query of shape "
                 f"{list(query.shape)}; build it with head_dim={query.shape[-1]}"
             )
+        if query.dtype == torch.float64 != prepared.dtype:
+            raise ArgumentTypeError(
+                f"query is float64 but its angles were prepared in {prepared.dtype}; "
+                "pass dtype=torch.float64 to prepare, or cast query and key to one dtype"
+            )
         if self.frequencies.softmax_scale != 1.0:
             query = query * self.frequencies.softmax_scale
-        return rotate_by(
-            query,
-            key,
-            *prepared,
-            layout=self.layout,
-            rotary_slice=self.rotary_slice,
-            owner="Rotary",
-        )
+        if key is None or prepared.key is prepared.query:
+            return self._turn(query, key, prepared.query, prepared.query_operand)
+        query, _ = self._turn(query, None, prepared.query, prepared.query_operand)
+        key, _ = self._turn(key, None, prepared.key, prepared.key_operand)
+        return query, key
 
     def extra_repr(self) -> str:
         return (
@@ -157,7 +167,22 @@ class Rotary(PositionEncoding):
             + f", seq_len={self.seq_len}" * (self.seq_len is not None)
         )
 
-    def _table(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def _turn(
+        self, query: Tensor, key: Tensor | None, positions: Tensor, operand: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        return turn(
+            query,
+            key,
+            positions,
+            operand,
+            interleaved=self.layout == "interleaved",
+            trailing=self.rotary_slice == "trailing",
+            sign=1,
+            gain=self.frequencies.attention_scale,
+            owner="Rotary",
+        )
+
+    def _check(self, positions: Tensor) -> None:
         check_positions(positions, axes=self.frequencies.axes, owner="Rotary")
         if self.length_scaling is not None:
             raise ArgumentError(
@@ -172,6 +197,3 @@ class Rotary(PositionEncoding):
                 advice="settle it for more with at(seq_len), and turn cached keys over with "
                 "phasor.rerotate",
             )
-        return cos_sin(
-            positions, self.frequencies, precision=self.precision, dtype=table_dtype(dtype)
-        )

@@ -10,7 +10,7 @@ from phasor.encoding import PositionEncoding
 from phasor.encodings.additive import add_table
 from phasor.errors import ArgumentError
 from phasor.positions import check_positions
-from phasor.rotary import Layout, cos_sin, geometric
+from phasor.rotary import Frequencies, Layout, cos_sin, geometric
 from phasor.rotary.layout import check_layout
 from phasor.rotary.phase import table_dtype
 
@@ -28,6 +28,8 @@ class Sinusoidal(PositionEncoding):
         base: $b$, 10 000 in the paper.
         layout: `"interleaved"`: sine and cosine alternate, as in the paper. `"half"`: all sines,
             then all cosines, as in tensor2tensor, fairseq and Marian.
+        endpoint: Divide exponents by $d - 2$ instead of $d$, so that the slowest pair has exactly
+            $\omega = 1/b$, as in tensor2tensor, fairseq and Whisper.
         rms: Root mean square of the entries. `None` keeps the plain sines and cosines, whose rms is
             $\sqrt{1/2}$: far above a GPT-style embedding initialised at 0.02, which it then drowns.
 
@@ -35,9 +37,8 @@ class Sinusoidal(PositionEncoding):
         ArgumentError: Odd `dim`, `base` or `rms` not positive, unknown `layout`.
 
     Source:
-        Vaswani et al. 2017, arXiv:1706.03762, section 3.5. The authors' code (tensor2tensor) has
-        the layout `"half"` and divides exponents by $d/2 - 1$ instead of $d/2$; this class keeps
-        the paper's exponents in both layouts.
+        Vaswani et al. 2017, arXiv:1706.03762, section 3.5. The authors' code (tensor2tensor) is
+        `layout="half", endpoint=True`.
 
     Examples:
         >>> encoding = phasor.Sinusoidal(4, base=100.0)
@@ -55,6 +56,7 @@ class Sinusoidal(PositionEncoding):
         *,
         base: float = 10_000.0,
         layout: Layout = "interleaved",
+        endpoint: bool = False,
         rms: float | None = None,
     ) -> None:
         super().__init__()
@@ -65,7 +67,8 @@ class Sinusoidal(PositionEncoding):
             raise ArgumentError(f"rms must be positive, got {rms}; None keeps plain sines")
         self.dim = dim
         self.layout: Layout = layout
-        self.frequencies = geometric(dim, base)
+        self.endpoint = endpoint
+        self.frequencies = _up_to_base(dim, base) if endpoint else geometric(dim, base)
         self.gain = 1.0 if rms is None else rms * math.sqrt(2.0)
 
     def prepare(
@@ -89,5 +92,14 @@ class Sinusoidal(PositionEncoding):
     def extra_repr(self) -> str:
         return (
             f"dim={self.dim}, base={self.frequencies.base}, layout={self.layout!r}, "
-            f"rms={self.gain / math.sqrt(2.0):.4g}"
+            + f"endpoint={self.endpoint}, " * self.endpoint
+            + f"rms={self.gain / math.sqrt(2.0):.4g}"
         )
+
+
+def _up_to_base(dim: int, base: float) -> Frequencies:
+    if dim < 4:
+        raise ArgumentError(f"endpoint=True needs at least two pairs, got dim={dim}")
+    whole = geometric(dim, base)
+    inv_freq = [base ** (-2 * pair / (dim - 2)) for pair in range(dim // 2)]
+    return whole.with_inv_freq(torch.tensor([inv_freq], dtype=torch.float64, device="cpu"))

@@ -1,7 +1,8 @@
 """Short spellings of encodings, such as `rotary(base=500000, scaling=yarn(factor=4, ...))`.
 
 They are read as data and never evaluated: a name, and arguments by keyword whose values are
-numbers, words, lists of numbers, or the spelling of a scaling.
+numbers, words, lists of numbers, or the spelling of a scaling. Several with a slash between, such
+as `rotary/rotary/none`, are those of the layers, which take turns.
 """
 
 import ast
@@ -13,35 +14,22 @@ from typing import TypeVar
 from phasor.encoding import PositionEncoding
 from phasor.encodings.catalogue import ModelShape, look_up
 from phasor.errors import ArgumentError, unknown_name
+from phasor.per_layer import PerLayer
 from phasor.rotary import scaling
-
-_SCALINGS = {
-    name: getattr(scaling, name)
-    for name in (
-        "linear",
-        "ntk",
-        "ntk_alpha",
-        "dynamic_ntk",
-        "yarn",
-        "llama3",
-        "stretch",
-        "longrope",
-    )
-}
 
 Made = TypeVar("Made")
 Value = float | int | bool | str | tuple[float, ...] | object
 
 
 @dataclass(frozen=True)
-class Spelling:
+class SpelledEncoding:
     """An encoding by name, with the arguments that were given.
 
     Args:
         encoding: Its class.
         name: Its name in the catalogue.
         options: Arguments of its constructor, parsed.
-        text: The spelling without spaces: what reports call it.
+        text: How it was spelled, for messages.
     """
 
     encoding: type[PositionEncoding]
@@ -61,23 +49,52 @@ class Spelling:
         return _call(self.encoding, {**own, **self.options}, self.text)
 
 
+@dataclass(frozen=True)
+class Spelling:
+    """The encodings of a model's layers, which take turns: one for all layers, or several.
+
+    Args:
+        turns: At least one.
+        text: The spelling without spaces: what reports call it.
+    """
+
+    turns: tuple[SpelledEncoding, ...]
+    text: str
+
+    def build(self, shape: ModelShape, num_layers: int) -> PerLayer:
+        """Build them for a model of `shape` with `num_layers` layers.
+
+        Raises:
+            ArgumentError: An argument that an encoding does not have or refuses.
+            SiteError: Two of them enter at the embedding.
+        """
+        return PerLayer.in_turn([encoding.build(shape) for encoding in self.turns], num_layers)
+
+
 def parse_spelling(text: str) -> Spelling:
     """Read one spelling.
 
     Raises:
-        ArgumentError: No such encoding or scaling, or not of the form `name(argument=value, ...)`.
+        ArgumentError: No such encoding or scaling, or not of the form `name(argument=value, ...)`,
+            or several of those with `/` between.
 
     Examples:
         >>> from phasor.encodings.spelling import parse_spelling
-        >>> parse_spelling("rotary(base=5e5, layout=interleaved)").options
+        >>> parse_spelling("rotary(base=5e5, layout=interleaved)").turns[0].options
         {'base': 500000.0, 'layout': 'interleaved'}
+        >>> [encoding.name for encoding in parse_spelling("rotary / rotary / none").turns]
+        ['rotary', 'rotary', 'none']
     """
     try:
         node = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError):
         raise _bad_form(text) from None
-    name, options = _name_and_options(node, text)
-    return Spelling(look_up(name), name, options, "".join(text.split()))
+    turns: list[SpelledEncoding] = []
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        turns.insert(0, _encoding(node.right, text))
+        node = node.left
+    turns.insert(0, _encoding(node, text))
+    return Spelling(tuple(turns), "".join(text.split()))
 
 
 def split_spellings(text: str) -> list[str]:
@@ -98,6 +115,11 @@ def split_spellings(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
+def _encoding(node: ast.expr, text: str) -> SpelledEncoding:
+    name, options = _name_and_options(node, text)
+    return SpelledEncoding(look_up(name), name, options, ast.unparse(node))
+
+
 def _name_and_options(node: ast.expr, text: str) -> tuple[str, dict[str, Value]]:
     if isinstance(node, ast.Name):
         return node.id, {}
@@ -114,11 +136,11 @@ def _name_and_options(node: ast.expr, text: str) -> tuple[str, dict[str, Value]]
 def _value(node: ast.expr, text: str) -> Value:
     if isinstance(node, ast.Call):
         name, options = _name_and_options(node, text)
-        if name not in _SCALINGS:
-            raise unknown_name("there is no scaling", name, list(_SCALINGS))
-        wanted = inspect.signature(_SCALINGS[name]).parameters.keys()
+        if name not in scaling.BY_NAME:
+            raise unknown_name("there is no scaling", name, list(scaling.BY_NAME))
+        wanted = inspect.signature(scaling.BY_NAME[name]).parameters.keys()
         _check_options(options, wanted, name)
-        return _call(_SCALINGS[name], options, text)
+        return _call(scaling.BY_NAME[name], options, text)
     if isinstance(node, ast.Name):
         return node.id
     try:
@@ -155,5 +177,6 @@ def _check_options(options: Iterable[str], wanted: Iterable[str], name: str) -> 
 def _bad_form(text: str) -> ArgumentError:
     return ArgumentError(
         f"cannot read the encoding {text!r}; write a name, or a name with arguments such as "
-        "rotary(base=500000) or rotary(scaling=yarn(factor=4, original_seq_len=64))"
+        "rotary(base=500000) or rotary(scaling=yarn(factor=4, original_seq_len=64)), or several "
+        "that take turns with the layers: rotary/none"
     )

@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from phasor.errors import ArgumentError
-from phasor.kernels.api import rotate_by
+from phasor.kernels.checks import check_activations
+from phasor.kernels.reference import apply_rotation
 from phasor.positions import check_positions
 from phasor.rotary.frequencies import Frequencies
 from phasor.rotary.layout import Layout, RotarySlice, check_layout, check_slice
@@ -72,11 +73,17 @@ def rerotate(
             f"new_positions must name one place for each of the {positions.shape[seq_at]} old "
             f"ones, got shape {list(new_positions.shape)}"
         )
+    check_activations(
+        key,
+        new_positions,
+        rotary_dim=frequencies.rotary_dim,
+        axes=new_frequencies.axes,
+        owner="rerotate",
+        what="key",
+    )
     turn = angles(new_positions, new_frequencies) - angles(positions, frequencies)
     gain = new_frequencies.attention_scale / frequencies.attention_scale
     dtype = table_dtype(key.dtype)
-    table = ((turn.cos() * gain).to(dtype), (turn.sin() * gain).to(dtype))
-    turned, _ = rotate_by(
-        key, None, table, table, layout=layout, rotary_slice=rotary_slice, owner="rerotate"
-    )
-    return turned
+    cos, sin = (turn.cos() * gain).to(dtype), (turn.sin() * gain).to(dtype)
+    start = key.shape[-1] - frequencies.rotary_dim if rotary_slice == "trailing" else 0
+    return apply_rotation(key, cos, sin, layout=layout, start=start)

@@ -72,7 +72,7 @@ class Comparison:
         )
         shape = self.config.shape(task.num_positions(self.config.eval_lengths[-1]))
         for name in self.encodings:
-            parse_spelling(name).build(shape).prepare(torch.arange(1))
+            parse_spelling(name).build(shape, self.config.layers).prepare(torch.arange(1))
 
     @property
     def setup(self) -> dict[str, Any]:

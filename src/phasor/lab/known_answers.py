@@ -9,8 +9,9 @@ from phasor.encoding import NoPE, PositionEncoding
 from phasor.encodings.catalogue import ModelShape
 from phasor.encodings.spelling import parse_spelling
 from phasor.lab.model import Decoder
+from phasor.per_layer import PerLayer
 
-_VOCABULARY, _WIDTH, _HEADS, _LENGTH, _SHIFT = 32, 32, 4, 12, 5
+_VOCABULARY, _WIDTH, _HEADS, _LENGTH, _SHIFT, _LAYERS = 32, 32, 4, 12, 5, 2
 _ZERO = 1e-12
 _VISIBLE = 1e-3
 
@@ -86,10 +87,11 @@ def _of(name: str) -> list[KnownAnswer]:
         rms=1.0,
     )
     torch.manual_seed(0)
-    encoding = parse_spelling(name).build(shape)
-    model = _model(encoding, num_layers=2)
+    encoding = parse_spelling(name).build(shape, _LAYERS)
+    model = _model(encoding, num_layers=_LAYERS)
     absolute = "embedding" in encoding.sites
     tokens, positions = _tokens(), torch.arange(_LENGTH)
+    relative = not absolute and all(each.is_relative for each in encoding.distinct)
     constant = model(tokens[:, :1].expand(-1, _LENGTH))
     answers = [
         KnownAnswer(
@@ -99,24 +101,25 @@ def _of(name: str) -> list[KnownAnswer]:
             + " at different positions",
             not absolute,
             _change(constant[:, :1].expand_as(constant), constant),
-        ),
-        KnownAnswer(
-            name,
-            "shifting all positions changes " + ("the outputs" if absolute else "nothing"),
-            not absolute,
-            _change(model(tokens, positions), model(tokens, positions + _SHIFT)),
-        ),
+        )
     ]
+    # Of what is neither added nor relative nothing follows: it may look so for near positions.
+    if absolute or relative:
+        statement = "shifting all positions changes " + ("the outputs" if absolute else "nothing")
+        change = _change(model(tokens, positions), model(tokens, positions + _SHIFT))
+        answers.append(KnownAnswer(name, statement, relative, change))
     x = torch.randn(1, _LENGTH, _WIDTH, dtype=torch.float64)
     prepared = encoding.prepare(positions, dtype=x.dtype)
     if "embedding" in encoding.sites:
         change = _norm_change(x, encoding.embed(x, prepared))
         answers.append(KnownAnswer(name, "adding to a vector changes its norm", False, change))
-    if "query_key" in encoding.sites:
+    turning = [layer for layer in range(_LAYERS) if "query_key" in encoding[layer].sites]
+    if turning and encoding[turning[0]].keeps_norm:
         heads = x.unflatten(-1, (_HEADS, -1)).transpose(1, 2)
-        turned, _ = encoding.rotate(heads, None, prepared)
+        layer = turning[0]
+        turned, _ = encoding[layer].rotate(heads, None, prepared.layers[layer])
         start = encoding.prepare(torch.zeros_like(positions), dtype=x.dtype)
-        at_zero, _ = encoding.rotate(heads, None, start)
+        at_zero, _ = encoding[layer].rotate(heads, None, start.layers[layer])
         # Where a gain is meant, as in YaRN, position 0 shows it.
         if _change(heads, at_zero) < _ZERO:
             change = _norm_change(heads, turned)
@@ -124,7 +127,7 @@ def _of(name: str) -> list[KnownAnswer]:
     return answers
 
 
-def _model(encoding: PositionEncoding, *, num_layers: int) -> Decoder:
+def _model(encoding: PositionEncoding | PerLayer, *, num_layers: int) -> Decoder:
     torch.manual_seed(0)
     model = Decoder(
         encoding,

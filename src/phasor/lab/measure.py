@@ -137,7 +137,7 @@ def score_by_distance(model: Decoder, tokens: Tensor, length: int) -> Distance:
         )
         query, _, _ = exact.first_block.project(query_x)
         _, key, _ = exact.first_block.project(key_x)
-        scores = attention_scores(query, key, exact.encoding, prepared)
+        scores = attention_scores(query, key, exact.encoding[0], prepared.layers[0])
         diagonals = [scores.diagonal(-distance, -2, -1) for distance in range(length)]
         means.append(torch.stack([diagonal.mean() for diagonal in diagonals]))
         # The farthest distance has a single place, and so no spread.
@@ -163,7 +163,7 @@ class Magnitude:
 
 @torch.no_grad()
 def magnitude(model: Decoder, tokens: Tensor) -> Magnitude:
-    """What the encoding does to the lengths of vectors, on `tokens` `[batch, seq]`."""
+    """What embedding and first layer do to the lengths of vectors; `tokens` `[batch, seq]`."""
     exact = copy.deepcopy(model).double()
     encoding = exact.encoding
     positions = torch.arange(tokens.shape[1], device=tokens.device)
@@ -171,13 +171,14 @@ def magnitude(model: Decoder, tokens: Tensor) -> Magnitude:
     x = exact.embedding(tokens)
     embedded = encoding.embed(x, prepared)
     query, key, _ = exact.first_block.project(embedded)
-    rotated_query, rotated_key = encoding.rotate(query, key, prepared)
+    rotated_query, rotated_key = encoding[0].rotate(query, key, prepared.layers[0])
     assert rotated_key is not None
     gain = {
         "embedding": _gain(x, embedded),
         "query_key": torch.cat((_gain(query, rotated_query), _gain(key, rotated_key))),
     }
-    mean = {site: value.mean().item() for site, value in gain.items() if site in encoding.sites}
+    sites = encoding[0].sites | (encoding.embedding.sites if encoding.embedding else frozenset())
+    mean = {site: value.mean().item() for site, value in gain.items() if site in sites}
     worst = [(gain[site] - 1).abs().max().item() for site in mean]
     return Magnitude(mean.get("embedding"), mean.get("query_key"), max(worst, default=0.0))
 

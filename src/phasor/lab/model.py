@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from phasor.attention import attention
 from phasor.encoding import PositionEncoding, Prepared, Site, require_sites
 from phasor.errors import ArgumentError
+from phasor.per_layer import PerLayer
 
 EMBEDDING_RMS = 0.02
 """Standard deviation of the initial weights, and so the root mean square of the embedding."""
@@ -14,25 +15,25 @@ EMBEDDING_RMS = 0.02
 class Decoder(nn.Module):
     """Causal Transformer: pre-norm RMSNorm, GELU, tied embeddings, no biases.
 
-    Position enters through `encoding` alone, at its three sites.
+    Position enters through its encodings alone, at their three sites.
 
     Args:
-        encoding: Any encoding; the model never asks which.
+        encoding: Any encoding, the same in each layer, or one for each; the model never asks which.
         vocab_size: Number of tokens.
         width: Channels of the residual stream.
         num_layers: Blocks of attention and feed-forward.
         num_heads: Divides `width`.
 
     Raises:
-        ArgumentError: `num_heads` does not divide `width`.
-        SiteError: The encoding needs a site that the model lacks.
+        ArgumentError: `num_heads` does not divide `width`, or encodings of more or fewer layers.
+        SiteError: An encoding needs a site that the model lacks.
     """
 
     sites: frozenset[Site] = frozenset({"embedding", "query_key", "score"})
 
     def __init__(
         self,
-        encoding: PositionEncoding,
+        encoding: PositionEncoding | PerLayer,
         *,
         vocab_size: int,
         width: int,
@@ -40,7 +41,15 @@ class Decoder(nn.Module):
         num_heads: int,
     ) -> None:
         super().__init__()
-        require_sites(encoding, self.sites, model="Decoder")
+        if isinstance(encoding, PositionEncoding):
+            encoding = PerLayer.in_turn([encoding], num_layers)
+        for each in encoding.distinct:
+            require_sites(each, self.sites, model="Decoder")
+        if len(encoding) != num_layers:
+            raise ArgumentError(
+                f"there must be one encoding for each of the {num_layers} layers, got "
+                f"{len(encoding)}"
+            )
         if width % num_heads:
             raise ArgumentError(
                 f"num_heads must divide width, got {num_heads} heads for width {width}"
@@ -72,8 +81,8 @@ class Decoder(nn.Module):
         x = self.embedding(tokens)
         prepared = self.encoding.prepare(positions, dtype=x.dtype)
         x = self.encoding.embed(x, prepared)
-        for block in self.blocks:
-            x = block(x, self.encoding, prepared, causal)
+        for block, encoding, ready in zip(self.blocks, self.encoding, prepared.layers, strict=True):
+            x = block(x, encoding, ready, causal)
         return self.norm(x) @ self.embedding.weight.T
 
     @property

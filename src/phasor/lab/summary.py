@@ -95,11 +95,11 @@ def _ranking(encodings: dict[str, Any], train_length: str) -> list[str]:
 
 def _summarise_encoding(name: str, trials: list[Trial], num_sequences: int) -> dict[str, Any]:
     first = trials[0]
-    encoding = parse_spelling(name).encoding
+    encodings = [spelled.encoding for spelled in parse_spelling(name).turns]
     share = partial(share_interval, trials=num_sequences)
     return {
-        "sites": sorted(encoding.sites),
-        "paper": encoding.paper,
+        "sites": sorted({site for encoding in encodings for site in encoding.sites}),
+        "paper": ", ".join(dict.fromkeys(encoding.paper for encoding in encodings)),
         "loss": _by_length([trial.loss for trial in trials], mean_interval),
         "token_accuracy": _by_length([trial.token_accuracy for trial in trials], mean_interval),
         "exact_match": _by_length([trial.exact_match for trial in trials], share),

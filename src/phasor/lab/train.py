@@ -64,7 +64,7 @@ def run_trial(encoding: str, seed: int, task: Task, config: TrialConfig, report:
         cpu=config.device == "cpu", mixed_precision="bf16" if config.device == "cuda" else "no"
     )
     torch.manual_seed(seed)
-    position_encoding = parse_spelling(encoding).build(config.shape(num_positions))
+    position_encoding = parse_spelling(encoding).build(config.shape(num_positions), config.layers)
     torch.manual_seed(seed)
     model = Decoder(
         position_encoding,

@@ -8,18 +8,23 @@ import torch
 from phasor.errors import ArgumentError
 from phasor.rotary.frequencies import Frequencies, geometric
 
-SectionOrder = Literal["chunked", "interleaved", "ernie"]
+SectionOrder = Literal["chunked", "interleaved", "ernie", "openpangu"]
 
 
-def axial(rotary_dim: int, axes: int = 2, base: float = 10_000.0) -> Frequencies:
-    r"""Each axis turns a block of pairs of its own, all blocks at the same frequencies.
+def axial(
+    rotary_dim: int, axes: int = 2, base: float = 10_000.0, *, divided: bool = False
+) -> Frequencies:
+    r"""Each axis turns a block of pairs of its own.
 
-    With $d$ channels and $A$ axes, block $a$ has $\omega_p = b^{-2p/(d/A)}$, $p < d/2A$.
+    With $d$ channels and $A$ axes, each block has $\omega_p = b^{-2pA/d}$, $p < d/2A$: all blocks
+    turn at the same frequencies. If `divided`, block $a$ has $\omega_p = b^{-2(pA + a)/d}$: the
+    axes share out one progression, so no two pairs turn alike.
 
     Args:
         rotary_dim: Channels that take part in all; a multiple of `2 * axes`.
         axes: Number of position axes: 2 for images, 3 for video.
         base: As in `geometric`.
+        divided: Share out one progression, as Pixtral does, instead of repeating it.
 
     Returns:
         `Frequencies` with `axes` axes and `rotary_dim / 2` pairs, the blocks one after the other.
@@ -28,19 +33,26 @@ def axial(rotary_dim: int, axes: int = 2, base: float = 10_000.0) -> Frequencies
         ArgumentError: `rotary_dim` cannot be shared evenly, or `base` is not positive.
 
     Source:
-        Qwen2-VL's vision tower, arXiv:2409.12191; Pixtral, arXiv:2410.07073.
+        Qwen2-VL's vision tower, arXiv:2409.12191; Pixtral, arXiv:2410.07073, and its code
+        (`divided`).
 
     Examples:
         >>> phasor.axial(8, base=100.0).inv_freq.tolist()
         [[1.0, 0.1, 0.0, 0.0], [0.0, 0.0, 1.0, 0.1]]
+        >>> phasor.axial(8, base=10_000.0, divided=True).inv_freq.tolist()
+        [[1.0, 0.01, 0.0, 0.0], [0.0, 0.0, 0.1, 0.001]]
     """
     if axes < 1 or rotary_dim < 2 * axes or rotary_dim % (2 * axes):
         raise ArgumentError(
             f"rotary_dim must be a multiple of 2 * axes = {2 * axes}, so that each axis gets whole "
             f"pairs, got {rotary_dim}"
         )
-    block = geometric(rotary_dim // axes, base).inv_freq[0]
-    return Frequencies(torch.block_diag(*[block[None]] * axes), float(base))
+    if divided:
+        whole = geometric(rotary_dim, base).inv_freq
+        blocks = [whole[:, axis::axes] for axis in range(axes)]
+    else:
+        blocks = [geometric(rotary_dim // axes, base).inv_freq] * axes
+    return Frequencies(torch.block_diag(*blocks), float(base))
 
 
 def sections(
@@ -54,11 +66,15 @@ def sections(
             `frequencies.pairs`.
         order: Which pairs an axis gets.
 
-            - `"chunked"`: a run of neighbours each, fastest to the first axis (Qwen2-VL).
+            - `"chunked"`: a run of neighbours each, fastest to the first axis (Qwen2-VL; with four
+              axes HunYuan-VL's XD-RoPE).
             - `"interleaved"`: the axes take turns, one pair each, from the fastest on; what is left
-              at the slow end goes to the first axis (Qwen3-VL).
+              at the slow end goes to the first axis (Qwen3-VL; with two axes NeoMME).
             - `"ernie"`: height and width alternate from the fastest on, time gets the slow end
-              (Ernie 4.5 VL, whose configs list the sizes as height, width, time).
+              (Ernie 4.5 VL, whose configs list the sizes as height, width, time; also VideoRoPE).
+            - `"openpangu"`: each pair in turn to the axis that has the smallest share of its size
+              so far and not the pair before, if another has any left; the slowest pair to time
+              (openPangu-VL).
 
     Returns:
         `Frequencies` with one axis per size, the same pairs and gains.
@@ -69,7 +85,10 @@ def sections(
 
     Source:
         Wang et al. 2024, arXiv:2409.12191, section 2.1 (`"chunked"`); Huang et al. 2025,
-        arXiv:2510.23095 (`"interleaved"`); transformers' `ernie4_5_vl_moe` (`"ernie"`).
+        arXiv:2510.23095 (`"interleaved"`); transformers' `ernie4_5_vl_moe` and Wei et al. 2025,
+        arXiv:2502.05173 (`"ernie"`); vLLM's `openpangu_rope` (`"openpangu"`). XD-RoPE is chunked in
+        Tencent's own code and in vLLM; transformers 5.23 turns the two channels of a pair by
+        different axes, which is no rotation and is not imitated.
 
     Examples:
         >>> phasor.sections(phasor.geometric(8), (2, 1, 1)).inv_freq.tolist()
@@ -199,4 +218,26 @@ def _axis_of_each_pair(sizes: tuple[int, ...], order: SectionOrder) -> list[int]
                 f"{list(sizes)}"
             )
         return [1, 2] * sizes[1] + [0] * sizes[0]
-    raise ArgumentError(f"order must be 'chunked', 'interleaved' or 'ernie', got {order!r}")
+    if order == "openpangu":
+        if len(sizes) != 3 or sizes[0] < 1:
+            raise ArgumentError(
+                "order 'openpangu' takes sizes (time, height, width) with at least one pair for "
+                f"time, which gets the slowest, got {list(sizes)}"
+            )
+        return [*_smallest_share_next((sizes[0] - 1, *sizes[1:])), 0]
+    raise ArgumentError(
+        f"order must be 'chunked', 'interleaved', 'ernie' or 'openpangu', got {order!r}"
+    )
+
+
+def _smallest_share_next(sizes: tuple[int, ...]) -> list[int]:
+    given = [0] * len(sizes)
+    owner: list[int] = []
+    for _ in range(sum(sizes)):
+        unfinished = [axis for axis, size in enumerate(sizes) if given[axis] < size]
+        others = [axis for axis in unfinished if axis not in owner[-1:]]
+        # min() prefers the earlier of equals, and so the earlier axis.
+        chosen = min(others or unfinished, key=lambda axis: given[axis] / sizes[axis])
+        given[chosen] += 1
+        owner.append(chosen)
+    return owner

@@ -46,6 +46,8 @@ class Frequencies:
     attention_scale: float = 1.0
     softmax_scale: float = 1.0
     turns: Tensor = field(init=False, repr=False)
+    _narrow: Tensor = field(init=False, repr=False)
+    _copies: dict[tuple[str, torch.device], Tensor] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         inv_freq = self.inv_freq
@@ -72,6 +74,10 @@ class Frequencies:
         fixed = [[_turn_fraction(value) for value in row] for row in inv_freq.tolist()]
         turns = torch.tensor(fixed, dtype=torch.int64, device="cpu").reshape(inv_freq.shape)
         object.__setattr__(self, "turns", turns)
+        # Kernels walk along them.
+        object.__setattr__(self, "inv_freq", inv_freq.contiguous())
+        object.__setattr__(self, "_narrow", inv_freq.float().contiguous())
+        object.__setattr__(self, "_copies", {})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Frequencies) and self._key() == other._key()
@@ -82,6 +88,38 @@ class Frequencies:
     def _key(self) -> tuple[object, ...]:
         numbers = tuple(map(tuple, self.inv_freq.tolist()))
         return numbers, self.base, self.attention_scale, self.softmax_scale
+
+    def __getstate__(self) -> dict[str, object]:
+        # Copies belong to the devices of this process.
+        return self.__dict__ | {"_copies": {}}
+
+    def operand(self, positions: Tensor, precision: str = "exact") -> Tensor:
+        """The numbers that `positions` are multiplied by, on their device.
+
+        Args:
+            positions: Any; their device and whether they are integers is looked at.
+            precision: See `phasor.cos_sin`.
+
+        Returns:
+            `[axes, pairs]`: `turns` for integers, `inv_freq` for floats, `inv_freq` in float32
+            where that precision is asked for. The dtype thus says how an angle is formed.
+        """
+        if precision == "float32":
+            name, numbers = "_narrow", self._narrow
+        elif positions.is_floating_point():
+            name, numbers = "inv_freq", self.inv_freq
+        else:
+            name, numbers = "turns", self.turns
+        if positions.is_cpu:
+            return numbers
+        device = positions.device
+        copy = self._copies.get((name, device))
+        if copy is None:
+            copy = numbers.to(device)
+            # Kept, so that no layer waits for the device; but never what a trace made up.
+            if type(copy) is Tensor and not torch.compiler.is_compiling():
+                self._copies[name, device] = copy
+        return copy
 
     def with_inv_freq(self, inv_freq: Tensor) -> "Frequencies":
         """The same gains and base with other frequencies."""

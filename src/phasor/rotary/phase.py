@@ -79,12 +79,23 @@ def angles(positions: Tensor, frequencies: Frequencies, precision: Precision = "
     """Angles in radians, up to whole turns: `[..., pairs]`, float64, or float32 where asked for."""
     if frequencies.axes == 1:
         positions = positions.unsqueeze(-1)
+    return angles_of(positions, frequencies.operand(positions, precision))
+
+
+def angles_of(positions: Tensor, operand: Tensor) -> Tensor:
+    """Angles in radians of positions `[..., axes]`; how they are formed is in a dtype.
+
+    Args:
+        positions: `[..., axes]`.
+        operand: `[axes, pairs]`: int64 turns as in `Frequencies.turns`, for integer positions;
+            float64 radians; or float32 radians, for an angle that float32 has rounded.
+
+    Returns:
+        `[..., pairs]`, up to whole turns, in float64 or (float32 radians) float32.
+    """
     positions = positions.unsqueeze(-1)
     # A product and a sum, never a matmul: TF32 and autocast round the operands of a matmul.
-    if precision == "float32":
-        inv_freq = frequencies.inv_freq.to(positions.device, torch.float32)
-        return (positions.float() * inv_freq).sum(-2)
-    if positions.is_floating_point():
-        return (positions.double() * frequencies.inv_freq.to(positions.device)).sum(-2)
-    fraction = (positions.long() * frequencies.turns.to(positions.device)).sum(-2)
+    if operand.is_floating_point():
+        return (positions.to(operand.dtype) * operand).sum(-2)
+    fraction = (positions.long() * operand).sum(-2)
     return fraction.double() * _RADIANS_PER_FRACTION

@@ -19,7 +19,8 @@ class Llama3:
     Args:
         factor: $s \ge 1$; 8 in Llama 3.1, 32 in Llama 3.2.
         low_freq_factor: Turns in the trained length up to which a pair is fully stretched.
-        high_freq_factor: Turns from which on it is left alone.
+        high_freq_factor: Turns from which on it is left alone; if equal to `low_freq_factor`,
+            nothing lies between (Llama 4 Scout, with 1 and 1).
         original_seq_len: $L$, the trained length in tokens.
 
     Raises:
@@ -44,9 +45,9 @@ class Llama3:
     def __post_init__(self) -> None:
         check_at_least_one("factor", self.factor)
         check_at_least_one("original_seq_len", self.original_seq_len)
-        if not 0 < self.low_freq_factor < self.high_freq_factor < math.inf:
+        if not 0 < self.low_freq_factor <= self.high_freq_factor < math.inf:
             raise ArgumentError(
-                "high_freq_factor must be greater than low_freq_factor, and both positive, got "
+                "high_freq_factor must be at least low_freq_factor, and both positive, got "
                 f"high_freq_factor={self.high_freq_factor} and "
                 f"low_freq_factor={self.low_freq_factor}; 4 and 1 are usual"
             )
@@ -54,8 +55,9 @@ class Llama3:
     def __call__(self, frequencies: Frequencies) -> Frequencies:
         inv_freq = frequencies.inv_freq
         turns = self.original_seq_len * inv_freq / (2 * math.pi)
-        blend = (turns - self.low_freq_factor) / (self.high_freq_factor - self.low_freq_factor)
-        blend = blend.clamp(0, 1)
+        band = self.high_freq_factor - self.low_freq_factor
+        above = turns - self.low_freq_factor
+        blend = (above / band).clamp(0, 1) if band else (above > 0).double()
         return replace(
             frequencies, inv_freq=(1 - blend) * inv_freq / self.factor + blend * inv_freq
         )

@@ -1,5 +1,6 @@
 """Scalings that treat all pairs alike: position interpolation and NTK-aware bases."""
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -89,6 +90,54 @@ class NTKAlpha:
 
     def __call__(self, frequencies: Frequencies) -> Frequencies:
         return _with_base_times(frequencies, self.alpha)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThetaScale:
+    r"""A larger base, $b' = b^{\ln(sL/2\pi) / \ln(L/2\pi)}$.
+
+    The frequency at which a pair turns once in the trained length $L$ becomes that at which it
+    turns once in $s L$; slower ones are stretched by more than $s$.
+
+    Args:
+        factor: $s \ge 1$, by which the context grows.
+        original_seq_len: $L$, the trained length in tokens, at least 7.
+
+    Raises:
+        ArgumentError: A number out of its range; when called, frequencies without a base or of
+            several axes.
+
+    Source:
+        Grok's `theta_scale`, as read from vLLM.
+
+    Examples:
+        >>> longer = phasor.scaling.theta_scale(factor=4, original_seq_len=1024)
+        >>> round(longer(phasor.geometric(128)).base)
+        122647
+    """
+
+    factor: float
+    original_seq_len: int
+
+    def __post_init__(self) -> None:
+        check_at_least_one("factor", self.factor)
+        if not 2 * math.pi < self.original_seq_len < math.inf:
+            raise ArgumentError(
+                f"original_seq_len must be more than 2 pi, got {self.original_seq_len}"
+            )
+
+    def __call__(self, frequencies: Frequencies) -> Frequencies:
+        check_one_axis("theta_scale", frequencies)
+        if frequencies.base is None:
+            raise ArgumentError("theta_scale needs frequencies with a base, got base None")
+        exponent = math.log(self.factor) / math.log(self.original_seq_len / (2 * math.pi))
+        larger = frequencies.base**exponent
+        pair = torch.arange(frequencies.pairs, dtype=torch.float64, device="cpu")
+        return replace(
+            frequencies,
+            inv_freq=frequencies.inv_freq * larger ** (-2 * pair / frequencies.rotary_dim),
+            base=frequencies.base * larger,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

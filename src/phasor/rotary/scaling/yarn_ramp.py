@@ -31,9 +31,11 @@ class YaRN:
         clamp: Where the slow end of the ramp is cut off: `"dim"` at $d - 1$, as the authors and
             transformers do, or `"pairs"` at $d/2 - 1$, as OLMo-core and Keras do. It matters only
             if $L > 2\pi b$.
-        attention_factor: Gain on cos and sin, final. If `None`: $g(s, \mathrm{mscale}) /
-            g(s, \mathrm{mscale\_all\_dim})$ where both are given and not 0, else $g(s, 1)$, with
-            $g(s, m) = 0.1\,m \ln s + 1$.
+        blend: `"linear"` as above, or `"geometric"`, $\omega'_p = \omega_p\,s^{-r_p}$, as Grok's
+            `yarn_log` has it (with `attention_factor=1`).
+        attention_factor: Gain on cos and sin, final; TeleChat3 has $0.07 \ln s + 1$. If `None`:
+            $g(s, \mathrm{mscale}) / g(s, \mathrm{mscale\_all\_dim})$ where both are given and
+            not 0, else $g(s, 1)$, with $g(s, m) = 0.1\,m \ln s + 1$.
         mscale: As DeepSeek's configs have it.
         mscale_all_dim: As DeepSeek's configs have it.
         scale_softmax: Multiply the softmax scale by $g(s, \mathrm{mscale\_all\_dim})^2$, as
@@ -46,6 +48,7 @@ class YaRN:
     Source:
         Peng et al. 2023, arXiv:2309.00071, sections 3.2 to 3.4. Follows the authors' code where it
         differs from the paper: the ramp is linear in the number of the pair, not in its turns.
+        `blend="geometric"` and TeleChat3's gain are read from vLLM.
 
     Examples:
         >>> stretched = phasor.scaling.yarn(factor=8, original_seq_len=4096)(phasor.geometric(128))
@@ -59,6 +62,7 @@ class YaRN:
     beta_slow: float = 1.0
     truncate: bool = True
     clamp: Literal["dim", "pairs"] = "dim"
+    blend: Literal["linear", "geometric"] = "linear"
     attention_factor: float | None = None
     mscale: float | None = None
     mscale_all_dim: float | None = None
@@ -74,6 +78,8 @@ class YaRN:
             )
         if self.clamp not in ("dim", "pairs"):
             raise ArgumentError(f"clamp must be 'dim' or 'pairs', got {self.clamp!r}")
+        if self.blend not in ("linear", "geometric"):
+            raise ArgumentError(f"blend must be 'linear' or 'geometric', got {self.blend!r}")
         if self.attention_factor is not None and not 0 < self.attention_factor < math.inf:
             raise ArgumentError(f"attention_factor must be positive, got {self.attention_factor}")
         if self.scale_softmax and not self.mscale_all_dim:
@@ -84,34 +90,25 @@ class YaRN:
 
     def __call__(self, frequencies: Frequencies) -> Frequencies:
         check_one_axis("yarn", frequencies)
-        ramp = self._ramp(frequencies)
-        stretched = frequencies.inv_freq * ((1 - ramp) + ramp / self.factor)
+        ramp = ramp_over_pairs(
+            frequencies,
+            self.original_seq_len,
+            fast=self.beta_fast,
+            slow=self.beta_slow,
+            truncate=self.truncate,
+            clamp=self.clamp,
+        )
+        if self.blend == "geometric":
+            slower = self.factor**-ramp
+        else:
+            slower = (1 - ramp) + ramp / self.factor
         softmax_gain = _mscale(self.factor, self.mscale_all_dim or 0.0) ** 2
         return replace(
             frequencies,
-            inv_freq=stretched,
+            inv_freq=frequencies.inv_freq * slower,
             attention_scale=frequencies.attention_scale * self._attention_gain(),
             softmax_scale=frequencies.softmax_scale * (softmax_gain if self.scale_softmax else 1.0),
         )
-
-    def _ramp(self, frequencies: Frequencies) -> Tensor:
-        dim, base = frequencies.rotary_dim, frequencies.base
-        if base is None or base <= 1:
-            raise ArgumentError(
-                f"yarn finds its ramp from a base greater than 1, got frequencies with base {base}"
-            )
-        low, high = (
-            dim * math.log(self.original_seq_len / (turns * 2 * math.pi)) / (2 * math.log(base))
-            for turns in (self.beta_fast, self.beta_slow)
-        )
-        if self.truncate:
-            low, high = math.floor(low), math.ceil(high)
-        low = max(low, 0)
-        high = min(high, dim - 1 if self.clamp == "dim" else dim // 2 - 1)
-        if low == high:
-            high += 0.001  # As the authors do, against a division by zero.
-        pair = torch.arange(frequencies.pairs, dtype=torch.float64, device="cpu")
-        return ((pair - low) / (high - low)).clamp(0, 1)
 
     def _attention_gain(self) -> float:
         if self.attention_factor is not None:
@@ -119,6 +116,38 @@ class YaRN:
         if self.mscale and self.mscale_all_dim:
             return _mscale(self.factor, self.mscale) / _mscale(self.factor, self.mscale_all_dim)
         return _mscale(self.factor, 1.0)
+
+
+def ramp_over_pairs(
+    frequencies: Frequencies,
+    original_seq_len: float,
+    *,
+    fast: float,
+    slow: float,
+    truncate: bool = True,
+    clamp: Literal["dim", "pairs"] = "dim",
+) -> Tensor:
+    """From 0 at the pair that turns `fast` times in a length to 1 at that of `slow` turns.
+
+    See `YaRN` for the arguments.
+    """
+    dim, base = frequencies.rotary_dim, frequencies.base
+    if base is None or base <= 1:
+        raise ArgumentError(
+            f"the ramp of yarn needs a base greater than 1, got frequencies with base {base}"
+        )
+    low, high = (
+        dim * math.log(original_seq_len / (turns * 2 * math.pi)) / (2 * math.log(base))
+        for turns in (fast, slow)
+    )
+    if truncate:
+        low, high = math.floor(low), math.ceil(high)
+    low = max(low, 0)
+    high = min(high, dim - 1 if clamp == "dim" else dim // 2 - 1)
+    if low == high:
+        high += 0.001  # As the authors do, against a division by zero.
+    pair = torch.arange(frequencies.pairs, dtype=torch.float64, device="cpu")
+    return ((pair - low) / (high - low)).clamp(0, 1)
 
 
 def _mscale(factor: float, mscale: float) -> float:

@@ -1,0 +1,128 @@
+"""SwinV2's bias: a small network that sees the logarithm of the offset along each axis."""
+
+import math
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from phasor.encoding import PositionEncoding, ScoreMod
+from phasor.encodings.window import Rows, check_window, look_up, num_rows, window_positions
+from phasor.errors import ArgumentError
+from phasor.rotary.phase import table_dtype
+
+
+@final
+class LogCPB(PositionEncoding):
+    r"""A bias on the score that a network makes of log-spaced offsets within a window.
+
+    Along each axis the offset $\Delta$ becomes
+    $\operatorname{sign}(\Delta)\,\log_8(1 + 8\,|\Delta| / (W - 1))$. A network with one hidden
+    layer makes a number $g_h$ for each head of these, and the score changes by
+    $16\,\sigma(g_h)$. A larger window needs no new parameters.
+
+    Args:
+        num_heads: Number of query heads.
+        window: Patches along each axis, such as `(8, 8)`; `(64,)` for positions without axes.
+            Attention within a window is a matter of the batch axis or the mask.
+        pretrained_window: $W$, patches along each axis where the network was trained, if that was
+            another window. An axis of one patch has no offset but 0.
+        mlp_width: Channels of the hidden layer, with ReLU.
+
+    Attributes:
+        hidden: The layer from the log-spaced offsets to `mlp_width` channels.
+        out: The layer from these to the heads, without a bias.
+
+    Raises:
+        ArgumentError: A size less than 1, or windows of different numbers of axes.
+        ArgumentTypeError: A window that is no sequence of integers.
+
+    Source:
+        Liu et al. 2021, arXiv:2111.09883, section 3.3. The factors 8 and 16, the sigmoid and the
+        initial values (normal, 0.02) are those of the authors' code.
+
+    Examples:
+        >>> bias = phasor.LogCPB(4, window=(2, 3))
+        >>> grid = phasor.positions.grid_2d(2, 3)
+        >>> query, key, value = torch.randn(3, 1, 4, 6, 16)
+        >>> phasor.attention(query, key, value, bias, positions=grid, causal=False).shape
+        torch.Size([1, 4, 6, 16])
+    """
+
+    sites = frozenset({"score"})
+    score_is_bias = True
+    paper = "arXiv:2111.09883"
+
+    def __init__(
+        self,
+        num_heads: int,
+        *,
+        window: Sequence[int],
+        pretrained_window: Sequence[int] | None = None,
+        mlp_width: int = 512,
+    ) -> None:
+        super().__init__()
+        for name, size in (("num_heads", num_heads), ("mlp_width", mlp_width)):
+            if size < 1:
+                raise ArgumentError(f"{name} must be at least 1, got {size}")
+        self.num_heads = num_heads
+        self.window = check_window(window)
+        self.pretrained_window = self.window
+        if pretrained_window is not None:
+            self.pretrained_window = check_window(pretrained_window, name="pretrained_window")
+        if len(self.pretrained_window) != len(self.window):
+            raise ArgumentError(
+                "window and pretrained_window must have the same axes, got "
+                f"{self.window} and {self.pretrained_window}"
+            )
+        # Not a buffer: .to(bfloat16) would round the offsets, to_empty() would lose them.
+        self.offsets = _log_offsets(self.window, self.pretrained_window)
+        self.hidden = nn.Linear(len(self.window), mlp_width)
+        self.out = nn.Linear(mlp_width, num_heads, bias=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the network anew; also what gives it values after `to_empty`."""
+        nn.init.trunc_normal_(self.hidden.weight, std=0.02)
+        nn.init.zeros_(self.hidden.bias)
+        nn.init.trunc_normal_(self.out.weight, std=0.02)
+
+    def prepare(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Rows:
+        where = window_positions(positions, key_positions, self.window, owner="LogCPB")
+        device, wide = positions.device, table_dtype(dtype)
+        offsets, weight, bias, out = (
+            numbers.to(device, wide)
+            for numbers in (self.offsets, self.hidden.weight, self.hidden.bias, self.out.weight)
+        )
+        # Autocast would round the operands of these products, which decide between positions.
+        with torch.autocast(device.type, enabled=False):
+            table = (offsets @ weight.T + bias).relu() @ out.T
+        return Rows(where, 16 * table.sigmoid())
+
+    def score_mod(self, prepared: Rows) -> ScoreMod:
+        return look_up(prepared, num_heads=self.num_heads, owner="LogCPB")
+
+    def extra_repr(self) -> str:
+        return (
+            f"num_heads={self.num_heads}, window={self.window}"
+            + f", pretrained_window={self.pretrained_window}"
+            * (self.pretrained_window != self.window)
+        )
+
+
+def _log_offsets(window: tuple[int, ...], pretrained_window: tuple[int, ...]) -> Tensor:
+    """`[rows, axes]`, float64: of every offset, row-major from the most negative ones."""
+    axes = []
+    for size, pretrained in zip(window, pretrained_window, strict=True):
+        offset = torch.arange(1 - size, size, dtype=torch.float64, device="cpu")
+        spaced = torch.log1p(8 * offset.abs() / max(pretrained - 1, 1)) / math.log(8)
+        axes.append(offset.sign() * spaced)
+    grid = torch.stack(torch.meshgrid(axes, indexing="ij"), -1)
+    return grid.reshape(num_rows(window), len(window))

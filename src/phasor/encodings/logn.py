@@ -1,0 +1,76 @@
+"""Log-n attention: beyond the training length, queries grow with the log of their position."""
+
+import math
+from typing import final
+
+import torch
+from torch import Tensor
+
+from phasor.encoding import PositionEncoding
+from phasor.encodings.query_key import scale_query
+from phasor.errors import ArgumentError
+from phasor.positions import check_positions
+from phasor.rotary.phase import table_dtype
+
+
+@final
+class LogN(PositionEncoding):
+    r"""Beyond the training length, queries grow with the logarithm of their position (log-n).
+
+    The query at $m$, the $(m + 1)$-th token, is multiplied by $\max(1, \ln(m + 1) / \ln L)$: the
+    softmax over more keys than in training stays as sharp as it was. Unlike `QueryTemperature` it
+    grows with every token. Goes beside another encoding, in `Compose`, or alone in layers without
+    one.
+
+    Args:
+        original_seq_len: $L$, in tokens, at least 2.
+
+    Raises:
+        ArgumentError: `original_seq_len` less than 2.
+
+    Source:
+        Chiang and Cholak 2022, arXiv:2202.12172; in this form Qwen 1 (`use_logn_attn`, with
+        `seq_length` for $L$), arXiv:2309.16609, whose code applies it in inference alone and stops
+        at 32 767 tokens.
+
+    Examples:
+        >>> logn = phasor.LogN(1024)
+        >>> query, positions = torch.ones(1, 1, 3, 1), torch.tensor([0, 1023, 1024**2 - 1])
+        >>> scaled, _ = logn.rotate(query, None, logn.prepare(positions))
+        >>> scaled.flatten().tolist()
+        [1.0, 1.0, 2.0]
+    """
+
+    sites = frozenset({"query_key"})
+    is_relative = False
+    keeps_norm = False
+    paper = "arXiv:2202.12172"
+
+    def __init__(self, original_seq_len: int) -> None:
+        super().__init__()
+        if original_seq_len < 2:
+            raise ArgumentError(
+                f"original_seq_len must be at least 2, got {original_seq_len}; pass the length of "
+                "the sequences in training"
+            )
+        self.original_seq_len = original_seq_len
+
+    def prepare(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        check_positions(positions, owner="LogN")
+        # Positions before the first token, as padding may have, have no logarithm: they get 1.
+        gain = positions.double().clamp(min=0).log1p() / math.log(self.original_seq_len)
+        return gain.clamp(min=1.0).to(table_dtype(dtype))
+
+    def rotate(
+        self, query: Tensor, key: Tensor | None, prepared: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        return scale_query(query, prepared, owner="LogN"), key
+
+    def extra_repr(self) -> str:
+        return f"original_seq_len={self.original_seq_len}"

@@ -1,0 +1,125 @@
+"""Rotary encoding of images whose frequencies are learned, over both axes at once."""
+
+import math
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+
+from phasor.encoding import PositionEncoding
+from phasor.errors import ArgumentError
+from phasor.kernels import rotate
+from phasor.positions import check_positions
+from phasor.rotary.layout import Layout, check_layout
+
+
+class Places(NamedTuple):
+    """Positions `[seq, 2]` or `[batch, seq, 2]` of queries and of keys."""
+
+    query: Tensor
+    key: Tensor
+
+
+@final
+class RotaryMixed(PositionEncoding):
+    r"""Learned rotary frequencies over two axes at once (RoPE-Mixed).
+
+    Pair $p$ of head $h$ turns by $x\,\omega^x_{h,p} + y\,\omega^y_{h,p}$. Axial encodings turn a
+    pair by one axis or the other, and so see no diagonal; here the direction of each pair is free,
+    and trained. The authors give each layer frequencies of its own.
+
+    Args:
+        head_dim: Channels of each head, a multiple of 4.
+        num_heads: Heads, of query and key alike.
+        base: $b$ of the initial lengths of the vectors $(\omega^x, \omega^y)$: $b^{-4p/d}$, each
+            for two pairs at right angles to one another, whose direction is random in each head.
+        layout: Which channels form a pair.
+
+    Attributes:
+        inv_freq: `[num_heads, 2, head_dim / 2]`, radians per patch; a parameter.
+
+    Raises:
+        ArgumentError: `head_dim` is no multiple of 4, `num_heads` less than 1, `base` not positive.
+
+    Source:
+        Heo et al. 2024, arXiv:2403.13298, section 3.2; initial values as in the authors' code.
+
+    Examples:
+        >>> mixed = phasor.RotaryMixed(64, num_heads=8)
+        >>> query, key = torch.randn(2, 1, 8, 12, 64)
+        >>> grid = torch.cartesian_prod(torch.arange(3), torch.arange(4))
+        >>> query, key = mixed.rotate(query, key, mixed.prepare(grid))
+    """
+
+    sites = frozenset({"query_key"})
+    paper = "arXiv:2403.13298"
+
+    def __init__(
+        self,
+        head_dim: int,
+        *,
+        num_heads: int,
+        base: float = 10.0,
+        layout: Layout = "interleaved",
+    ) -> None:
+        super().__init__()
+        check_layout(layout)
+        if head_dim < 4 or head_dim % 4:
+            raise ArgumentError(
+                f"head_dim must be a multiple of 4, two pairs for each length, got {head_dim}"
+            )
+        if num_heads < 1:
+            raise ArgumentError(f"num_heads must be at least 1, got {num_heads}")
+        if not 0 < base < math.inf:
+            raise ArgumentError(f"base must be positive, got {base}; 10.0 is the authors'")
+        self.head_dim = head_dim
+        self.num_heads = num_heads
+        self.base = base
+        self.layout: Layout = layout
+        self.inv_freq = nn.Parameter(torch.empty(num_heads, 2, head_dim // 2))
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Draw the directions anew; also what gives values after `to_empty`."""
+        quarter = self.head_dim // 4
+        device = self.inv_freq.device
+        length = self.base ** (-torch.arange(quarter, device=device) / quarter)
+        direction = 2 * math.pi * torch.rand(self.num_heads, 1, device=device)
+        both = torch.cat(
+            (direction.expand(-1, quarter), direction.expand(-1, quarter) + math.pi / 2), 1
+        )
+        length = length.repeat(2)
+        self.inv_freq.copy_(torch.stack((length * both.cos(), length * both.sin()), dim=1))
+
+    def prepare(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Places:
+        key_positions = positions if key_positions is None else key_positions
+        check_positions(positions, axes=2, owner="RotaryMixed")
+        check_positions(key_positions, axes=2, owner="RotaryMixed")
+        return Places(positions, key_positions)
+
+    def rotate(
+        self, query: Tensor, key: Tensor | None, prepared: Places
+    ) -> tuple[Tensor, Tensor | None]:
+        if query.shape[-1] != self.head_dim:
+            raise ArgumentError(
+                f"RotaryMixed was built for head_dim {self.head_dim}, got a query of shape "
+                f"{list(query.shape)}; build it with head_dim={query.shape[-1]}"
+            )
+        if key is None or prepared.key is prepared.query:
+            return rotate(query, key, prepared.query, self.inv_freq, layout=self.layout)
+        query, _ = rotate(query, None, prepared.query, self.inv_freq, layout=self.layout)
+        key, _ = rotate(key, None, prepared.key, self.inv_freq, layout=self.layout)
+        return query, key
+
+    def extra_repr(self) -> str:
+        return (
+            f"head_dim={self.head_dim}, num_heads={self.num_heads}, base={self.base}, "
+            f"layout={self.layout!r}"
+        )

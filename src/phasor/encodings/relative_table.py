@@ -1,0 +1,78 @@
+"""Swin's relative position bias: a learned number per head for each offset within a window."""
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from phasor.encoding import PositionEncoding, ScoreMod
+from phasor.encodings.window import Rows, check_window, look_up, num_rows, window_positions
+from phasor.errors import ArgumentError
+from phasor.rotary.phase import table_dtype
+
+
+@final
+class RelativeTable(PositionEncoding):
+    r"""A learned bias on the score for each head and each offset within a window.
+
+    The score of a query at $(y, x)$ and a key at $(v, u)$ changes by
+    $B_h[y - v, x - u]$, an entry of a table of $(2W_y - 1)(2W_x - 1)$ rows.
+
+    Args:
+        num_heads: Number of query heads.
+        window: Patches along each axis, such as `(7, 7)`; `(64,)` for positions without axes.
+            Attention within a window is a matter of the batch axis or the mask.
+
+    Attributes:
+        weight: `[rows, num_heads]`, row-major from the most negative offsets; a parameter, laid
+            out as the `relative_position_bias_table` of Swin checkpoints.
+
+    Raises:
+        ArgumentError: `num_heads` less than 1, or a window without patches.
+        ArgumentTypeError: A window that is no sequence of integers.
+
+    Source:
+        Liu et al. 2021, arXiv:2103.14030, section 3.2; initial values (normal, 0.02) as in the
+        authors' code. BEiT adds three more entries for its class token, which has no position.
+
+    Examples:
+        >>> table = phasor.RelativeTable(4, window=(2, 3))
+        >>> grid = phasor.positions.grid_2d(2, 3)
+        >>> query, key, value = torch.randn(3, 1, 4, 6, 16)
+        >>> phasor.attention(query, key, value, table, positions=grid, causal=False).shape
+        torch.Size([1, 4, 6, 16])
+    """
+
+    sites = frozenset({"score"})
+    score_is_bias = True
+    paper = "arXiv:2103.14030"
+
+    def __init__(self, num_heads: int, *, window: Sequence[int]) -> None:
+        super().__init__()
+        if num_heads < 1:
+            raise ArgumentError(f"num_heads must be at least 1, got {num_heads}")
+        self.num_heads = num_heads
+        self.window = check_window(window)
+        self.weight = nn.Parameter(torch.empty(num_rows(self.window), num_heads))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the table anew; also what gives it values after `to_empty`."""
+        nn.init.trunc_normal_(self.weight, std=0.02)
+
+    def prepare(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Rows:
+        where = window_positions(positions, key_positions, self.window, owner="RelativeTable")
+        return Rows(where, self.weight.to(positions.device, table_dtype(dtype)))
+
+    def score_mod(self, prepared: Rows) -> ScoreMod:
+        return look_up(prepared, num_heads=self.num_heads, owner="RelativeTable")
+
+    def extra_repr(self) -> str:
+        return f"num_heads={self.num_heads}, window={self.window}"

@@ -1,0 +1,152 @@
+"""Sandwich: the inner product of sinusoidal encodings, alone, as a bias on the score."""
+
+import math
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from phasor.encoding import PositionEncoding, ScoreMod
+from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
+from phasor.errors import ArgumentError
+from phasor.rotary import cos_sin, geometric
+from phasor.rotary.phase import table_dtype
+
+_RADIANS_PER_FRACTION = 2 * math.pi / 2**64
+
+
+class Sinusoids(NamedTuple):
+    """Where queries and keys are, their sinusoidal encodings, and a gain per head.
+
+    `operand` `[frequencies]` is what the angle of each cosine grows by per position.
+    """
+
+    positions: ScorePositions
+    query: Tensor
+    key: Tensor
+    operand: Tensor
+    gains: Tensor
+
+
+@final
+class Sandwich(PositionEncoding):
+    r"""A fixed bias on the attention score that falls with the logarithm of distance.
+
+    The score of a query at $m$ and a key at $n$ changes, in head $h = 1 \dots H$, by
+
+    $$\frac{H}{8h} \sum_{i=0}^{\bar d/2 - 1} \cos((m - n)\,\omega_i),
+    \qquad \omega_i = b^{-2i/\bar d}.$$
+
+    The sum is the inner product of the sinusoidal encodings of $m$ and $n$, without that of any
+    token. Nothing is learned.
+
+    Args:
+        num_heads: $H$, the number of query heads.
+        sinusoidal_dim: $\bar d$, channels of the sinusoidal encoding; even, and independent of the
+            width of the model.
+        base: $b$.
+
+    Raises:
+        ArgumentError: `num_heads` is less than 1, `sinusoidal_dim` odd or not positive, or `base`
+            not positive.
+
+    Source:
+        Chi et al. 2022, arXiv:2212.10356. That inner products are divided by $8h/H$, as ALiBi's
+        exponents grow, is as PyTorch's attention-gym derives it.
+
+    Examples:
+        >>> sandwich = phasor.Sandwich(8)
+        >>> query, key, value = torch.randn(3, 1, 8, 10, 64)
+        >>> phasor.attention(query, key, value, sandwich).shape
+        torch.Size([1, 8, 10, 64])
+    """
+
+    sites = frozenset({"score"})
+    score_is_bias = True
+    paper = "arXiv:2212.10356"
+
+    def __init__(
+        self, num_heads: int, *, sinusoidal_dim: int = 128, base: float = 10_000.0
+    ) -> None:
+        super().__init__()
+        if num_heads < 1:
+            raise ArgumentError(f"num_heads must be at least 1, got {num_heads}")
+        if sinusoidal_dim < 2 or sinusoidal_dim % 2:
+            raise ArgumentError(
+                "sinusoidal_dim must be even, a sine and a cosine for each frequency, got "
+                f"{sinusoidal_dim}; 128 is the paper's"
+            )
+        self.num_heads = num_heads
+        self.sinusoidal_dim = sinusoidal_dim
+        self.base = base
+        # Neither is a buffer: .to(bfloat16) would round them, to_empty() would lose them.
+        self.frequencies = geometric(sinusoidal_dim, base)
+        heads = torch.arange(1, num_heads + 1, dtype=torch.float64, device="cpu")
+        self.gains = num_heads / (8 * heads)
+
+    def prepare(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Sinusoids:
+        where = score_positions(positions, key_positions, owner="Sandwich")
+        # Floats if either is: the operand must suit their difference.
+        between = where.key if where.key.is_floating_point() else where.query
+        operand = self.frequencies.operand(between).flatten()
+        gains = self.gains.to(positions.device, table_dtype(dtype))
+        query = self._encode(where.query)
+        key = query if where.key is where.query else self._encode(where.key)
+        return Sinusoids(where, query, key, operand, gains)
+
+    def score_mod(self, prepared: Sinusoids) -> ScoreMod:
+        positions, query, key, operand, gains = prepared
+
+        def cosines(batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor) -> Tensor:
+            if key_index.ndim > 1 and query_index.shape[-1] == key_index.shape[-2] == 1:
+                # Rows against columns: one product of matrices instead of a cosine per pair.
+                products = _inner_products(
+                    _rows_at(query, batch, query_index), _rows_at(key, batch, key_index)
+                ).to(gains.dtype)
+            else:
+                m, n = positions.of_query(batch, query_index), positions.of_key(batch, key_index)
+                products = _sum_of_cosines(m - n, operand, gains.dtype)
+            return gains[head] * products
+
+        return add_to_score(
+            cosines, positions=positions, term=gains, num_heads=self.num_heads, owner="Sandwich"
+        )
+
+    def _encode(self, positions: Tensor) -> Tensor:
+        """`[1 or batch, seq, channels]`, float64: all cosines, then all sines."""
+        encoded = torch.cat(cos_sin(positions, self.frequencies, dtype=torch.float64), dim=-1)
+        return encoded if encoded.ndim == 3 else encoded.unsqueeze(0)
+
+    def extra_repr(self) -> str:
+        return f"num_heads={self.num_heads}, sinusoidal_dim={self.sinusoidal_dim}, base={self.base}"
+
+
+def _rows_at(rows: Tensor, batch: Tensor, index: Tensor) -> Tensor:
+    return rows[batch if len(rows) > 1 else torch.zeros_like(batch), index]
+
+
+def _inner_products(query: Tensor, key: Tensor) -> Tensor:
+    """Of gathered `[..., queries, 1, channels]` and `[..., 1, keys, channels]`.
+
+    In float64, which neither autocast nor TF32 rounds.
+    """
+    return query.squeeze(-2) @ key.squeeze(-3).transpose(-1, -2)
+
+
+def _sum_of_cosines(distance: Tensor, operand: Tensor, dtype: torch.dtype) -> Tensor:
+    """The same from the distance, one frequency after the other: nothing but elementwise steps."""
+    total = torch.zeros((), dtype=dtype, device=distance.device)
+    for step in operand:
+        angle = distance * step
+        if operand.is_floating_point():
+            total = total + angle.cos().to(dtype)
+        else:
+            # A product of integers that wraps has dropped whole turns: exact at any distance.
+            total = total + (angle.to(dtype) * _RADIANS_PER_FRACTION).cos()
+    return total

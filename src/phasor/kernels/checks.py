@@ -1,0 +1,141 @@
+"""Raise unless activations can be rotated, and rotated where they are."""
+
+import torch
+from torch import Tensor
+
+from phasor.errors import ArgumentError, ArgumentTypeError
+from phasor.positions import check_covers
+
+
+def check_activations(
+    x: Tensor, places: Tensor, *, rotary_dim: int, axes: int, owner: str, what: str
+) -> None:
+    """Raise unless `x` is `[batch, heads, seq, head_dim]` and fits what it is rotated by.
+
+    Args:
+        x: Query or key.
+        places: Its positions, `[seq]` or `[batch, seq]`, with a last axis if `axes` > 1.
+        rotary_dim: Channels that turn.
+        axes: Of the positions.
+        owner: Who asks, for the error messages.
+        what: `"query"` or `"key"`.
+    """
+    if x.ndim != 4:
+        raise ArgumentError(
+            f"{what} must be [batch, num_heads, seq, head_dim], got shape {list(x.shape)}"
+        )
+    batch, _, seq, head_dim = x.shape
+    if head_dim < rotary_dim:
+        raise ArgumentError(
+            f"{owner} turns {rotary_dim} channels but {what} has head_dim {head_dim}; "
+            f"use a rotary_dim of at most {head_dim}"
+        )
+    if not x.is_floating_point():
+        raise ArgumentTypeError(f"{what} must be floating point, got {x.dtype}")
+    shape = places.shape
+    at = len(shape) - 1 if axes == 1 else len(shape) - 2
+    if shape[at] != seq or (at == 1 and shape[0] != 1 and shape[0] != batch):
+        place = places if axes == 1 else places[..., 0]
+        check_covers(place, batch=batch, seq=seq, owner=owner, what=what)
+
+
+def check_devices(query: Tensor, **others: Tensor | None) -> None:
+    """Raise unless all are on one device."""
+    device = query.device
+    for what, x in others.items():
+        if x is not None and x.device != device:
+            raise ArgumentError(
+                f"query and {what} must be on one device, got {device} and {x.device}; move the "
+                f"{what}: .to({str(device)!r})"
+            )
+
+
+def check_writable(query: Tensor, key: Tensor | None) -> None:
+    """Raise unless query and key can be overwritten: each element one place in memory."""
+    if _overlaps_itself(query):
+        raise _shared("query", query)
+    if key is None:
+        return
+    if _overlaps_itself(key):
+        raise _shared("key", key)
+    if query is key or (not torch.compiler.is_compiling() and _share_elements(query, key)):
+        raise ArgumentError(
+            "query and key share memory, so neither can be rotated in place; pass inplace=False, "
+            "or one of them"
+        )
+
+
+def check_leaf(query: Tensor, key: Tensor | None) -> None:
+    """Raise if autograd would have to differentiate by a value that is overwritten."""
+    for what, x in (("query", query), ("key", key)):
+        if x is not None and x.requires_grad and x.is_leaf and torch.is_grad_enabled():
+            raise ArgumentError(
+                f"{what} is a leaf that requires a gradient and cannot be rotated in place; pass "
+                "inplace=False, or rotate it under torch.no_grad()"
+            )
+
+
+def _shared(what: str, x: Tensor) -> ArgumentError:
+    return ArgumentError(
+        f"{what} has elements that share memory and cannot be rotated in place, got shape "
+        f"{list(x.shape)} with strides {list(x.stride())}; pass inplace=False, or {what}.clone()"
+    )
+
+
+def _overlaps_itself(x: Tensor) -> bool:
+    """Whether two elements may be one: each stride must reach past all that lies within it."""
+    if x.is_contiguous():
+        return False
+    reach = 1
+    for step, size in sorted(zip(x.stride(), x.shape, strict=True)):
+        if size > 1:
+            if step < reach:
+                return x.numel() > 0
+            reach += (size - 1) * step
+    return False
+
+
+def _share_elements(query: Tensor, key: Tensor) -> bool:
+    """Whether an element of one may be one of the other: of views of one buffer too."""
+    size = query.element_size()
+    apart = key.data_ptr() - query.data_ptr()
+    query_reach, key_reach = _reach(query) * size, _reach(key) * key.element_size()
+    if apart >= query_reach or -apart >= key_reach or not query_reach or not key_reach:
+        return False
+    # Columns of one buffer: within a period that both repeat, one must end before the other begins.
+    for dim in (0, 1, 2):
+        period = query.stride(dim) * size
+        if key.stride(dim) * key.element_size() != period or not period:
+            continue
+        others = [d for d in range(4) if d != dim and query.shape[d] > 1]
+        larger = [d for d in others if query.stride(d) * size >= period]
+        if any(
+            (query.stride(d) * size) % period or query.stride(d) != key.stride(d) for d in larger
+        ):
+            continue
+        within = [d for d in range(4) if d != dim and d not in larger]
+        query_width = (1 + sum((query.shape[d] - 1) * query.stride(d) for d in within)) * size
+        key_width = (1 + sum((key.shape[d] - 1) * key.stride(d) for d in within)) * size
+        offset = apart % period
+        if query_width <= offset and offset + key_width <= period:
+            return False
+    return True
+
+
+def _reach(x: Tensor) -> int:
+    """Elements from the first in memory to the last."""
+    if x.numel() == 0:
+        return 0
+    return 1 + sum((size - 1) * step for size, step in zip(x.shape, x.stride(), strict=True))
+
+
+def placed(positions: Tensor, axes: int) -> Tensor:
+    """Positions as kernels take them: `[batch or 1, seq, axes]`, in a dtype that they know."""
+    if axes == 1:
+        positions = positions.unsqueeze(-1)
+    if positions.ndim == 2:
+        positions = positions.unsqueeze(0)
+    if positions.is_floating_point():
+        known = (torch.float32, torch.float64)
+        return positions if positions.dtype in known else positions.double()
+    return positions if positions.dtype in (torch.int32, torch.int64) else positions.long()

@@ -1,0 +1,177 @@
+"""The shortest way from a call to the kernel, for the usual case of tensors that nobody watches.
+
+A decoding step is over in microseconds, of which PyTorch's dispatcher alone takes five. Whatever is
+out of the ordinary here is left to the general way, which also words the errors.
+"""
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from phasor.kernels.cpu.launch import DTYPES, NO_KEY, POSITION_DTYPES, ROADS
+from phasor.kernels.cpu.library import CALL, rotate_function
+
+_PLAIN = (Tensor, torch.nn.Parameter)
+
+
+def rotate_at_once(
+    query: Tensor,
+    key: Tensor | None,
+    positions: Tensor,
+    frequencies: Tensor,
+    interleaved: bool,
+    trailing: bool,
+    sign: int,
+    gain: float,
+    inplace: bool,
+) -> tuple[Tensor, Tensor | None] | None:
+    """The rotation, or `None` if any of this is not plain to see to be right.
+
+    Args:
+        query: `[batch, num_heads, seq, head_dim]`, or anything.
+        key: `[batch, num_kv_heads, seq, head_dim]`, or `None`, or anything.
+        positions: `[seq]` or `[batch, seq]`, with a last axis for several axes, or anything.
+        frequencies: `[axes, pairs]`, contiguous, as in `launch`, for these positions.
+        interleaved: Which channels form a pair.
+        trailing: Which channels turn.
+        sign: 1 to turn, -1 to turn back.
+        gain: Factor on the channels that turn.
+        inplace: Whether to overwrite query and key.
+
+    Returns:
+        Rotated query and key, or `None`.
+    """
+    if (
+        torch.compiler.is_compiling()
+        or type(query) not in _PLAIN
+        or type(positions) not in _PLAIN
+        or type(frequencies) not in _PLAIN
+        or not (query.is_cpu and positions.is_cpu and frequencies.is_cpu)
+        or frequencies.ndim != 2
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._are_functorch_transforms_active()
+        or torch._C._get_tracing_state() is not None
+        or forward_ad._current_level >= 0
+    ):
+        return None
+    if torch.is_grad_enabled() and (
+        query.requires_grad
+        or positions.requires_grad
+        or frequencies.requires_grad
+        or (key is not None and key.requires_grad)
+    ):
+        return None
+    function = rotate_function()
+    dtype = query.dtype
+    code = DTYPES.get(dtype)
+    position_code = POSITION_DTYPES.get(positions.dtype)
+    road = ROADS[frequencies.dtype]
+    shape, place_shape = query.shape, positions.shape
+    axes, pairs = frequencies.shape
+    axis_step = 0
+    if axes > 1:
+        if not place_shape or place_shape[-1] != axes:
+            return None
+        axis_step, place_shape = positions.stride(-1), place_shape[:-1]
+    if (
+        function is None
+        or code is None
+        or position_code is None
+        or (road == 0 and position_code > 1)
+        or len(shape) != 4
+        or shape[3] < 2 * pairs
+    ):
+        return None
+    batch, heads, seq, head_dim = shape
+    if len(place_shape) == 1:
+        place_batches, batch_step, seq_step = 1, 0, positions.stride(0)
+    elif len(place_shape) == 2 and (place_shape[0] == batch or place_shape[0] == 1):
+        place_batches, (batch_step, seq_step, *_) = place_shape[0], positions.stride()
+    else:
+        return None
+    at_batch, at_head, at_seq, at_channel = query.stride()
+    width = _width(batch, heads, seq, head_dim, at_batch, at_head, at_seq)
+    if place_shape[-1] != seq or at_channel != 1 or not width:
+        return None
+    address = query.data_ptr()
+    out, out_address = query, address
+    out_batch, out_head, out_seq = at_batch, at_head, at_seq
+    of_key, tensors, key_out = NO_KEY, 1, None
+    if key is not None:
+        key_shape = key.shape
+        if (
+            type(key) not in _PLAIN
+            or not key.is_cpu
+            or key.dtype != dtype
+            or len(key_shape) != 4
+            or key_shape[0] != batch
+            or key_shape[2] != seq
+            or key_shape[3] != head_dim
+        ):
+            return None
+        kv_heads, tensors = key_shape[1], 2
+        key_batch, key_head, key_seq, key_channel = key.stride()
+        key_address = key.data_ptr()
+        key_width = _width(batch, kv_heads, seq, head_dim, key_batch, key_head, key_seq)
+        if key_channel != 1 or not key_width:
+            return None
+        if inplace:
+            apart = (key_address - address) // query.itemsize
+            if (
+                -key_width < apart < width
+                # Columns of one buffer, as a fused projection leaves them.
+                and not (
+                    at_seq == key_seq
+                    and at_batch == key_batch
+                    and at_head < at_seq
+                    and (batch == 1 or at_batch % at_seq == 0)
+                    and heads * at_head <= apart <= at_seq - kv_heads * key_head
+                )
+            ):
+                return None
+            key_out = key
+            of_key = (
+                key_address, key_address, kv_heads,
+                key_batch, key_head, key_seq, key_batch, key_head, key_seq,
+            )  # fmt: skip
+        else:
+            key_out = torch.empty_like(key)
+            of_key = (
+                key_address, key_out.data_ptr(), kv_heads,
+                key_batch, key_head, key_seq, *key_out.stride()[:3],
+            )  # fmt: skip
+    if not inplace:
+        out = torch.empty_like(query)
+        out_batch, out_head, out_seq, _ = out.stride()
+        out_address = out.data_ptr()
+    call = CALL.pack(
+        code, road, position_code, interleaved,
+        batch, seq, head_dim, head_dim - 2 * pairs if trailing else 0, axes, pairs,
+        torch.get_num_threads(), tensors, sign, gain,
+        positions.data_ptr(), frequencies.data_ptr(),
+        place_batches, batch_step, seq_step, axis_step,
+        address, out_address, heads,
+        at_batch, at_head, at_seq, out_batch, out_head, out_seq,
+        *of_key,
+    )  # fmt: skip
+    if function(call):
+        raise MemoryError(f"no memory for the angles of {seq} tokens with {pairs} pairs each")
+    if inplace and not query.is_inference():
+        # Autograd cannot see a kernel write; told of it, it refuses values that it saved before.
+        torch._C._increment_version([query] if key is None else [query, key])
+    return out, key_out
+
+
+def _width(
+    batch: int, heads: int, seq: int, head_dim: int, at_batch: int, at_head: int, at_seq: int
+) -> int:
+    """Elements from first to last, rounded up; 0 unless they plainly lie apart from each other."""
+    if at_seq >= head_dim and at_head >= seq * at_seq:
+        row = heads * at_head
+    elif at_head >= head_dim and at_seq >= heads * at_head:
+        row = seq * at_seq
+    else:
+        return 0
+    if batch == 1:
+        return row
+    return batch * at_batch if at_batch >= row else 0

@@ -1,0 +1,36 @@
+"""The names that JSON and sentences use for the parts of a spec."""
+
+from phasor.rotary.scaling import BY_NAME
+from phasor.spec.encodings import (
+    ALiBiSpec,
+    LearnedSpec,
+    QueryTemperatureSpec,
+    RotarySpec,
+    SinusoidalSpec,
+    T5BiasSpec,
+)
+from phasor.spec.frequencies import (
+    AxialSpec,
+    ExplicitSpec,
+    GeometricSpec,
+    ImagePeriodsSpec,
+    ProportionalSpec,
+)
+
+KINDS: dict[str, type] = {
+    "rotary": RotarySpec,
+    "query_temperature": QueryTemperatureSpec,
+    "alibi": ALiBiSpec,
+    "t5": T5BiasSpec,
+    "learned": LearnedSpec,
+    "sinusoidal": SinusoidalSpec,
+    "geometric": GeometricSpec,
+    "proportional": ProportionalSpec,
+    "axial": AxialSpec,
+    "image_periods": ImagePeriodsSpec,
+    "explicit": ExplicitSpec,
+    **BY_NAME,
+}
+"""Parts of which a field may hold one or another."""
+
+NAMES: dict[type, str] = {kind: name for name, kind in KINDS.items()}

@@ -1,0 +1,159 @@
+"""What a model does to encode position: layer by layer, complete."""
+
+from dataclasses import dataclass
+
+from phasor.encoding import Compose, NoPE, PositionEncoding
+from phasor.errors import ArgumentError, ArgumentTypeError
+from phasor.per_layer import PerLayer
+from phasor.rotary.phase import Precision
+from phasor.spec.difference import differences
+from phasor.spec.encodings import EmbeddingSpec, LayerEncodingSpec, RotarySpec, T5BiasSpec
+from phasor.spec.serialise import decode, encode
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerSpec:
+    r"""One layer's attention.
+
+    Args:
+        encodings: In the order in which they apply; none at all is NoPE.
+        window: Tokens that a query sees, itself among them; `None` for all.
+        chunk: Tokens of each block that attention does not leave (Llama 4); `None` for one block.
+        score_scale: Factor on the product of query and key; `None` for $1/\sqrt{d}$. It matters
+            here where a bias is added: T5 has 1.
+    """
+
+    encodings: tuple[LayerEncodingSpec, ...] = ()
+    window: int | None = None
+    chunk: int | None = None
+    score_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.encodings, tuple):
+            raise ArgumentTypeError(
+                f"encodings must be a tuple, got {type(self.encodings).__name__}; "
+                "for one write (RotarySpec(...),)"
+            )
+        for name in ("window", "chunk"):
+            tokens = getattr(self, name)
+            if tokens is not None and tokens < 1:
+                raise ArgumentError(f"{name} must be at least 1, got {tokens}; None sees all")
+        if self.score_scale is not None and self.score_scale <= 0:
+            raise ArgumentError(f"score_scale must be positive, got {self.score_scale}")
+
+    def build(self, *, precision: Precision = "exact") -> PositionEncoding:
+        """One encoding for the layer."""
+        built = [
+            spec.build(precision=precision) if isinstance(spec, RotarySpec) else spec.build()
+            for spec in self.encodings
+        ]
+        if not built:
+            return NoPE()
+        return built[0] if len(built) == 1 else Compose(*built)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PositionSpec:
+    """What a model does to encode position: the truth that encodings, reports and readers share.
+
+    Frozen and hashable; two are equal if every number is.
+
+    Args:
+        model: Its name, for people.
+        layers: Of one stack, first layer first.
+        embedding: What is added to the token embeddings.
+        causal: Whether tokens see earlier ones only.
+        max_seq_len: The longest sequence that the model is meant for, in tokens; `None` if it says
+            none.
+        towers: The model's other stacks, each by its own name: a vision tower, an encoder.
+
+    Raises:
+        ArgumentError: No layers, or two towers of one name.
+
+    Examples:
+        >>> from phasor.spec import GeometricSpec, LayerSpec, PositionSpec, RotarySpec
+        >>> rotary = RotarySpec(head_dim=64, frequencies=GeometricSpec(rotary_dim=64))
+        >>> layer, bare = LayerSpec(encodings=(rotary,)), LayerSpec()
+        >>> spec = PositionSpec(model="mine", layers=(layer, layer, layer, bare) * 2)
+        >>> [type(encoding).__name__ for encoding in spec.encodings()][:4]
+        ['Rotary', 'Rotary', 'Rotary', 'NoPE']
+        >>> PositionSpec.from_json(spec.to_json()) == spec
+        True
+        >>> other = PositionSpec(model="other", layers=(layer,) * 8)
+        >>> print(*spec.diff(other))
+        layers 3 and 7: no encoding in mine, rotary in other
+    """
+
+    model: str
+    layers: tuple[LayerSpec, ...]
+    embedding: EmbeddingSpec | None = None
+    causal: bool = True
+    max_seq_len: int | None = None
+    towers: tuple["PositionSpec", ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "towers"):
+            if not isinstance(getattr(self, name), tuple):
+                raise ArgumentTypeError(
+                    f"{name} must be a tuple, got {type(getattr(self, name)).__name__}"
+                )
+        if not self.layers:
+            raise ArgumentError(f"{self.model} must have at least one layer, got none")
+        if self.max_seq_len is not None and self.max_seq_len < 1:
+            raise ArgumentError(f"max_seq_len must be at least 1, got {self.max_seq_len}")
+        names = [tower.model for tower in self.towers]
+        if len(set(names)) < len(names):
+            raise ArgumentError(f"towers must differ in name, got {names}")
+
+    def encodings(self, *, precision: Precision = "exact") -> PerLayer:
+        """Build the modules: one encoding for each layer, and the one at the embedding.
+
+        Layers that do the same share a module, except where the model gives each layer a table of
+        its own. Tables are untrained; what the weights hold is loaded afterwards.
+
+        Args:
+            precision: Of rotary angles; see `phasor.cos_sin`.
+        """
+        shared: dict[LayerSpec, PositionEncoding] = {}
+        layers = []
+        for layer in self.layers:
+            encoding = shared.get(layer)
+            if encoding is None:
+                encoding = layer.build(precision=precision)
+            if all(not isinstance(spec, T5BiasSpec) or spec.shared for spec in layer.encodings):
+                shared[layer] = encoding
+            layers.append(encoding)
+        return PerLayer(
+            layers, embedding=None if self.embedding is None else self.embedding.build()
+        )
+
+    def tower(self, name: str) -> "PositionSpec":
+        """The tower called `name`.
+
+        Raises:
+            ArgumentError: There is none.
+        """
+        for tower in self.towers:
+            if tower.model == name:
+                return tower
+        raise ArgumentError(
+            f"{self.model} has no tower {name!r}; it has {[tower.model for tower in self.towers]}"
+        )
+
+    def diff(self, other: "PositionSpec") -> list[str]:
+        """How `other` differs, a sentence each; empty if it does the same under another name."""
+        return differences(self, other)
+
+    def to_json(self) -> str:
+        """As readable JSON, with a version; equal layers are written once."""
+        return encode(self)
+
+    @staticmethod
+    def from_json(text: str) -> "PositionSpec":
+        """Read what `to_json` wrote, and nothing else.
+
+        Raises:
+            ArgumentError: Not JSON, of another version, or a field that is unknown, missing or of
+                a wrong kind; the message says where.
+        """
+        return decode(text, PositionSpec)

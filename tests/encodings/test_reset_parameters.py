@@ -1,0 +1,36 @@
+"""Learned encodings of query and key that were made without memory get their values afterwards."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+import phasor
+
+MAKE: dict[str, Callable[[], nn.Module]] = {
+    "fope": lambda: phasor.FoPE(16, num_heads=2),
+    "grape-m": lambda: phasor.GRAPEM(16, num_heads=2),
+    "liere": lambda: phasor.LieRE(16, num_heads=2, axes=2),
+    "pope": lambda: phasor.PoPE(16, num_heads=2, random_phase=True),
+    "string": lambda: phasor.STRING(16, num_heads=2, axes=2),
+}
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_after_to_empty(name: str) -> None:
+    torch.manual_seed(5)
+    wanted = MAKE[name]().state_dict()
+    with torch.device("meta"):
+        encoding = MAKE[name]()
+    assert all(parameter.is_meta for parameter in encoding.parameters())
+    encoding = encoding.to_empty(device="cpu")
+    with torch.no_grad():
+        for parameter in encoding.parameters():
+            parameter.fill_(float("nan"))
+    torch.manual_seed(5)
+    encoding.reset_parameters()  # type: ignore[operator]
+    assert encoding.state_dict().keys() == wanted.keys() != set()
+    for key, value in encoding.state_dict().items():
+        assert_close(value, wanted[key], rtol=0, atol=0)

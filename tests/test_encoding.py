@@ -16,6 +16,10 @@ def embed(self: object, x: Tensor, prepared: object) -> Tensor:
     return x
 
 
+def look(self: object, prepared: object, *_: object) -> object:
+    return prepared
+
+
 def make(name: str, *parents: type, **body: object) -> type:
     return type(name, parents or (phasor.PositionEncoding,), {"paper": "none", **body})
 
@@ -119,3 +123,22 @@ def test_a_composition_is_relative_and_keeps_norms_if_all_its_parts_do() -> None
     ):
         whole = phasor.Compose(*parts)
         assert (whole.is_relative, whole.keeps_norm) == (relative, norms)
+
+
+def test_an_encoding_that_looks_at_nothing_has_no_look() -> None:
+    with pytest.raises(SiteError, match=r"Mine has look\(\) but looks at nothing"):
+        make(
+            "Mine",
+            sites=frozenset(),
+            look=look,
+        )
+
+
+def test_an_encoding_that_looks_at_the_input_must_observe_it() -> None:
+    with pytest.raises(SiteError, match=r"Mine looks at 'hidden' but has no observe\(\)"):
+        make(
+            "Mine",
+            sites=frozenset(),
+            looks_at=frozenset({"hidden"}),
+            look=look,
+        )

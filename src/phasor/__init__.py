@@ -15,6 +15,7 @@ from phasor.encodings import KERPLE as KERPLE
 from phasor.encodings import STRING as STRING
 from phasor.encodings import ALiBi as ALiBi
 from phasor.encodings import FoPE as FoPE
+from phasor.encodings import FoX as FoX
 from phasor.encodings import Learned as Learned
 from phasor.encodings import LieRE as LieRE
 from phasor.encodings import LogCPB as LogCPB

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from phasor.encoding import NoPE, PositionEncoding, Prepared, ScoreMod
+from phasor.encoding import Features, NoPE, PositionEncoding, Prepared, ScoreMod
 from phasor.errors import ArgumentError, ArgumentTypeError, SiteError
 from phasor.rotary.phase import table_dtype
 
@@ -26,6 +26,7 @@ def attention(
     positions: Tensor | None = None,
     key_positions: Tensor | None = None,
     prepared: Prepared = _NOT_GIVEN,
+    features: Features = None,
     causal: bool = True,
     mask: Tensor | None = None,
     impl: AttentionImpl = "auto",
@@ -45,6 +46,8 @@ def attention(
         key_positions: Of the keys; 0, 1, 2, ... if not given.
         prepared: What `encoding.prepare(...)` returned, to share it between layers; then
             `positions` and `key_positions` must not be given.
+        features: What `encoding.observe(...)` made of the layer's input, for all keys; for
+            encodings that look at it.
         causal: Let a query attend to no key that comes after it. The last query goes with the last
             key, so the order is that of the tensors, not of the positions.
         mask: Boolean, broadcastable to `[batch, num_heads, seq, key_seq]`, true where attention is
@@ -78,6 +81,7 @@ def attention(
         )
     # Of the channels as projected: an encoding may hand back more (PoPE).
     scale = query.shape[-1] ** -0.5
+    prepared = look(encoding, prepared, query, key, features)
     query, rotated_key = encoding.rotate(query, key, prepared)
     assert rotated_key is not None
     score_mod = encoding.score_mod(prepared)
@@ -91,8 +95,27 @@ def attention(
     return attend(query, rotated_key, value, score_mod, scale, causal, mask)
 
 
+def look(
+    encoding: PositionEncoding, prepared: Prepared, query: Tensor, key: Tensor, features: Features
+) -> Prepared:
+    """`encoding.look`, once it is clear that it gets what it looks at."""
+    if not encoding.looks_at:
+        return prepared
+    if features is None and "hidden" in encoding.looks_at:
+        raise SiteError(
+            f"{type(encoding).__name__} looks at what goes into the layer; call "
+            "encoding.observe(hidden) in the model and pass features=... here"
+        )
+    return encoding.look(prepared, query, key, features)
+
+
 def attention_scores(
-    query: Tensor, key: Tensor, encoding: PositionEncoding, prepared: Prepared
+    query: Tensor,
+    key: Tensor,
+    encoding: PositionEncoding,
+    prepared: Prepared,
+    *,
+    features: Features = None,
 ) -> Tensor:
     """What the softmax sees, before any mask: for looking at, and as the reference.
 
@@ -101,11 +124,13 @@ def attention_scores(
         key: `[batch, num_kv_heads, key_seq, head_dim]`, as projected.
         encoding: Turns both and changes their scores.
         prepared: What `encoding.prepare(...)` returned for their positions.
+        features: As in `attention`.
 
     Returns:
         `[batch, num_heads, seq, key_seq]`, in float32 at least.
     """
     scale = query.shape[-1] ** -0.5
+    prepared = look(encoding, prepared, query, key, features)
     query, rotated_key = encoding.rotate(query, key, prepared)
     assert rotated_key is not None
     return _scores(query, rotated_key, encoding.score_mod(prepared), scale)

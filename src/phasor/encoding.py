@@ -16,6 +16,14 @@ HOOKS: dict[Site, str] = {"embedding": "embed", "query_key": "rotate", "score": 
 Prepared: TypeAlias = Any
 """What `prepare` hands to the hooks. Only the encoding that made it looks inside."""
 
+Content = Literal["query_key", "hidden"]
+"""What an encoding may look at: a layer's query and key as projected, or what goes into it."""
+
+_LOOKING: dict[Content, tuple[str, ...]] = {"query_key": ("look",), "hidden": ("observe", "look")}
+
+Features: TypeAlias = Any
+"""What `observe` makes of each token: a tensor `[batch, seq, ...]`, or of `Compose` a list."""
+
 
 class ScoreMod(Protocol):
     """Changes attention scores, in the signature of PyTorch's FlexAttention.
@@ -44,6 +52,11 @@ class PositionEncoding(nn.Module):
     A subclass sets `sites` and `paper`, implements `prepare` and the hooks of its sites. Each hook
     is implemented once: a concrete one is never overridden again, so wrap instead of subclassing.
 
+    What depends on content as well as on position says so in `looks_at`. In each layer, before
+    its hooks, `look` then turns what was prepared into what the hooks of that layer use. What it
+    needs of the layer's input comes from `observe`, token by token, so that a cache can keep it
+    beside the keys.
+
     Raises:
         SiteError: When the class is made: a declared site without its hook, a hook without its
             site, an unknown site, or a hook that an ancestor has already made concrete.
@@ -70,6 +83,12 @@ class PositionEncoding(nn.Module):
     """
     keeps_norm: bool = True
     """Whether `rotate` leaves each vector as long as it was; likewise."""
+    looks_at: frozenset[Content] = frozenset()
+    """What of a layer's content its hooks depend on: of the class, or narrower, of the instance."""
+    each_layer: bool = False
+    """Whether each layer of a model should have one of its own, because what it learns is of that
+    layer. Nothing runs otherwise for it: who builds a model reads it.
+    """
     paper: str
     """Where the encoding was published, as a reader would look it up."""
 
@@ -103,6 +122,18 @@ class PositionEncoding(nn.Module):
                     f"{cls.__name__} overrides {hook}() of {concrete[1].__name__}; a concrete hook "
                     "is never overridden again: wrap the encoding, or derive from PositionEncoding"
                 )
+        for content, methods in _LOOKING.items():
+            for method in methods if content in cls.looks_at else ():
+                if getattr(cls, method) is getattr(PositionEncoding, method):
+                    raise SiteError(
+                        f"{cls.__name__} looks at {content!r} but has no {method}(); implement it"
+                    )
+        if not cls.looks_at:
+            for method in {"look", "observe"} & cls.__dict__.keys():
+                raise SiteError(
+                    f"{cls.__name__} has {method}() but looks at nothing; set looks_at to "
+                    f"frozenset({{...}}) with any of {list(_LOOKING)}"
+                )
         if declared and cls.prepare is PositionEncoding.prepare:
             raise SiteError(f"{cls.__name__} has sites but no prepare(); implement it")
         if not isinstance(getattr(cls, "paper", None), str):
@@ -132,6 +163,28 @@ class PositionEncoding(nn.Module):
             ArgumentError: Positions of a wrong shape or dtype, or that the encoding lacks.
         """
         return None
+
+    def observe(self, hidden: Tensor) -> Features:
+        """What each token of a layer's input `hidden` `[batch, seq, dim]` is remembered by.
+
+        Returns:
+            `[batch, seq, ...]`, each token's own: those of new tokens are appended to those of
+            earlier ones as keys are. `None` for an encoding that does not look at `"hidden"`.
+        """
+        return None
+
+    def look(
+        self, prepared: Prepared, query: Tensor, key: Tensor, features: Features = None
+    ) -> Prepared:
+        """Make what was prepared into what this layer's hooks use, before any of them is called.
+
+        Args:
+            prepared: For queries and for all keys.
+            query: `[batch, num_heads, seq, head_dim]`, as projected, not yet rotated.
+            key: `[batch, num_kv_heads, key_seq, head_dim]`, likewise, of all keys.
+            features: What `observe` made, of all keys; the queries are the last `seq` of them.
+        """
+        return prepared
 
     def embed(self, x: Tensor, prepared: Prepared) -> Tensor:
         """Add position to the embeddings `x` `[batch, seq, dim]`; same shape and dtype."""
@@ -174,6 +227,7 @@ class Compose(PositionEncoding):
     """
 
     sites = frozenset(HOOKS)
+    looks_at = frozenset({"query_key", "hidden"})
     paper = "of its parts"
 
     def __init__(self, *encodings: PositionEncoding) -> None:
@@ -194,6 +248,8 @@ class Compose(PositionEncoding):
         )
         self.is_relative = all(encoding.is_relative for encoding in encodings)
         self.keeps_norm = all(encoding.keeps_norm for encoding in encodings)
+        self.looks_at = frozenset[Content]().union(*(encoding.looks_at for encoding in encodings))
+        self.each_layer = any(encoding.each_layer for encoding in encodings)
         self.paper = ", ".join(encoding.paper for encoding in encodings)
 
     def prepare(
@@ -206,6 +262,22 @@ class Compose(PositionEncoding):
         return [
             encoding.prepare(positions, key_positions=key_positions, dtype=dtype)
             for encoding in self._parts()
+        ]
+
+    def observe(self, hidden: Tensor) -> list[Features]:
+        return [encoding.observe(hidden) for encoding in self._parts()]
+
+    def look(
+        self,
+        prepared: list[Prepared],
+        query: Tensor,
+        key: Tensor,
+        features: list[Features] | None = None,
+    ) -> list[Prepared]:
+        features = [None] * len(prepared) if features is None else features
+        return [
+            encoding.look(part, query, key, seen)
+            for encoding, part, seen in zip(self._parts(), prepared, features, strict=True)
         ]
 
     def embed(self, x: Tensor, prepared: list[Prepared]) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 import phasor
 from phasor.encoding import ScoreMod
@@ -107,6 +108,7 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     "kerple-power": lambda: _drawn(lambda: phasor.KERPLE(HEADS, kind="power")),
     # Beyond position 4.5 it is no function of distance alone.
     "fire": lambda: _drawn(lambda: phasor.FIRE(HEADS, mlp_width=8, threshold=4.5)),
+    "fox": lambda: _drawn(lambda: phasor.FoX(DIM, HEADS)),
     "sandwich": lambda: phasor.Sandwich(HEADS, sinusoidal_dim=16),
     "relative-table": lambda: _filled(phasor.RelativeTable(HEADS, window=(LONGEST,))),
     "relative-table-2d": lambda: OnGrid(_filled(phasor.RelativeTable(HEADS, window=(8, 8)))),
@@ -117,6 +119,9 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     ),
     "compose": lambda: phasor.Compose(
         phasor.Sinusoidal(DIM), phasor.Rotary(HEAD_DIM), phasor.ALiBi(HEADS)
+    ),
+    "compose-fox": lambda: _drawn(
+        lambda: phasor.Compose(phasor.Rotary(HEAD_DIM), phasor.FoX(DIM, HEADS))
     ),
     "compose-two-scores": lambda: phasor.Compose(phasor.ALiBi(HEADS), phasor.ALiBi(HEADS)),
 }
@@ -129,11 +134,15 @@ def covers(catalogue: Iterable[type[phasor.PositionEncoding]]) -> bool:
 
 @dataclass
 class Cache:
-    """Keys, as the encoding turned them, with values and positions."""
+    """Keys, as the encoding turned them, with values and positions.
+
+    An encoding that looks at content gets the keys as projected, and its features of them.
+    """
 
     key: Tensor
     value: Tensor
     positions: Tensor
+    features: Any = None
 
 
 class Layer(nn.Module):
@@ -157,13 +166,15 @@ class Layer(nn.Module):
         impl: str = "auto",
     ) -> Tensor:
         prepared = self.encoding.prepare(positions, dtype=x.dtype)
-        query, key, value = self.project(self.encoding.embed(x, prepared))
+        x = self.encoding.embed(x, prepared)
+        query, key, value = self.project(x)
         return phasor.attention(
             query,
             key,
             value,
             self.encoding,
             prepared=prepared,
+            features=self.encoding.observe(x),
             mask=mask,
             causal=causal,
             impl=impl,
@@ -172,7 +183,10 @@ class Layer(nn.Module):
     def decode(self, x: Tensor, position: Tensor, cache: Cache | None) -> tuple[Tensor, Cache]:
         """One token with a cache of turned keys, as an engine does it: hooks, then attention."""
         prepared = self.encoding.prepare(position, dtype=x.dtype)
-        query, key, value = self.project(self.encoding.embed(x, prepared))
+        x = self.encoding.embed(x, prepared)
+        query, key, value = self.project(x)
+        if self.encoding.looks_at:
+            return self._decode_by_content(x, query, key, value, position, cache)
         query, key = self.encoding.rotate(query, key, prepared)
         if cache is not None:
             key = torch.cat((cache.key, key), 2)
@@ -192,6 +206,38 @@ class Layer(nn.Module):
             score = score_mod(score, *index)
         out = score.softmax(-1) @ value.repeat_interleave(HEADS // KV_HEADS, 1)
         return out, Cache(key, value, positions)
+
+    def _decode_by_content(
+        self,
+        x: Tensor,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        position: Tensor,
+        cache: Cache | None,
+    ) -> tuple[Tensor, Cache]:
+        new = Cache(key, value, position, self.encoding.observe(x))
+        if cache is not None:
+            new = Cache(
+                torch.cat((cache.key, key), 2),
+                torch.cat((cache.value, value), 2),
+                torch.cat((cache.positions, position), -1),
+                tree_map(
+                    lambda old, new: None if old is None else torch.cat((old, new), 1),
+                    cache.features,
+                    new.features,
+                ),
+            )
+        out = phasor.attention(
+            query,
+            new.key,
+            new.value,
+            self.encoding,
+            positions=position,
+            key_positions=new.positions,
+            features=new.features,
+        )
+        return out, new
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         heads = (x @ self.projection.to(x.dtype).T).unflatten(-1, (-1, HEAD_DIM)).transpose(1, 2)

@@ -9,6 +9,7 @@ import torch
 from contract.cases import CASES, HEAD_DIM, HEADS, LONGEST, Layer, OnGrid, embeddings
 from torch import Tensor
 from torch.testing import assert_close
+from torch.utils._pytree import tree_map_only
 
 import phasor
 
@@ -175,9 +176,10 @@ class TestSurvives:
 
         def attend() -> Tensor:
             prepared = encoding.prepare(positions)
-            return phasor.attention(*projected, encoding, prepared=prepared)
+            return phasor.attention(*projected, encoding, prepared=prepared, features=features)
 
-        projected = layer.project(encoding.embed(x, encoding.prepare(positions)))
+        embedded = encoding.embed(x, encoding.prepare(positions))
+        projected, features = layer.project(embedded), encoding.observe(embedded)
         plain = attend()
         with torch.autocast("cpu", torch.bfloat16):
             cast = attend()
@@ -201,6 +203,7 @@ class TestPositions:
         positions = positions_of(x)
         embedded = encoding.embed(x, encoding.prepare(positions, dtype=x.dtype))
         query, key, value = layer.project(embedded)
+        features = encoding.observe(embedded)
         parts = []
         for start, end in ((0, 5), (5, 6), (6, 13)):
             prepared = encoding.prepare(
@@ -213,6 +216,7 @@ class TestPositions:
                     value[:, :, :end],
                     encoding,
                     prepared=prepared,
+                    features=tree_map_only(Tensor, lambda whole, end=end: whole[:, :end], features),
                 )
             )
         assert_close(torch.cat(parts, 2), layer(x, positions), **EXACT)
@@ -304,10 +308,9 @@ class TestRefuses:
         if not encoding.sites or list(encoding.parameters()):
             pytest.skip("no table, or a table in the dtype of its parameters")
         prepared = encoding.prepare(positions_of(x))
+        projected = layer.project(x)
         with pytest.raises(phasor.errors.ArgumentTypeError, match=r"dtype="):
-            phasor.attention(
-                *layer.project(encoding.embed(x, prepared)), encoding, prepared=prepared
-            )
+            encoding.embed(x, prepared), phasor.attention(*projected, encoding, prepared=prepared)
 
     def test_positions_that_are_no_tensor(self, layer: Layer) -> None:
         if not layer.encoding.sites:

@@ -3,6 +3,7 @@
 from phasor.encodings.alibi import ALiBi as ALiBi
 from phasor.encodings.fire import FIRE as FIRE
 from phasor.encodings.fope import FoPE as FoPE
+from phasor.encodings.fox import FoX as FoX
 from phasor.encodings.grape import GRAPEM as GRAPEM
 from phasor.encodings.kerple import KERPLE as KERPLE
 from phasor.encodings.learned import Learned as Learned

@@ -6,6 +6,7 @@ from phasor.encoding import NoPE, PositionEncoding
 from phasor.encodings.alibi import ALiBi
 from phasor.encodings.fire import FIRE
 from phasor.encodings.fope import FoPE
+from phasor.encodings.fox import FoX
 from phasor.encodings.grape import GRAPEM
 from phasor.encodings.kerple import KERPLE
 from phasor.encodings.learned import Learned
@@ -35,6 +36,7 @@ CATALOGUE: dict[str, type[PositionEncoding]] = {
     "kerple": KERPLE,
     "fire": FIRE,
     "sandwich": Sandwich,
+    "fox": FoX,
 }
 
 

@@ -68,7 +68,16 @@ class Spelling:
             ArgumentError: An argument that an encoding does not have or refuses.
             SiteError: Two of them enter at the embedding.
         """
-        return PerLayer.in_turn([encoding.build(shape) for encoding in self.turns], num_layers)
+        built = [encoding.build(shape) for encoding in self.turns]
+        if any(encoding.each_layer for encoding in built):
+            rest = range(len(built), num_layers)
+            built += [
+                self.turns[layer % len(self.turns)].build(shape)
+                if built[layer % len(self.turns)].each_layer
+                else built[layer % len(self.turns)]
+                for layer in rest
+            ]
+        return PerLayer.in_turn(built, num_layers)
 
 
 def parse_spelling(text: str) -> Spelling:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from phasor.attention import attention_scores
+from phasor.attention import attention_scores, look
 from phasor.lab.model import Decoder
 from phasor.lab.tasks import Batch
 
@@ -132,12 +132,20 @@ def score_by_distance(model: Decoder, tokens: Tensor, length: int) -> Distance:
     means, variances, values, squares = [], [], [], []
     for pair in tokens:  # one at a time: a matrix of scores for each would not fit
         query_x, key_x = (
-            exact.encoding.embed(exact.embedding(token.expand(1, length)), prepared)
+            exact.first_block.attention_norm(
+                exact.encoding.embed(exact.embedding(token.expand(1, length)), prepared)
+            )
             for token in pair
         )
         query, _, _ = exact.first_block.project(query_x)
         _, key, _ = exact.first_block.project(key_x)
-        scores = attention_scores(query, key, exact.encoding[0], prepared.layers[0])
+        scores = attention_scores(
+            query,
+            key,
+            exact.encoding[0],
+            prepared.layers[0],
+            features=exact.encoding[0].observe(key_x),
+        )
         diagonals = [scores.diagonal(-distance, -2, -1) for distance in range(length)]
         means.append(torch.stack([diagonal.mean() for diagonal in diagonals]))
         # The farthest distance has a single place, and so no spread.
@@ -170,8 +178,10 @@ def magnitude(model: Decoder, tokens: Tensor) -> Magnitude:
     prepared = encoding.prepare(positions, dtype=torch.float64)
     x = exact.embedding(tokens)
     embedded = encoding.embed(x, prepared)
-    query, key, _ = exact.first_block.project(embedded)
-    rotated_query, rotated_key = encoding[0].rotate(query, key, prepared.layers[0])
+    hidden = exact.first_block.attention_norm(embedded)
+    query, key, _ = exact.first_block.project(hidden)
+    seen = look(encoding[0], prepared.layers[0], query, key, encoding[0].observe(hidden))
+    rotated_query, rotated_key = encoding[0].rotate(query, key, seen)
     assert rotated_key is not None
     gain = {
         "embedding": _gain(x, embedded),

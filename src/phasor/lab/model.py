@@ -109,14 +109,23 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, encoding: PositionEncoding, prepared: Prepared, causal: bool
     ) -> Tensor:
-        query, key, value = self.project(x)
-        heads = attention(query, key, value, encoding, prepared=prepared, causal=causal)
+        hidden = self.attention_norm(x)
+        query, key, value = self.project(hidden)
+        heads = attention(
+            query,
+            key,
+            value,
+            encoding,
+            prepared=prepared,
+            features=encoding.observe(hidden),
+            causal=causal,
+        )
         x = x + self.attention_out(heads.transpose(1, 2).flatten(2))
         hidden = nn.functional.gelu(self.feed_forward_in(self.feed_forward_norm(x)))
         return x + self.feed_forward_out(hidden)
 
-    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Query, key and value of the residual stream `x`, each `[batch, heads, seq, head_dim]`."""
-        projected = self.query_key_value(self.attention_norm(x))
+    def project(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Query, key and value of a normalised input, each `[batch, heads, seq, head_dim]`."""
+        projected = self.query_key_value(hidden)
         query, key, value = projected.unflatten(-1, (3, self.num_heads, -1)).unbind(2)
         return query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)

@@ -24,8 +24,8 @@ def verdict(results: dict[str, Any]) -> str:
         f"At the training length of {length}: {ranking} "
         f"({best} at {encodings[best]['loss'][length]['mean']:.3f} nats per {unit})"
     )
-    behaviour = [f"{name} {beyond(changes)}" for name, changes in results["changes"].items()]
     if len(results["config"]["eval_lengths"]) > 1:
+        behaviour = [f"{name} {beyond(changes)}" for name, changes in results["changes"].items()]
         sentence += "; past it " + ", ".join(behaviour)
     if len(results["config"]["seeds"]) < 2:
         sentence += "; one seed carries no interval, so none of this is a finding"

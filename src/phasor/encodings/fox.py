@@ -1,0 +1,127 @@
+"""FoX: each token may make all that came before it count for less."""
+
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
+
+from phasor.encoding import PositionEncoding, ScoreMod
+from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
+from phasor.errors import ArgumentError
+from phasor.rotary.phase import table_dtype
+
+
+class Forgetting(NamedTuple):
+    """Where queries and keys are, and how much each head has forgotten up to each key.
+
+    `decay` `[batch, key_seq, num_heads]` is the running sum of the logarithms of the gates; `None`
+    until a layer's input was seen.
+    """
+
+    positions: ScorePositions
+    dtype: torch.dtype
+    decay: Tensor | None = None
+
+
+@final
+class FoX(PositionEncoding):
+    r"""Forgetting Transformer: a bias on the score that the tokens in between decide.
+
+    Token $t$ has a forget gate $f_t = \sigma(w \cdot x_t + b)$ in each head, made of what goes into
+    the layer. The score of a query $m$ and a key $n \le m$ changes by $\sum_{t=n+1}^{m} \ln f_t$:
+    ALiBi with a slope that each token sets anew. Positions play no part; the order of the tokens
+    does. For causal attention: a key after the query would be remembered all the better.
+
+    Args:
+        dim: Channels of the layer's input.
+        num_heads: Query heads.
+
+    Attributes:
+        gate: `[num_heads, dim]`, a parameter; $w$, drawn as `torch.nn.Linear` draws.
+        gate_bias: `[num_heads]`, a parameter; $b$, 0 at first.
+
+    Raises:
+        ArgumentError: `dim` or `num_heads` is less than 1.
+
+    Source:
+        Lin et al. 2025, arXiv:2503.02130, equation 4 and section 3.1. The authors' code begins with
+        the bias at 0, others at 5, where hardly anything is forgotten; the paper finds the
+        difference small. Used with no other encoding ("Pro" and "LLaMA" models both).
+
+    Examples:
+        >>> fox, hidden = phasor.FoX(32, 4), torch.randn(1, 10, 32)
+        >>> query, key, value = torch.randn(3, 1, 4, 10, 8)
+        >>> out = phasor.attention(query, key, value, fox, features=fox.observe(hidden))
+        >>> out.shape
+        torch.Size([1, 4, 10, 8])
+    """
+
+    sites = frozenset({"score"})
+    score_is_bias = True
+    looks_at = frozenset({"hidden"})
+    each_layer = True
+    paper = "arXiv:2503.02130"
+
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        for name, value in (("dim", dim), ("num_heads", num_heads)):
+            if value < 1:
+                raise ArgumentError(f"{name} must be at least 1, got {value}")
+        self.dim = dim
+        self.num_heads = num_heads
+        self.gate = nn.Parameter(torch.empty(num_heads, dim))
+        self.gate_bias = nn.Parameter(torch.empty(num_heads))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the gates anew; also what gives values after `to_empty`."""
+        nn.init.uniform_(self.gate, -(self.dim**-0.5), self.dim**-0.5)
+        nn.init.zeros_(self.gate_bias)
+
+    def prepare(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Forgetting:
+        return Forgetting(
+            score_positions(positions, key_positions, owner="FoX"), table_dtype(dtype)
+        )
+
+    def observe(self, hidden: Tensor) -> Tensor:
+        """Logarithms of the gates, `[batch, seq, num_heads]`, float32 at least."""
+        if hidden.shape[-1] != self.dim:
+            raise ArgumentError(
+                f"FoX was built for inputs of {self.dim} channels, got shape {list(hidden.shape)}; "
+                f"build it with dim={hidden.shape[-1]}"
+            )
+        dtype = table_dtype(hidden.dtype)
+        # A sum of products instead of a matrix product, which autocast and TF32 would round: what
+        # is lost here adds up over the tokens in between.
+        products = hidden.to(dtype)[..., None, :] * self.gate.to(dtype)
+        return logsigmoid(products.sum(-1) + self.gate_bias.to(dtype))
+
+    def look(
+        self, prepared: Forgetting, query: Tensor, key: Tensor, features: Tensor | None = None
+    ) -> Forgetting:
+        assert features is not None
+        return prepared._replace(decay=features.to(prepared.dtype).cumsum(1))
+
+    def score_mod(self, prepared: Forgetting) -> ScoreMod:
+        positions, _, decay = prepared
+        assert decay is not None
+        past = decay.shape[1] - positions.query.shape[-1]
+
+        def forgotten(
+            batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
+        ) -> Tensor:
+            return decay[batch, query_index + past, head] - decay[batch, key_index, head]
+
+        return add_to_score(
+            forgotten, positions=positions, term=decay, num_heads=self.num_heads, owner="FoX"
+        )
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, num_heads={self.num_heads}"

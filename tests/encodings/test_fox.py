@@ -1,0 +1,69 @@
+"""FoX against its recurrence, step by step in plain Python."""
+
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+import phasor
+from phasor.attention import attention_scores
+
+
+def drawn(dim: int = 6, num_heads: int = 3) -> phasor.FoX:
+    fox = phasor.FoX(dim, num_heads).double()
+    fox.requires_grad_(False)
+    generator = torch.Generator().manual_seed(0)
+    for parameter in fox.parameters():
+        torch.nn.init.normal_(parameter, generator=generator)
+    return fox
+
+
+def test_scores_are_products_of_gates() -> None:
+    fox = drawn()
+    generator = torch.Generator().manual_seed(1)
+    hidden = torch.randn(2, 7, 6, dtype=torch.float64, generator=generator)
+    query, key = torch.randn(2, 2, 3, 7, 4, dtype=torch.float64, generator=generator)
+    prepared = fox.prepare(torch.arange(7), dtype=torch.float64)
+    scores = attention_scores(query, key, fox, prepared, features=fox.observe(hidden))
+    for batch, head, m in ((0, 0, 6), (1, 2, 3)):
+        for n in range(m + 1):
+            product = math.prod(
+                1 / (1 + math.exp(-float(fox.gate[head] @ hidden[batch, t] + fox.gate_bias[head])))
+                for t in range(n + 1, m + 1)
+            )
+            expected = float(query[batch, head, m] @ key[batch, head, n]) / 2 + math.log(product)
+            assert float(scores[batch, head, m, n]) == pytest.approx(expected, abs=1e-12)
+
+
+def test_gates_that_never_forget_leave_the_scores_alone() -> None:
+    fox = drawn()
+    fox.gate_bias.fill_(1e3)
+    hidden = torch.randn(1, 7, 6, dtype=torch.float64)
+    query, key, value = torch.randn(3, 1, 3, 7, 4, dtype=torch.float64)
+    out = phasor.attention(query, key, value, fox, features=fox.observe(hidden))
+    assert_close(out, phasor.attention(query, key, value), rtol=1e-12, atol=1e-12)
+
+
+def test_the_input_of_the_layer_is_asked_for() -> None:
+    query = torch.randn(1, 3, 7, 4)
+    with pytest.raises(phasor.errors.SiteError, match=r"call encoding\.observe"):
+        phasor.attention(query, query, query, phasor.FoX(6, 3))
+
+
+def test_an_input_of_another_width() -> None:
+    with pytest.raises(phasor.errors.ArgumentError, match="build it with dim=5"):
+        phasor.FoX(6, 3).observe(torch.randn(1, 7, 5))
+
+
+def test_the_lab_gives_each_layer_its_own() -> None:
+    from phasor.encodings.catalogue import ModelShape
+    from phasor.encodings.spelling import parse_spelling
+
+    shape = ModelShape(dim=16, head_dim=8, num_heads=2, num_positions=8)
+    whole = parse_spelling("fox").build(shape, 3)
+    assert len(whole.distinct) == 3
+    mixed = parse_spelling("alibi/fox").build(shape, 4)
+    assert len(mixed.distinct) == 3
+    assert mixed[0] is mixed[2]
+    assert mixed[1] is not mixed[3]

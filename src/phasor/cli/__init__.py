@@ -1,0 +1,6 @@
+"""The `phasor` command: one thin function per verb, a file each."""
+
+from phasor.cli import bench as bench
+from phasor.cli import compare as compare
+from phasor.cli import encodings as encodings
+from phasor.cli.base import app as app

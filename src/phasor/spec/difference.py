@@ -29,7 +29,8 @@ def _of_stacks(first: Any, second: Any, one: str, two: str) -> list[str]:
         for sentence in _of_layers(mine, theirs, one, two):
             layers_with.setdefault(sentence, []).append(layer)
     found += [
-        f"{which_layers(layers, len(pairs))}: {sentence}" for sentence, layers in layers_with.items()
+        f"{which_layers(layers, len(pairs))}: {sentence}"
+        for sentence, layers in layers_with.items()
     ]
     mine, theirs = ({tower.model: tower for tower in spec.towers} for spec in (first, second))
     for name in [*mine, *(name for name in theirs if name not in mine)]:

@@ -40,9 +40,7 @@ def inspect(
     console = Console(stderr=as_json)
     try:
         opened = open_source(source)
-        inspection = look(
-            opened.spec, length=length, config=opened.config, notes=opened.notes
-        )
+        inspection = look(opened.spec, length=length, config=opened.config, notes=opened.notes)
         if html is not None:
             from phasor.inspection.page import render_page
             from phasor.lab.files import write_atomically

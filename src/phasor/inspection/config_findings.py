@@ -1,9 +1,11 @@
 """What a config says twice, says where half of its readers do not look, or leaves out."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from phasor.inspection.finding import Finding
+from phasor.inspection.words import number
 
 _NEED_ORIGINAL = ("yarn", "llama3", "longrope", "su")
 _PARSER = "transformers 5, modeling_rope_utils.py (standardize_rope_params)"
@@ -41,18 +43,23 @@ def _of_one(config: Mapping[str, Any]) -> Iterator[Finding]:
                 yield Finding(
                     "warning",
                     "theta-inside",
-                    f"rope_theta {inside} is in {path}, where transformers 4 and what was written for "
-                    "it do not look: they fall back to 10,000 in silence.",
+                    f"rope_theta {_shown(inside)} is in {path}, where transformers 4 and what was "
+                    "written for it do not look: they fall back to 10,000 in silence.",
                     ("deepspeedai/DeepSpeed#8345", "InternLM/lmdeploy#4304"),
                 )
             if top is not None and inside is not None and top != inside:
                 yield Finding(
                     "warning",
                     "two-thetas",
-                    f"rope_theta is {top} at the top and {inside} in {path}; transformers 5 takes "
-                    "the inner one, transformers 4 the outer.",
+                    f"rope_theta is {_shown(top)} at the top and {_shown(inside)} in {path}; "
+                    "transformers 5 takes the inner one, transformers 4 the outer.",
                     (_PARSER, "deepspeedai/DeepSpeed#8345"),
                 )
+
+
+def _shown(value: object) -> str:
+    known = isinstance(value, int | float) and math.isfinite(value)
+    return number(value) if known else repr(value)[:40]  # type: ignore[arg-type]
 
 
 def _flat(name: str, rope: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:

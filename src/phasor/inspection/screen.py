@@ -70,17 +70,15 @@ def _pair_table(rotation: Rotation) -> Table:
     for name in ("pair", "tokens a turn", "turns in training", "slowed", "unseen"):
         table.add_column(name, justify="right", style="default")
     table.add_column("tokens a turn, log; │ trained context")
-    longest = max(
-        pair.wavelength for pair in rotation.pairs if not math.isinf(pair.wavelength)
-    )
-    for at in sorted(_telling(rotation)):
+    longest = max(pair.wavelength for pair in rotation.pairs if not math.isinf(pair.wavelength))
+    for at in sorted(set(_telling(rotation))):
         pair = rotation.pairs[at]
         table.add_row(
             str(at),
             number(round(pair.wavelength, 1) if pair.wavelength < 100 else _whole(pair.wavelength)),
             "–" if pair.turns_trained is None else _short(pair.turns_trained),
             _short(pair.slowed),
-            "–" if pair.unseen is None else f"{pair.unseen:.0%} of a turn" if pair.unseen else "",
+            "–" if pair.unseen is None else f"{pair.unseen:.2g} turns" if pair.unseen else "",
             _bar(pair.wavelength, rotation.trained_length, longest),
         )
     return table
@@ -89,7 +87,7 @@ def _pair_table(rotation: Rotation) -> Table:
 def _telling(rotation: Rotation) -> Iterator[int]:
     """A few pairs at equal steps, and those where something changes."""
     last = len(rotation.pairs) - 1
-    yield from {round(step * last / (_ROWS - 2)) for step in range(_ROWS - 1)}
+    yield from (round(step * last / (_ROWS - 2)) for step in range(_ROWS - 1))
     for some in (rotation.never_around, rotation.standing, rotation.unseen):
         if some:
             yield some[0]

@@ -75,7 +75,7 @@ def _scaling(rotation: Rotation) -> str:
         between = [at for at in range(len(slowed)) if at not in kept and at not in fully]
         if between:
             lowest, highest = (f(slowed[at] for at in between) for f in (min, max))
-            parts.append(f"{_pairs(between)} {number(lowest)} to {number(highest)} times")
+            parts[-1] += f" and {_pairs(between)} {lowest:.2g} to {highest:.2g} times"
         effect = ", ".join(parts)
     gains = []
     if rotation.attention_scale != 1:
@@ -111,9 +111,9 @@ def _effective(rotation: Rotation) -> str:
 
 def _float32(rounding: Rounding) -> str:
     return (
-        f"angles formed in float32 are off by up to {rounding.float32:.1e} rad at "
+        f"angles formed in float32 are off by up to {rounding.float32:.2g} rad at "
         f"{number(rounding.length)} tokens; with frequencies cast to bfloat16 by up to "
-        f"{rounding.bfloat16:.1e} rad"
+        f"{rounding.bfloat16:.2g} rad"
     )
 
 

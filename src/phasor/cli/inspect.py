@@ -1,6 +1,7 @@
 """`phasor inspect` and `phasor diff`: thin; the work is in `phasor.inspection`."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 from rich.console import Console
 
 from phasor.cli.base import FAILURE, USAGE_ERROR, app, fail
-from phasor.errors import PhasorError
+from phasor.errors import ArgumentError, PhasorError
 
 _SOURCE = "A model's folder, its config.json, or a spec as to_json wrote it."
 
@@ -41,6 +42,10 @@ def inspect(
     try:
         opened = open_source(source)
         inspection = look(opened.spec, length=length, config=opened.config, notes=opened.notes)
+        if html is not None and (html.is_dir() or not os.access(html.parent, os.W_OK)):
+            raise ArgumentError(
+                f"--html {html} cannot be written; name a file in a folder that can"
+            )
         if html is not None:
             from phasor.inspection.page import render_page
             from phasor.lab.files import write_atomically

@@ -164,6 +164,7 @@ def _rotation_as_json(rotation: Rotation, rounding: Rounding | None) -> dict[str
         "trained_length": rotation.trained_length,
         "trained_from": rotation.trained_from,
         "length": rotation.length,
+        "met": rotation.met,
         "reach": rotation.reach,
         "effective_length": rotation.effective_length,
         "attention_scale": rotation.attention_scale,

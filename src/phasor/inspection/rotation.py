@@ -42,8 +42,9 @@ class Rotation:
         trained_length: Tokens of the context in which its angles were learned, before scaling.
         trained_from: Where that number comes from.
         length: That it is looked at for.
-        reach: The longest distance between a query and a key that sees it; less than the
-            length where there is a window or a chunk.
+        met: Distances between a query and the keys it sees, from 0 on, that training had: as many
+            as the trained context, or as the window or chunk.
+        reach: The same at the length.
         effective_length: The longest length at which no pair meets an angle that it never met
             in training; `None` if there is no such limit.
         attention_scale: Gain on cos and sin.
@@ -56,6 +57,7 @@ class Rotation:
     trained_length: int | None
     trained_from: TrainedFrom
     length: int | None
+    met: int | None
     reach: int | None
     effective_length: int | None
     attention_scale: float
@@ -121,6 +123,7 @@ def look_at_rotary(
         trained_length=trained,
         trained_from=trained_from,
         length=length,
+        met=met,
         reach=reach,
         effective_length=None
         if met is None or trained is None or met < trained

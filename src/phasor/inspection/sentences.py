@@ -90,12 +90,14 @@ def _turns(rotation: Rotation) -> str:
     still = f"; {_pairs(list(standing))} stand still" if standing else ""
     if rotation.trained_length is None:
         return f"{len(rotation.pairs) - len(standing)} of {len(rotation.pairs)} pairs turn{still}"
+    local = rotation.met is not None and rotation.met < rotation.trained_length
+    where = f"the {number(rotation.met or 0)} tokens seen" if local else "the trained context"
     if not never:
-        return f"every pair that turns goes around at least once in the trained context{still}"
-    return (
-        f"{len(never)} of {len(rotation.pairs)} pairs ({_pairs(list(never))}) never go around in "
-        f"the trained context: past it they meet new angles, pair {never[0]} fastest{still}"
-    )
+        return f"every pair that turns goes around at least once in {where}{still}"
+    count = f"{len(never)} of {len(rotation.pairs)} pairs ({_pairs(list(never))}) never go around"
+    if local:
+        return f"{count} in {where}, of whatever length the text is{still}"
+    return f"{count} in {where}: past it they meet new angles, pair {never[0]} fastest{still}"
 
 
 def _effective(rotation: Rotation) -> str:

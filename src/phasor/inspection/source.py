@@ -44,13 +44,13 @@ def open_source(path: Path) -> Opened:
     config = read_json(file) if file.suffix == ".json" else None
     if config is not None and _SPEC_KEY in config:
         return Opened(PositionSpec.from_json(file.read_text(encoding="utf-8")))
-    with _quiet_libraries():
+    with quiet_libraries():
         reading = examine(path)
     return Opened(reading.spec, config, reading.notes)
 
 
 @contextmanager
-def _quiet_libraries() -> Iterator[None]:
+def quiet_libraries() -> Iterator[None]:
     """Without the log of transformers: what matters of it, the reader says."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

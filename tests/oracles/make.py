@@ -8,12 +8,12 @@ import math
 import sys
 from collections.abc import Iterator
 
-from oracles import axes, formulas, from_transformers
+from oracles import axes, conformance, formulas, from_transformers
 from oracles.subject import Subject, as_json
 
 SUBJECTS: dict[str, Subject] = {
     subject.name: subject
-    for module in (from_transformers, axes, formulas)
+    for module in (from_transformers, axes, formulas, conformance)
     for subject in module.SUBJECTS
 }
 

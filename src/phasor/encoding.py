@@ -89,6 +89,10 @@ class PositionEncoding(nn.Module):
     """Whether each layer of a model should have one of its own, because what it learns is of that
     layer. Nothing runs otherwise for it: who builds a model reads it.
     """
+    spelling: str | None = None
+    """Its name on the command line; `None` keeps it out of there, where it needs more than a model
+    can tell it.
+    """
     paper: str
     """Where the encoding was published, as a reader would look it up."""
 
@@ -210,6 +214,7 @@ class NoPE(PositionEncoding):
     """
 
     sites = frozenset()
+    spelling = "none"
     paper = "arXiv:2305.19466"
 
 

@@ -1,7 +1,8 @@
-"""Every encoding that the contract holds for. A new encoding passes by being listed here."""
+"""Every encoding that the contract holds for: all that the command knows, and variants."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from torch.utils._pytree import tree_map
 
 import phasor
 from phasor.encoding import ScoreMod
+from phasor.encodings.catalogue import CATALOGUE, ModelShape
+from phasor.encodings.spelling import parse_spelling
 
 DIM, HEADS, KV_HEADS, HEAD_DIM = 48, 6, 2, 8
 LONGEST = 64
@@ -127,9 +130,11 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
 }
 
 
-def covers(catalogue: Iterable[type[phasor.PositionEncoding]]) -> bool:
-    """Whether every encoding of the catalogue is listed."""
-    return {type(make()) for make in CASES.values()} >= set(catalogue)
+_SHAPE = ModelShape(dim=DIM, head_dim=HEAD_DIM, num_heads=HEADS, num_positions=LONGEST)
+_LISTED = {type(make()) for make in CASES.values()}
+for _name, _encoding in CATALOGUE.items():
+    if _encoding not in _LISTED:
+        CASES[_name] = partial(_drawn, partial(parse_spelling(_name).turns[0].build, _SHAPE))
 
 
 @dataclass

@@ -1,4 +1,6 @@
-"""Every encoding, one file each, and the names by which the command knows them."""
+"""Every encoding, one file each: a line here puts one into `phasor`, command and contract suite."""
+
+from typing import TYPE_CHECKING
 
 from phasor.encodings.alibi import ALiBi as ALiBi
 from phasor.encodings.fire import FIRE as FIRE
@@ -20,3 +22,7 @@ from phasor.encodings.string_circulant import STRING as STRING
 from phasor.encodings.t5 import T5Bias as T5Bias
 from phasor.encodings.temperature import QueryTemperature as QueryTemperature
 from phasor.encodings.xpos import XPos as XPos
+
+if not TYPE_CHECKING:
+    # Without the modules, which are names here too.
+    __all__ = [name for name, value in globals().items() if isinstance(value, type)]

@@ -61,6 +61,7 @@ class FoX(PositionEncoding):
     score_is_bias = True
     looks_at = frozenset({"hidden"})
     each_layer = True
+    spelling = "fox"
     paper = "arXiv:2503.02130"
 
     def __init__(self, dim: int, num_heads: int) -> None:

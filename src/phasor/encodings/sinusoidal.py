@@ -48,6 +48,7 @@ class Sinusoidal(PositionEncoding):
     """
 
     sites = frozenset({"embedding"})
+    spelling = "sinusoidal"
     paper = "arXiv:1706.03762"
 
     def __init__(

@@ -77,6 +77,10 @@ class PositionEncoding(nn.Module):
     """Whether `score_mod` adds what does not depend on the score. Fused attention can then take it
     as a mask; without this promise the score is computed first, which is right for every encoding.
     """
+    score_needs_row: bool = False
+    """Whether `score_mod` must see the scores of a query with all its keys at once, from key 0 on.
+    FlexAttention shows it one score at a time and refuses such an encoding.
+    """
     is_relative: bool = True
     """Whether `rotate` and `score_mod` see differences of positions alone. What is added to the
     embedding is absolute anyway. Nothing runs otherwise for it: it says what to expect of scores.
@@ -251,6 +255,7 @@ class Compose(PositionEncoding):
         self.score_is_bias = all(
             encoding.score_is_bias for encoding in encodings if "score" in encoding.sites
         )
+        self.score_needs_row = any(encoding.score_needs_row for encoding in encodings)
         self.is_relative = all(encoding.is_relative for encoding in encodings)
         self.keeps_norm = all(encoding.keeps_norm for encoding in encodings)
         self.looks_at = frozenset[Content]().union(*(encoding.looks_at for encoding in encodings))

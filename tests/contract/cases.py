@@ -38,11 +38,13 @@ class OnGrid(phasor.PositionEncoding):
 
     sites = frozenset({"score"})
     score_is_bias = True
+    looks_at = frozenset({"query_key"})
     paper = "of what it holds"
 
     def __init__(self, encoding: phasor.PositionEncoding) -> None:
         super().__init__()
         self.encoding = encoding
+        self.looks_at = encoding.looks_at
 
     def prepare(
         self,
@@ -56,6 +58,9 @@ class OnGrid(phasor.PositionEncoding):
         return self.encoding.prepare(
             self._unfold(positions), key_positions=key_positions, dtype=dtype
         )
+
+    def look(self, prepared: Any, query: Tensor, key: Tensor, features: Any = None) -> Any:
+        return self.encoding.look(prepared, query, key, features)
 
     def score_mod(self, prepared: Any) -> ScoreMod | None:
         return self.encoding.score_mod(prepared)
@@ -112,6 +117,15 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     # Beyond position 4.5 it is no function of distance alone.
     "fire": lambda: _drawn(lambda: phasor.FIRE(HEADS, mlp_width=8, threshold=4.5)),
     "fox": lambda: _drawn(lambda: phasor.FoX(DIM, HEADS)),
+    "shaw": lambda: _filled(phasor.Shaw(HEAD_DIM, max_distance=5, max_ahead=3)),
+    "transformer-xl": lambda: _filled(phasor.TransformerXL(DIM, HEAD_DIM, HEADS)),
+    "deberta": lambda: _filled(phasor.DeBERTa(4, HEAD_DIM, HEADS, max_distance=7)),
+    "deberta-buckets": lambda: _filled(
+        phasor.DeBERTa(4, HEAD_DIM, HEADS, max_distance=10, num_buckets=6)
+    ),
+    "relative-logits": lambda: _filled(phasor.RelativeLogits(DIM, HEADS, extent=7, rank=3)),
+    "cope": lambda: _filled(phasor.CoPE(HEAD_DIM, num_counts=4)),
+    "decomposed-2d": lambda: OnGrid(_filled(phasor.DecomposedBias(HEAD_DIM, window=(8, 8)))),
     "sandwich": lambda: phasor.Sandwich(HEADS, sinusoidal_dim=16),
     "relative-table": lambda: _filled(phasor.RelativeTable(HEADS, window=(LONGEST,))),
     "relative-table-2d": lambda: OnGrid(_filled(phasor.RelativeTable(HEADS, window=(8, 8)))),
@@ -125,6 +139,11 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     ),
     "compose-fox": lambda: _drawn(
         lambda: phasor.Compose(phasor.Rotary(HEAD_DIM), phasor.FoX(DIM, HEADS))
+    ),
+    "compose-content": lambda: phasor.Compose(
+        phasor.Rotary(HEAD_DIM),
+        _filled(phasor.Shaw(HEAD_DIM, max_distance=5)),
+        _filled(phasor.CoPE(HEAD_DIM, num_counts=4)),
     ),
     "compose-two-scores": lambda: phasor.Compose(phasor.ALiBi(HEADS), phasor.ALiBi(HEADS)),
 }

@@ -78,8 +78,8 @@ class PositionEncoding(nn.Module):
     as a mask; without this promise the score is computed first, which is right for every encoding.
     """
     score_needs_row: bool = False
-    """Whether `score_mod` must see the scores of a query with all its keys at once, from key 0 on.
-    FlexAttention shows it one score at a time and refuses such an encoding.
+    """Whether `score_mod` wants all scores of a query at once, of keys from the first one to the
+    query at least and in order. FlexAttention, which shows one at a time, then refuses.
     """
     is_relative: bool = True
     """Whether `rotate` and `score_mod` see differences of positions alone. What is added to the

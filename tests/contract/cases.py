@@ -25,11 +25,11 @@ def _drawn(make: Callable[[], phasor.PositionEncoding]) -> phasor.PositionEncodi
         return make()
 
 
-def _filled(bias: phasor.PositionEncoding) -> phasor.PositionEncoding:
+def _filled(bias: phasor.PositionEncoding, std: float = 1.0) -> phasor.PositionEncoding:
     """With numbers that show, where training starts at zero or near it."""
     generator = torch.Generator().manual_seed(2)
     for parameter in bias.parameters():
-        torch.nn.init.normal_(parameter, generator=generator)
+        torch.nn.init.normal_(parameter, std=std, generator=generator)
     return bias
 
 
@@ -117,14 +117,16 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     # Beyond position 4.5 it is no function of distance alone.
     "fire": lambda: _drawn(lambda: phasor.FIRE(HEADS, mlp_width=8, threshold=4.5)),
     "fox": lambda: _drawn(lambda: phasor.FoX(DIM, HEADS)),
-    "shaw": lambda: _filled(phasor.Shaw(HEAD_DIM, max_distance=5, max_ahead=3)),
-    "transformer-xl": lambda: _filled(phasor.TransformerXL(DIM, HEAD_DIM, HEADS)),
-    "deberta": lambda: _filled(phasor.DeBERTa(4, HEAD_DIM, HEADS, max_distance=7)),
+    "shaw": lambda: _filled(phasor.Shaw(HEAD_DIM, max_distance=12, max_ahead=3)),
+    "transformer-xl": lambda: _filled(phasor.TransformerXL(4, HEAD_DIM, HEADS), std=0.5),
+    "deberta": lambda: _filled(phasor.DeBERTa(4, HEAD_DIM, HEADS, max_distance=13)),
     "deberta-buckets": lambda: _filled(
-        phasor.DeBERTa(4, HEAD_DIM, HEADS, max_distance=10, num_buckets=6)
+        phasor.DeBERTa(4, HEAD_DIM, HEADS, max_distance=14, num_buckets=12)
     ),
-    "relative-logits": lambda: _filled(phasor.RelativeLogits(DIM, HEADS, extent=7, rank=3)),
-    "cope": lambda: _filled(phasor.CoPE(HEAD_DIM, num_counts=4)),
+    "relative-logits": lambda: _filled(
+        phasor.RelativeLogits(DIM, HEADS, extent=12, rank=2), std=0.3
+    ),
+    "cope": lambda: _filled(phasor.CoPE(HEAD_DIM, num_counts=12)),
     "decomposed-2d": lambda: OnGrid(_filled(phasor.DecomposedBias(HEAD_DIM, window=(8, 8)))),
     "sandwich": lambda: phasor.Sandwich(HEADS, sinusoidal_dim=16),
     "relative-table": lambda: _filled(phasor.RelativeTable(HEADS, window=(LONGEST,))),
@@ -142,8 +144,8 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     ),
     "compose-content": lambda: phasor.Compose(
         phasor.Rotary(HEAD_DIM),
-        _filled(phasor.Shaw(HEAD_DIM, max_distance=5)),
-        _filled(phasor.CoPE(HEAD_DIM, num_counts=4)),
+        _filled(phasor.TransformerXL(4, HEAD_DIM, HEADS), std=0.5),
+        _filled(phasor.CoPE(HEAD_DIM, num_counts=12), std=0.3),
     ),
     "compose-two-scores": lambda: phasor.Compose(phasor.ALiBi(HEADS), phasor.ALiBi(HEADS)),
 }

@@ -36,13 +36,14 @@ def _filled(bias: phasor.PositionEncoding) -> phasor.PositionEncoding:
 class OnGrid(phasor.PositionEncoding):
     """Token n of a sequence is in row n // 8 and column n % 8, for encodings with two axes."""
 
-    sites = frozenset({"score"})
+    sites = frozenset({"embedding", "score"})
     score_is_bias = True
     paper = "of what it holds"
 
     def __init__(self, encoding: phasor.PositionEncoding) -> None:
         super().__init__()
         self.encoding = encoding
+        self.sites = encoding.sites
 
     def prepare(
         self,
@@ -56,6 +57,9 @@ class OnGrid(phasor.PositionEncoding):
         return self.encoding.prepare(
             self._unfold(positions), key_positions=key_positions, dtype=dtype
         )
+
+    def embed(self, x: Tensor, prepared: Any) -> Tensor:
+        return self.encoding.embed(x, prepared)
 
     def score_mod(self, prepared: Any) -> ScoreMod | None:
         return self.encoding.score_mod(prepared)
@@ -72,6 +76,8 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     "none": phasor.NoPE,
     "sinusoidal": lambda: phasor.Sinusoidal(DIM),
     "sinusoidal-half": lambda: phasor.Sinusoidal(DIM, layout="half", endpoint=True, rms=0.5),
+    "sinusoidal-scaled": lambda: phasor.Sinusoidal(DIM, rms=0.5, learned_scale=True),
+    "sinusoidal-2d": lambda: OnGrid(phasor.Sinusoidal(DIM, axes=2)),
     "learned": lambda: phasor.Learned(LONGEST, DIM, rms=0.5),
     "learned-offset": lambda: phasor.Learned(LONGEST, DIM, offset=2, rms=0.5),
     "rotary": lambda: phasor.Rotary(HEAD_DIM),

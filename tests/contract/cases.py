@@ -99,9 +99,6 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     "rotary-proportional": lambda: phasor.Rotary(
         HEAD_DIM, frequencies=phasor.proportional(HEAD_DIM, 0.5)
     ),
-    "rotary-high": lambda: phasor.Rotary(
-        HEAD_DIM, scaling=phasor.scaling.drop_slow(original_seq_len=LONGEST)
-    ),
     "rotary-float32": lambda: phasor.Rotary(HEAD_DIM, precision="float32"),
     "xpos": lambda: phasor.XPos(HEAD_DIM),
     "xpos-half-centred": lambda: phasor.XPos(HEAD_DIM, layout="half", centre=30.5),

@@ -222,7 +222,7 @@ def test_resonance_repeats_after_whole_tokens() -> None:
 
 @pytest.mark.parametrize(("length", "turning"), [(62, 1), (628, 2), (6283, 3), (6284, 4)])
 def test_only_pairs_that_come_round_within_the_length_turn(length: float, turning: int) -> None:
-    """Wavelengths 2 pi, 20 pi, 200 pi, 2000 pi tokens: each length is just too short, but the last."""
+    """Wavelengths are 2 pi, 20 pi, 200 pi and 2000 pi tokens; 62 is just less than 20 pi."""
     before = phasor.axial(16, axes=2, base=10_000.0)
     after = scaling.drop_slow(original_seq_len=length)(before)
     for axis in range(2):

@@ -118,6 +118,10 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     # Beyond position 4.5 it is no function of distance alone.
     "fire": lambda: _drawn(lambda: phasor.FIRE(HEADS, mlp_width=8, threshold=4.5)),
     "fox": lambda: _drawn(lambda: phasor.FoX(DIM, HEADS)),
+    "path": lambda: _filled(phasor.PaTH(DIM, HEAD_DIM, num_heads=KV_HEADS, rank=1)),
+    "selective-rotary": lambda: _filled(
+        phasor.SelectiveRotary(DIM, HEAD_DIM, num_heads=KV_HEADS, rank=1, base=100.0)
+    ),
     "sandwich": lambda: phasor.Sandwich(HEADS, sinusoidal_dim=16),
     "relative-table": lambda: _filled(phasor.RelativeTable(HEADS, window=(LONGEST,))),
     "relative-table-2d": lambda: OnGrid(_filled(phasor.RelativeTable(HEADS, window=(8, 8)))),

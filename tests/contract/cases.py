@@ -36,7 +36,7 @@ def _filled(bias: phasor.PositionEncoding, std: float = 1.0) -> phasor.PositionE
 class OnGrid(phasor.PositionEncoding):
     """Token n of a sequence is in row n // 8 and column n % 8, for encodings with two axes."""
 
-    sites = frozenset({"score"})
+    sites = frozenset({"embedding", "score"})
     score_is_bias = True
     looks_at = frozenset({"query_key"})
     paper = "of what it holds"
@@ -45,6 +45,7 @@ class OnGrid(phasor.PositionEncoding):
         super().__init__()
         self.encoding = encoding
         self.looks_at = encoding.looks_at
+        self.sites = encoding.sites
 
     def prepare(
         self,
@@ -62,6 +63,9 @@ class OnGrid(phasor.PositionEncoding):
     def look(self, prepared: Any, query: Tensor, key: Tensor, features: Any = None) -> Any:
         return self.encoding.look(prepared, query, key, features)
 
+    def embed(self, x: Tensor, prepared: Any) -> Tensor:
+        return self.encoding.embed(x, prepared)
+
     def score_mod(self, prepared: Any) -> ScoreMod | None:
         return self.encoding.score_mod(prepared)
 
@@ -77,6 +81,8 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     "none": phasor.NoPE,
     "sinusoidal": lambda: phasor.Sinusoidal(DIM),
     "sinusoidal-half": lambda: phasor.Sinusoidal(DIM, layout="half", endpoint=True, rms=0.5),
+    "sinusoidal-scaled": lambda: phasor.Sinusoidal(DIM, rms=0.5, learned_scale=True),
+    "sinusoidal-2d": lambda: OnGrid(phasor.Sinusoidal(DIM, axes=2)),
     "learned": lambda: phasor.Learned(LONGEST, DIM, rms=0.5),
     "learned-offset": lambda: phasor.Learned(LONGEST, DIM, offset=2, rms=0.5),
     "rotary": lambda: phasor.Rotary(HEAD_DIM),
@@ -128,6 +134,10 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     ),
     "cope": lambda: _filled(phasor.CoPE(HEAD_DIM, num_counts=12)),
     "decomposed-2d": lambda: OnGrid(_filled(phasor.DecomposedBias(HEAD_DIM, window=(8, 8)))),
+    "path": lambda: _filled(phasor.PaTH(DIM, HEAD_DIM, num_heads=KV_HEADS, rank=1)),
+    "selective-rotary": lambda: _filled(
+        phasor.SelectiveRotary(DIM, HEAD_DIM, num_heads=KV_HEADS, rank=1, base=100.0)
+    ),
     "sandwich": lambda: phasor.Sandwich(HEADS, sinusoidal_dim=16),
     "relative-table": lambda: _filled(phasor.RelativeTable(HEADS, window=(LONGEST,))),
     "relative-table-2d": lambda: OnGrid(_filled(phasor.RelativeTable(HEADS, window=(8, 8)))),

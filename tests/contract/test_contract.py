@@ -22,7 +22,7 @@ LOOKS_UP = (
     phasor.Shaw,
     phasor.DeBERTa,
     phasor.RelativeLogits,
-    OnGrid,
+    phasor.DecomposedBias,
 )
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 
@@ -39,6 +39,12 @@ def positions_of(x: Tensor, start: int = 0) -> Tensor:
 def relative(layer: Layer) -> bool:
     """Whether a shift of all positions changes nothing."""
     return "embedding" not in layer.encoding.sites and layer.encoding.is_relative
+
+
+def looks_up(layer: Layer) -> bool:
+    """Whether positions are rows of a table, and so must be integers."""
+    encoding = layer.encoding
+    return isinstance(encoding.encoding if isinstance(encoding, OnGrid) else encoding, LOOKS_UP)
 
 
 class TestShapesAndDtypes:
@@ -282,7 +288,7 @@ class TestPositions:
     )
     def test_dtype_of_positions(self, layer: Layer, dtype: torch.dtype, causal: bool) -> None:
         x = embeddings()
-        if dtype.is_floating_point and isinstance(layer.encoding, LOOKS_UP):
+        if dtype.is_floating_point and looks_up(layer):
             with pytest.raises(phasor.errors.ArgumentTypeError, match=r"positions\.long\(\)"):
                 layer(x, positions_of(x).to(dtype))
             return
@@ -290,7 +296,7 @@ class TestPositions:
         assert_close(out, layer(x, positions_of(x), causal=causal), rtol=1e-12, atol=1e-12)
 
     def test_float64_positions_of_float32_activations(self, layer: Layer) -> None:
-        if isinstance(layer.encoding, LOOKS_UP):
+        if looks_up(layer):
             pytest.skip("a table is looked up with integers")
         x = embeddings(dtype=torch.float32)
         layer.float()

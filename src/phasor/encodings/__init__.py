@@ -16,11 +16,13 @@ from phasor.encodings.liere import LieRE as LieRE
 from phasor.encodings.log_cpb import LogCPB as LogCPB
 from phasor.encodings.logn import LogN as LogN
 from phasor.encodings.mixed import RotaryMixed as RotaryMixed
+from phasor.encodings.path import PaTH as PaTH
 from phasor.encodings.pope import PoPE as PoPE
 from phasor.encodings.relative_logits import RelativeLogits as RelativeLogits
 from phasor.encodings.relative_table import RelativeTable as RelativeTable
 from phasor.encodings.rotary import Rotary as Rotary
 from phasor.encodings.sandwich import Sandwich as Sandwich
+from phasor.encodings.selective_rotary import SelectiveRotary as SelectiveRotary
 from phasor.encodings.shaw import Shaw as Shaw
 from phasor.encodings.sinusoidal import Sinusoidal as Sinusoidal
 from phasor.encodings.string_circulant import STRING as STRING

@@ -1,6 +1,6 @@
 """The contract: where position enters a Transformer, and which places an encoding uses."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, final
 
 import torch
@@ -29,12 +29,23 @@ class ScoreMod(Protocol):
     """Changes attention scores, in the signature of PyTorch's FlexAttention.
 
     `score` is the scaled product of query and key. The indices are integer tensors that broadcast
-    with it, so one call serves a single score or all of them.
+    with it, so one call serves a single score, a block of them or all.
     """
 
     def __call__(
         self, score: Tensor, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
     ) -> Tensor: ...
+
+
+def check_sizes(score_mod: ScoreMod | None, shape: tuple[int, int, int, int]) -> None:
+    """Raise unless all scores, `shape` `[batch, num_heads, seq, key_seq]`, fit what was prepared.
+
+    A `score_mod` that sees a block cannot tell how many there are. Those with a method
+    `check_sizes(shape)` are asked here.
+    """
+    check = getattr(score_mod, "check_sizes", None)
+    if check is not None:
+        check(shape)
 
 
 class PositionEncoding(nn.Module):
@@ -222,6 +233,25 @@ class NoPE(PositionEncoding):
     paper = "arXiv:2305.19466"
 
 
+class InTurn:
+    """A `ScoreMod` of several, the first one first."""
+
+    def __init__(self, score_mods: Sequence[ScoreMod]) -> None:
+        self.score_mods = score_mods
+
+    def __call__(
+        self, score: Tensor, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
+    ) -> Tensor:
+        for score_mod in self.score_mods:
+            score = score_mod(score, batch, head, query_index, key_index)
+        return score
+
+    def check_sizes(self, shape: tuple[int, int, int, int]) -> None:
+        """Raise unless each of them fits."""
+        for score_mod in self.score_mods:
+            check_sizes(score_mod, shape)
+
+
 @final
 class Compose(PositionEncoding):
     """Several encodings in one model, applied in the order given.
@@ -307,17 +337,7 @@ class Compose(PositionEncoding):
             encoding.score_mod(part) for encoding, part in zip(self._parts(), prepared, strict=True)
         ]
         score_mods = [score_mod for score_mod in candidates if score_mod is not None]
-        if not score_mods:
-            return None
-
-        def in_turn(
-            score: Tensor, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
-        ) -> Tensor:
-            for score_mod in score_mods:
-                score = score_mod(score, batch, head, query_index, key_index)
-            return score
-
-        return in_turn
+        return InTurn(score_mods) if score_mods else None
 
     def _parts(self) -> Iterable[PositionEncoding]:
         return self.encodings  # type: ignore[return-value]  # a ModuleList of encodings

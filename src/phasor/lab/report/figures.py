@@ -145,8 +145,9 @@ def _against_length(results: Results, quantity: str) -> go.Figure:
     colour = colours(results)
     lengths = results["config"]["eval_lengths"]
     for at, (name, summary) in enumerate(results["encodings"].items()):
-        # Many curves lie on 0 or on 1: dashes let those below show through.
-        dash = _DASHES[at % len(_DASHES)]
+        # Many curves lie on 0 or on 1: dashes let those below show through. Where colours come
+        # round again, dashes are one further.
+        dash = _DASHES[(at + at // len(_COLOURS)) % len(_DASHES)]
         cells = [summary[quantity][str(length)] for length in lengths]
         figure.add_scatter(
             x=lengths,
@@ -193,15 +194,16 @@ def _curves(results: Results, quantity: str, *, mode: str = "lines") -> go.Figur
                 line={"width": 0},
                 fillcolor=_transparent(colour[name]),
             )
-    for name, summary in results["encodings"].items():
+    for at, (name, summary) in enumerate(results["encodings"].items()):
         curve = summary[quantity]
+        dash = _DASHES[at // len(_COLOURS) % len(_DASHES)]
         figure.add_scatter(
             x=curve["at"],
             y=curve["mean"],
             name=name,
             legendgroup=name,
             mode=mode,
-            line={"color": colour[name], "width": 2.2},
+            line={"color": colour[name], "width": 2.2, "dash": dash},
             hovertemplate="%{y:.3f}",
         )
     return figure

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import phasor
+from phasor.encodings.catalogue import CATALOGUE
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,32 +25,24 @@ def test_public_names() -> None:
     found = run("import phasor; print(*sorted(n for n in vars(phasor) if not n.startswith('_')))")
     modules = {"encoding", "encodings", "errors", "kernels", "per_layer", "positions", "rotary"}
     modules.add("TYPE_CHECKING")
-    assert set(found.split()) - modules == {
+    encodings = {name for name in dir(phasor.encodings) if name[0].isupper()} - {"TYPE_CHECKING"}
+    assert encodings >= {
         "ALiBi",
-        "Compose",
         "FIRE",
-        "FoPE",
-        "FoX",
-        "Frequencies",
-        "GRAPEM",
         "KERPLE",
         "Learned",
-        "LieRE",
-        "LogCPB",
-        "LogN",
-        "NoPE",
-        "PerLayer",
-        "PoPE",
-        "PositionEncoding",
-        "QueryTemperature",
-        "RelativeTable",
         "Rotary",
-        "RotaryMixed",
-        "STRING",
         "Sandwich",
         "Sinusoidal",
         "T5Bias",
         "XPos",
+    }
+    assert set(found.split()) - modules - encodings == {
+        "Compose",
+        "Frequencies",
+        "NoPE",
+        "PerLayer",
+        "PositionEncoding",
         "attention",
         "axial",
         "cos_sin",
@@ -78,11 +71,10 @@ def test_specs_are_there_when_asked_for() -> None:
 
 
 def test_no_encoding_escapes_the_contract() -> None:
-    from contract.cases import covers
+    from contract.cases import CASES
 
-    from phasor.encodings.catalogue import CATALOGUE
-
-    assert covers(CATALOGUE.values())
+    held = {type(make()) for make in CASES.values()}
+    assert held >= set(CATALOGUE.values())
 
 
 def test_every_public_object_is_documented_with_its_source() -> None:

@@ -9,26 +9,7 @@ from phasor.encoding import Compose as Compose
 from phasor.encoding import NoPE as NoPE
 from phasor.encoding import PositionEncoding as PositionEncoding
 from phasor.encoding import require_sites as require_sites
-from phasor.encodings import FIRE as FIRE
-from phasor.encodings import GRAPEM as GRAPEM
-from phasor.encodings import KERPLE as KERPLE
-from phasor.encodings import STRING as STRING
-from phasor.encodings import ALiBi as ALiBi
-from phasor.encodings import FoPE as FoPE
-from phasor.encodings import FoX as FoX
-from phasor.encodings import Learned as Learned
-from phasor.encodings import LieRE as LieRE
-from phasor.encodings import LogCPB as LogCPB
-from phasor.encodings import LogN as LogN
-from phasor.encodings import PoPE as PoPE
-from phasor.encodings import QueryTemperature as QueryTemperature
-from phasor.encodings import RelativeTable as RelativeTable
-from phasor.encodings import Rotary as Rotary
-from phasor.encodings import RotaryMixed as RotaryMixed
-from phasor.encodings import Sandwich as Sandwich
-from phasor.encodings import Sinusoidal as Sinusoidal
-from phasor.encodings import T5Bias as T5Bias
-from phasor.encodings import XPos as XPos
+from phasor.encodings import *
 from phasor.kernels import norm_rotate as norm_rotate
 from phasor.kernels import rerotate as rerotate
 from phasor.kernels import rotate as rotate

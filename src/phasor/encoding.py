@@ -1,6 +1,6 @@
 """The contract: where position enters a Transformer, and which places an encoding uses."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, final
 
 import torch
@@ -29,12 +29,23 @@ class ScoreMod(Protocol):
     """Changes attention scores, in the signature of PyTorch's FlexAttention.
 
     `score` is the scaled product of query and key. The indices are integer tensors that broadcast
-    with it, so one call serves a single score or all of them.
+    with it, so one call serves a single score, a block of them or all.
     """
 
     def __call__(
         self, score: Tensor, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
     ) -> Tensor: ...
+
+
+def check_sizes(score_mod: ScoreMod | None, shape: tuple[int, int, int, int]) -> None:
+    """Raise unless all scores, `shape` `[batch, num_heads, seq, key_seq]`, fit what was prepared.
+
+    A `score_mod` that sees a block cannot tell how many there are. Those with a method
+    `check_sizes(shape)` are asked here.
+    """
+    check = getattr(score_mod, "check_sizes", None)
+    if check is not None:
+        check(shape)
 
 
 class PositionEncoding(nn.Module):
@@ -77,6 +88,10 @@ class PositionEncoding(nn.Module):
     """Whether `score_mod` adds what does not depend on the score. Fused attention can then take it
     as a mask; without this promise the score is computed first, which is right for every encoding.
     """
+    score_needs_row: bool = False
+    """Whether `score_mod` wants all scores of a query at once, of keys from the first one to the
+    query at least and in order. FlexAttention, which shows one at a time, then refuses.
+    """
     is_relative: bool = True
     """Whether `rotate` and `score_mod` see differences of positions alone. What is added to the
     embedding is absolute anyway. Nothing runs otherwise for it: it says what to expect of scores.
@@ -88,6 +103,10 @@ class PositionEncoding(nn.Module):
     each_layer: bool = False
     """Whether each layer of a model should have one of its own, because what it learns is of that
     layer. Nothing runs otherwise for it: who builds a model reads it.
+    """
+    spelling: str | None = None
+    """Its name on the command line; `None` keeps it out of there, where it needs more than a model
+    can tell it.
     """
     paper: str
     """Where the encoding was published, as a reader would look it up."""
@@ -210,7 +229,27 @@ class NoPE(PositionEncoding):
     """
 
     sites = frozenset()
+    spelling = "none"
     paper = "arXiv:2305.19466"
+
+
+class InTurn:
+    """A `ScoreMod` of several, the first one first."""
+
+    def __init__(self, score_mods: Sequence[ScoreMod]) -> None:
+        self.score_mods = score_mods
+
+    def __call__(
+        self, score: Tensor, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
+    ) -> Tensor:
+        for score_mod in self.score_mods:
+            score = score_mod(score, batch, head, query_index, key_index)
+        return score
+
+    def check_sizes(self, shape: tuple[int, int, int, int]) -> None:
+        """Raise unless each of them fits."""
+        for score_mod in self.score_mods:
+            check_sizes(score_mod, shape)
 
 
 @final
@@ -246,6 +285,7 @@ class Compose(PositionEncoding):
         self.score_is_bias = all(
             encoding.score_is_bias for encoding in encodings if "score" in encoding.sites
         )
+        self.score_needs_row = any(encoding.score_needs_row for encoding in encodings)
         self.is_relative = all(encoding.is_relative for encoding in encodings)
         self.keeps_norm = all(encoding.keeps_norm for encoding in encodings)
         self.looks_at = frozenset[Content]().union(*(encoding.looks_at for encoding in encodings))
@@ -297,17 +337,7 @@ class Compose(PositionEncoding):
             encoding.score_mod(part) for encoding, part in zip(self._parts(), prepared, strict=True)
         ]
         score_mods = [score_mod for score_mod in candidates if score_mod is not None]
-        if not score_mods:
-            return None
-
-        def in_turn(
-            score: Tensor, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
-        ) -> Tensor:
-            for score_mod in score_mods:
-                score = score_mod(score, batch, head, query_index, key_index)
-            return score
-
-        return in_turn
+        return InTurn(score_mods) if score_mods else None
 
     def _parts(self) -> Iterable[PositionEncoding]:
         return self.encodings  # type: ignore[return-value]  # a ModuleList of encodings

@@ -1,7 +1,8 @@
-"""Every encoding that the contract holds for. A new encoding passes by being listed here."""
+"""Every encoding that the contract holds for: all that the command knows, and variants."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from torch.utils._pytree import tree_map
 
 import phasor
 from phasor.encoding import ScoreMod
+from phasor.encodings.catalogue import CATALOGUE, ModelShape
+from phasor.encodings.spelling import parse_spelling
 
 DIM, HEADS, KV_HEADS, HEAD_DIM = 48, 6, 2, 8
 LONGEST = 64
@@ -22,24 +25,27 @@ def _drawn(make: Callable[[], phasor.PositionEncoding]) -> phasor.PositionEncodi
         return make()
 
 
-def _filled(bias: phasor.PositionEncoding) -> phasor.PositionEncoding:
+def _filled(bias: phasor.PositionEncoding, std: float = 1.0) -> phasor.PositionEncoding:
     """With numbers that show, where training starts at zero or near it."""
     generator = torch.Generator().manual_seed(2)
     for parameter in bias.parameters():
-        torch.nn.init.normal_(parameter, generator=generator)
+        torch.nn.init.normal_(parameter, std=std, generator=generator)
     return bias
 
 
 class OnGrid(phasor.PositionEncoding):
     """Token n of a sequence is in row n // 8 and column n % 8, for encodings with two axes."""
 
-    sites = frozenset({"score"})
+    sites = frozenset({"embedding", "score"})
     score_is_bias = True
+    looks_at = frozenset({"query_key"})
     paper = "of what it holds"
 
     def __init__(self, encoding: phasor.PositionEncoding) -> None:
         super().__init__()
         self.encoding = encoding
+        self.looks_at = encoding.looks_at
+        self.sites = encoding.sites
 
     def prepare(
         self,
@@ -53,6 +59,12 @@ class OnGrid(phasor.PositionEncoding):
         return self.encoding.prepare(
             self._unfold(positions), key_positions=key_positions, dtype=dtype
         )
+
+    def look(self, prepared: Any, query: Tensor, key: Tensor, features: Any = None) -> Any:
+        return self.encoding.look(prepared, query, key, features)
+
+    def embed(self, x: Tensor, prepared: Any) -> Tensor:
+        return self.encoding.embed(x, prepared)
 
     def score_mod(self, prepared: Any) -> ScoreMod | None:
         return self.encoding.score_mod(prepared)
@@ -69,6 +81,8 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     "none": phasor.NoPE,
     "sinusoidal": lambda: phasor.Sinusoidal(DIM),
     "sinusoidal-half": lambda: phasor.Sinusoidal(DIM, layout="half", endpoint=True, rms=0.5),
+    "sinusoidal-scaled": lambda: phasor.Sinusoidal(DIM, rms=0.5, learned_scale=True),
+    "sinusoidal-2d": lambda: OnGrid(phasor.Sinusoidal(DIM, axes=2)),
     "learned": lambda: phasor.Learned(LONGEST, DIM, rms=0.5),
     "learned-offset": lambda: phasor.Learned(LONGEST, DIM, offset=2, rms=0.5),
     "rotary": lambda: phasor.Rotary(HEAD_DIM),
@@ -109,6 +123,21 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     # Beyond position 4.5 it is no function of distance alone.
     "fire": lambda: _drawn(lambda: phasor.FIRE(HEADS, mlp_width=8, threshold=4.5)),
     "fox": lambda: _drawn(lambda: phasor.FoX(DIM, HEADS)),
+    "shaw": lambda: _filled(phasor.Shaw(HEAD_DIM, max_distance=12, max_ahead=3)),
+    "transformer-xl": lambda: _filled(phasor.TransformerXL(4, HEAD_DIM, HEADS), std=0.5),
+    "deberta": lambda: _filled(phasor.DeBERTa(4, HEAD_DIM, HEADS, max_distance=13)),
+    "deberta-buckets": lambda: _filled(
+        phasor.DeBERTa(4, HEAD_DIM, HEADS, max_distance=14, num_buckets=12)
+    ),
+    "relative-logits": lambda: _filled(
+        phasor.RelativeLogits(DIM, HEADS, extent=12, rank=2), std=0.3
+    ),
+    "cope": lambda: _filled(phasor.CoPE(HEAD_DIM, num_counts=12)),
+    "decomposed-2d": lambda: OnGrid(_filled(phasor.DecomposedBias(HEAD_DIM, window=(8, 8)))),
+    "path": lambda: _filled(phasor.PaTH(DIM, HEAD_DIM, num_heads=KV_HEADS, rank=1)),
+    "selective-rotary": lambda: _filled(
+        phasor.SelectiveRotary(DIM, HEAD_DIM, num_heads=KV_HEADS, rank=1, base=100.0)
+    ),
     "sandwich": lambda: phasor.Sandwich(HEADS, sinusoidal_dim=16),
     "relative-table": lambda: _filled(phasor.RelativeTable(HEADS, window=(LONGEST,))),
     "relative-table-2d": lambda: OnGrid(_filled(phasor.RelativeTable(HEADS, window=(8, 8)))),
@@ -123,13 +152,20 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     "compose-fox": lambda: _drawn(
         lambda: phasor.Compose(phasor.Rotary(HEAD_DIM), phasor.FoX(DIM, HEADS))
     ),
+    "compose-content": lambda: phasor.Compose(
+        phasor.Rotary(HEAD_DIM),
+        _filled(phasor.TransformerXL(4, HEAD_DIM, HEADS), std=0.5),
+        _filled(phasor.CoPE(HEAD_DIM, num_counts=12), std=0.3),
+    ),
     "compose-two-scores": lambda: phasor.Compose(phasor.ALiBi(HEADS), phasor.ALiBi(HEADS)),
 }
 
 
-def covers(catalogue: Iterable[type[phasor.PositionEncoding]]) -> bool:
-    """Whether every encoding of the catalogue is listed."""
-    return {type(make()) for make in CASES.values()} >= set(catalogue)
+_SHAPE = ModelShape(dim=DIM, head_dim=HEAD_DIM, num_heads=HEADS, num_positions=LONGEST)
+_LISTED = {type(make()) for make in CASES.values()}
+for _name, _encoding in CATALOGUE.items():
+    if _encoding not in _LISTED:
+        CASES[_name] = partial(_drawn, partial(parse_spelling(_name).turns[0].build, _SHAPE))
 
 
 @dataclass

@@ -14,7 +14,16 @@ from torch.utils._pytree import tree_map_only
 import phasor
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
-LOOKS_UP = (phasor.Learned, phasor.T5Bias, phasor.RelativeTable, phasor.LogCPB, OnGrid)
+LOOKS_UP = (
+    phasor.Learned,
+    phasor.T5Bias,
+    phasor.RelativeTable,
+    phasor.LogCPB,
+    phasor.Shaw,
+    phasor.DeBERTa,
+    phasor.RelativeLogits,
+    phasor.DecomposedBias,
+)
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 
 
@@ -30,6 +39,12 @@ def positions_of(x: Tensor, start: int = 0) -> Tensor:
 def relative(layer: Layer) -> bool:
     """Whether a shift of all positions changes nothing."""
     return "embedding" not in layer.encoding.sites and layer.encoding.is_relative
+
+
+def looks_up(layer: Layer) -> bool:
+    """Whether positions are rows of a table, and so must be integers."""
+    encoding = layer.encoding
+    return isinstance(encoding.encoding if isinstance(encoding, OnGrid) else encoding, LOOKS_UP)
 
 
 class TestShapesAndDtypes:
@@ -82,6 +97,8 @@ class TestGradients:
 
     @pytest.mark.parametrize("causal", [True, False])
     def test_fused_attention_equals_reference(self, layer: Layer, causal: bool) -> None:
+        if "score" in layer.encoding.sites and not layer.encoding.score_is_bias:
+            pytest.skip("fused attention refuses what is no bias")
         x = embeddings().requires_grad_()
         weight = torch.randn(2, HEADS, 13, HEAD_DIM, dtype=torch.float64)
         inputs = (x, *layer.parameters())
@@ -271,7 +288,7 @@ class TestPositions:
     )
     def test_dtype_of_positions(self, layer: Layer, dtype: torch.dtype, causal: bool) -> None:
         x = embeddings()
-        if dtype.is_floating_point and isinstance(layer.encoding, LOOKS_UP):
+        if dtype.is_floating_point and looks_up(layer):
             with pytest.raises(phasor.errors.ArgumentTypeError, match=r"positions\.long\(\)"):
                 layer(x, positions_of(x).to(dtype))
             return
@@ -279,7 +296,7 @@ class TestPositions:
         assert_close(out, layer(x, positions_of(x), causal=causal), rtol=1e-12, atol=1e-12)
 
     def test_float64_positions_of_float32_activations(self, layer: Layer) -> None:
-        if isinstance(layer.encoding, LOOKS_UP):
+        if looks_up(layer):
             pytest.skip("a table is looked up with integers")
         x = embeddings(dtype=torch.float32)
         layer.float()

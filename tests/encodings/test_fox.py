@@ -36,6 +36,26 @@ def test_scores_are_products_of_gates() -> None:
             assert float(scores[batch, head, m, n]) == pytest.approx(expected, abs=1e-12)
 
 
+def test_data_dependent_alibi_is_another_bias() -> None:
+    """x-transformers: sums of log-sigmoids up to each token, that of the query less the key's."""
+    fox = phasor.FoX(6, 3, bias=5.0).double().requires_grad_(False)
+    hidden = torch.randn(1, 7, 6, dtype=torch.float64)
+    zero = torch.zeros(1, 3, 7, 4, dtype=torch.float64)
+    prepared = fox.prepare(torch.arange(7), dtype=torch.float64)
+    scores = attention_scores(zero, zero, fox, prepared, features=fox.observe(hidden))
+    for head in range(3):
+        sums = [0.0]
+        for t in range(7):
+            logit = 5.0 + sum(float(fox.gate[head, c] * hidden[0, t, c]) for c in range(6))
+            sums.append(sums[-1] - math.log1p(math.exp(-logit)))
+        for m in range(7):
+            for n in range(m + 1):
+                expected = sums[m + 1] - sums[n + 1]
+                assert float(scores[0, head, m, n]) == pytest.approx(expected, abs=1e-12)
+    with pytest.raises(phasor.errors.ArgumentError, match="bias must be finite, got inf"):
+        phasor.FoX(6, 3, bias=math.inf)
+
+
 def test_gates_that_never_forget_leave_the_scores_alone() -> None:
     fox = drawn()
     fox.gate_bias.fill_(1e3)

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from phasor import __version__
 from phasor.cli import app
+from phasor.lab.tasks import TASKS
 
 SMALL = (
     "--train-length=16", "--eval-factors=1,2", "--seeds=2", "--steps=40", "--batch-size=4",
@@ -304,6 +305,15 @@ def test_fewer_encodings_do_not_shrink_the_results(
         (["--text=empty.txt"], "there is no text in"),
         (["--text=tiny.txt"], "the text to train on is too small: a window takes 16 bytes"),
         (["--task=copy", "--text=tiny.txt"], "--text is for --task lm"),
+        (["--task=copy,cuont"], "there is no task 'cuont'. Did you mean 'count'?"),
+        (["--task=copy,copy"], "name each task once, and at least one; got copy, copy"),
+        (["--task=all,copy"], "name each task once, and at least one; got lm, copy"),
+        (["--task=,"], "name each task once, and at least one; got -"),
+        (["--task=copy,sort", "--text=tiny.txt"], "--text is for --task lm; copy, sort"),
+        (["--task=copy,induction", "--train-length=3"], "at least 4 to go on with a string"),
+        (["--task=copy,sort", "--out=tiny.txt"], "cannot write to tiny.txt/copy"),
+        (["--encodings=all,rotary"], "name each encoding once"),
+        (["--encodings=all,rotery"], "there is no encoding 'rotery'. Did you mean 'rotary'?"),
         (["--width=6", "--heads=2"], "even number of channels per head"),
         (["--width=16", "--heads=3"], "width must be a multiple of heads"),
         (["--seeds=0"], "there must be at least one seed, got 0"),
@@ -381,8 +391,14 @@ def test_help_teaches() -> None:
     text = phasor("compare", "--help").stdout
     for word in ("What to compare", "Size and budget", "Where and how", "Example: phasor compare"):
         assert word in text
-    for default in ("lm 64", "lm 600", "0.003", "none,sinusoidal,learned,rotary,alibi"):
+    for default in ("0.003", "none,sinusoidal,learned,rotary,alibi"):
         assert default in text
+    for name, task in TASKS.items():
+        line = next(line for line in text.splitlines() if line.startswith(f" {name} "))
+        recipe = task.recipe
+        assert task.summary in line
+        assert f"({recipe.train_length} to " in line
+        assert f"{task.length_unit}, {recipe.steps} x {recipe.batch_size})" in line
 
 
 def test_json_goes_to_standard_output_alone(folder_of_text: Path, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from lab.test_store import TRIAL
 from rich.console import Console
 
 from phasor.lab.config import TrialConfig
-from phasor.lab.screen import LiveScreen, PlainScreen, trials_table
+from phasor.lab.screen import LiveScreen, PlainScreen
+from phasor.lab.tables import trials_table
 from phasor.lab.trial import Trial
 from phasor.lab.workers import Finished, Job, Progressed, Started
 
@@ -85,3 +86,13 @@ def test_the_table_has_the_best_first(console: Console, config: TrialConfig) -> 
     with console.capture() as capture:
         console.print(trials_table(exact, config))
     assert "0.00 to 1.00" in capture.get()
+
+
+def test_the_live_table_ranks_as_the_results_do(console: Console, config: TrialConfig) -> None:
+    """By exact answers first: the encoding with the lower loss may answer less."""
+    worse = replace(trial(0, 0.1, "alibi"), exact_match={"8": 0.2})
+    better = replace(trial(0, 0.9, "rotary"), exact_match={"8": 0.7})
+    with console.capture() as capture:
+        console.print(trials_table([worse, better], replace(config, task="copy")))
+    text = capture.get()
+    assert text.index("rotary") < text.index("alibi")

@@ -91,7 +91,7 @@ def test_the_verdict_on_exact_answers_shows_seeds_and_those_that_failed() -> Non
         }
 
     results = {
-        "config": {"train_length": 8, "eval_lengths": [8, 9], "seeds": [0, 1]},
+        "config": {"task": "copy", "train_length": 8, "eval_lengths": [8, 9], "seeds": [0, 1]},
         "encodings": {
             "a": shares(n8=[1.0, 1.0], n9=[0.2, 0.8]),
             "b": shares(n8=[1.0, 0.9], n9=[1.0, 1.0]),
@@ -102,6 +102,23 @@ def test_the_verdict_on_exact_answers_shows_seeds_and_those_that_failed() -> Non
         "0.80) at 9 (b had not learned the task at 8 with every seed, so longer lengths say little "
         "of it; give more --steps)."
     )
+
+
+def test_the_verdict_on_a_control_names_those_that_guess() -> None:
+    def share(*seeds: float) -> dict[str, object]:
+        return {"mean": sum(seeds) / 2, "low": min(seeds) - 0.05, "seeds": list(seeds)}
+
+    results = {
+        "config": {"task": "parity", "train_length": 8, "eval_lengths": [8, 16], "seeds": [0, 1]},
+        "encodings": {
+            "a": {"exact_match": {"8": share(1.0, 1.0), "16": share(0.52, 0.6)}},
+            "b": {"exact_match": {"8": share(1.0, 1.0), "16": share(0.7, 0.8)}},
+        },
+    }
+    ending = "; a guess is right in 0.50, and at 16 no more by a."
+    assert verdict(results).endswith(ending)
+    results["encodings"]["a"]["exact_match"]["16"] = share(0.9, 0.9)
+    assert verdict(results).endswith("; a guess is right in 0.50.")
 
 
 def test_a_tie_is_called_a_tie() -> None:

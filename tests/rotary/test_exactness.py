@@ -50,6 +50,7 @@ SCALINGS: list[Callable[[phasor.Frequencies], phasor.Frequencies]] = [
     scaling.ntk_by_parts(factor=8, original_seq_len=4096),
     scaling.theta_scale(factor=8, original_seq_len=4096),
     scaling.resonance(),
+    scaling.drop_slow(original_seq_len=512),
 ]
 
 

@@ -220,6 +220,24 @@ def test_resonance_repeats_after_whole_tokens() -> None:
         assert start == end == 1
 
 
+@pytest.mark.parametrize(("length", "turning"), [(62, 1), (628, 2), (6283, 3), (6284, 4)])
+def test_only_pairs_that_come_round_within_the_length_turn(length: float, turning: int) -> None:
+    """Wavelengths are 2 pi, 20 pi, 200 pi and 2000 pi tokens; 62 is just less than 20 pi."""
+    before = phasor.axial(16, axes=2, base=10_000.0)
+    after = scaling.drop_slow(original_seq_len=length)(before)
+    for axis in range(2):
+        own = slice(4 * axis, 4 * axis + 4)
+        kept, dropped = after.inv_freq[axis, own].split((turning, 4 - turning))
+        assert_close(kept, before.inv_freq[axis, own][:turning], rtol=0, atol=0)
+        assert not dropped.any()
+    rotary = phasor.Rotary(16, frequencies=after.with_inv_freq(after.inv_freq[:1]))
+    x = torch.randn(1, 1, 1, 16)
+    moved, _ = rotary.rotate(x, None, rotary.prepare(torch.tensor([12345])))
+    changed = (moved != x)[0, 0, 0]
+    assert changed.reshape(2, 8)[:, :turning].all()
+    assert not changed.reshape(2, 8)[:, turning:].any()
+
+
 def test_deepseek_has_two_gains() -> None:
     """transformers: cos and sin times g/g = 1, softmax scale times g squared."""
     deepseek = scaling.yarn(
@@ -298,6 +316,14 @@ def test_longrope_gains_may_be_given() -> None:
                 phasor.image_periods(8).with_inv_freq(torch.full((1, 1), 13.0).double())
             ),
             "wavelengths of at least one token, got frequencies up to 13 radians",
+        ),
+        (
+            lambda: scaling.drop_slow(original_seq_len=6)(phasor.geometric(8)),
+            "no pair turns once within original_seq_len=6",
+        ),
+        (
+            lambda: scaling.drop_slow(original_seq_len=0),
+            "original_seq_len must be positive, got 0",
         ),
         (
             lambda: scaling.llama3(factor=2, low_freq_factor=4, high_freq_factor=1),

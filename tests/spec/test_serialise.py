@@ -41,6 +41,7 @@ SCALINGS = [
         short_factor=[1, 1, 1, 1], long_factor=[1, 2, 3, 4.5], original_seq_len=4096, factor=32
     ),
     scaling.resonance(),
+    scaling.drop_slow(original_seq_len=512),
 ]
 FREQUENCIES = [
     ExplicitSpec(inv_freq=((1.0, 0.3, 0.1, 0.0), (0.0, 0.1, 0.2, 1e-300))),

@@ -11,17 +11,36 @@ from rich.console import Console
 
 from phasor.cli.base import FAILURE, INTERRUPTED, USAGE_ERROR, app, chosen_device, fail
 from phasor.errors import ArgumentError, PhasorError
+from phasor.lab.tasks import TASKS
 
 _WHAT, _HOW_MUCH, _WHERE = "What to compare", "Size and budget", "Where and how"
 _DEFAULT_ENCODINGS = "none,sinusoidal,learned,rotary,alibi"
 
 
-@app.command(epilog="Example: phasor compare --encodings rotary,alibi --task copy --seeds 5")
+def _tasks_in_words() -> str:
+    """A line for each task, as its recipe has it."""
+    lines = []
+    for name, task in TASKS.items():
+        recipe = task.recipe
+        longest = round(recipe.train_length * max(recipe.eval_factors))
+        lines.append(
+            f"[bold cyan]{name:15}[/]{task.summary} [dim]({recipe.train_length} to {longest} "
+            f"{task.length_unit}, {recipe.steps} x {recipe.batch_size})[/]"
+        )
+    return "\n".join(lines)
+
+
+@app.command(
+    epilog="[bold]Tasks[/], in brackets the longest length in training and in evaluation, and "
+    f"steps x batch size\n\n{_tasks_in_words()}\n\n"
+    "Example: phasor compare --encodings rotary,alibi --task lm,copy --seeds 5"
+)
 def compare(
     encodings: Annotated[
         str,
         typer.Option(
-            help="Names, separated by commas; see [bold]phasor encodings[/bold]. With arguments: "
+            help="Names, separated by commas, or all; see [bold]phasor encodings[/bold]. With "
+            "arguments: "
             "'rotary(base=500000)', 'rotary(scaling=yarn(factor=4, original_seq_len=64))'. "
             "Layers take turns: rotary/rotary/none.",
             rich_help_panel=_WHAT,
@@ -30,8 +49,8 @@ def compare(
     task: Annotated[
         str,
         typer.Option(
-            help="lm (next byte of real text), copy (repeat a string), or count (repeat one "
-            "letter as often as it was read).",
+            help="Names from the list below, separated by commas, or all. Each of several gets a "
+            "folder of its own.",
             rich_help_panel=_WHAT,
         ),
     ] = "lm",
@@ -46,8 +65,8 @@ def compare(
     train_length: Annotated[
         int | None,
         typer.Option(
-            help="Longest training sequence, in tokens (lm) or letters.",
-            show_default="lm 64, copy and count 10",
+            help="Longest training sequence; of every task, like all that follow.",
+            show_default="as the task has it",
             rich_help_panel=_HOW_MUCH,
         ),
     ] = None,
@@ -55,7 +74,7 @@ def compare(
         str | None,
         typer.Option(
             help="Lengths to evaluate at, as multiples of the training length; 1 is always in.",
-            show_default="lm 1,2,4,8; copy 1,1.1,1.2,1.5,2; count 1,1.1,1.3,1.5,2",
+            show_default="as the task has it",
             rich_help_panel=_HOW_MUCH,
         ),
     ] = None,
@@ -66,7 +85,7 @@ def compare(
         int | None,
         typer.Option(
             help="Training steps.",
-            show_default="lm 600, copy 1200, count 800",
+            show_default="as the task has it",
             rich_help_panel=_HOW_MUCH,
         ),
     ] = None,
@@ -74,7 +93,7 @@ def compare(
         int | None,
         typer.Option(
             help="Sequences per step.",
-            show_default="lm 16, copy and count 32",
+            show_default="as the task has it",
             rich_help_panel=_HOW_MUCH,
         ),
     ] = None,
@@ -98,7 +117,8 @@ def compare(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for trials.jsonl, results.json and report.html.",
+            help="Folder for trials.jsonl, results.json and report.html; of several tasks, for "
+            "a folder of these for each, and a results.json and a report.html about all.",
             show_default="runs/compare-<date>-<time>",
             rich_help_panel=_WHERE,
         ),
@@ -124,53 +144,65 @@ def compare(
     Ends with a table, a verdict and a report to open in a browser.
     """
     # Imported here so that --help and the other verbs stay fast.
-    from phasor.encodings.spelling import parse_spelling, split_spellings
     from phasor.lab.compare import Comparison
     from phasor.lab.compare import compare as run
-    from phasor.lab.config import TrialConfig
-    from phasor.lab.screen import LiveScreen, PlainScreen, results_table
-    from phasor.lab.tasks import look_up_task
+    from phasor.lab.plan import encoding_names, make_config, task_names
+    from phasor.lab.screen import LiveScreen, PlainScreen
+    from phasor.lab.several import compare_tasks, holds_tasks
+    from phasor.lab.tables import results_table, tasks_table
     from phasor.lab.text import load_text
     from phasor.lab.workers import TrialFailedError, default_workers
 
     resume_hint = ""
     console = Console(stderr=as_json)
+    screen = LiveScreen if console.is_terminal else PlainScreen
     folder = out or Path("runs") / time.strftime("compare-%Y%m%d-%H%M%S")
     try:
-        recipe = look_up_task(task).recipe
-        if text is not None and task != "lm":
-            raise ArgumentError(f"--text is for --task lm; the task {task} makes its own sequences")
-        length = recipe.train_length if train_length is None else train_length
-        config = TrialConfig(
-            task=task,
-            train_length=length,
-            eval_lengths=_lengths(length, eval_factors, recipe.eval_factors),
-            steps=recipe.steps if steps is None else steps,
-            batch_size=recipe.batch_size if batch_size is None else batch_size,
-            learning_rate=learning_rate,
-            width=width,
-            layers=layers,
-            heads=heads,
-            device=chosen_device(device),
-        )
+        tasks = task_names(task)
+        if text is not None and "lm" not in tasks:
+            raise ArgumentError(
+                "--text is for --task lm; "
+                f"{', '.join(tasks)} {'makes its' if len(tasks) == 1 else 'make their'} own "
+                "sequences"
+            )
+        configs = [
+            make_config(
+                name, train_length=train_length, eval_factors=eval_factors, steps=steps,
+                batch_size=batch_size, learning_rate=learning_rate, width=width, layers=layers,
+                heads=heads, device=chosen_device(device),
+            )
+            for name in tasks
+        ]  # fmt: skip
         if resume and out is None:
             raise ArgumentError("--resume needs the folder to go on with: add --out DIR")
-        names = [parse_spelling(spelling).text for spelling in split_spellings(encodings)]
-        comparison = Comparison(
-            encodings=names,
-            seeds=range(seeds),
-            config=config,
-            text=load_text(text, window=config.eval_lengths[-1]) if task == "lm" else None,
-            text_path=text,
-            out=folder,
-            workers=default_workers(config.device, len(names) * seeds)
-            if workers is None
-            else workers,
-            resume=resume,
-        )
+        names = encoding_names(encodings)
+        # A folder of several tasks can be given one more.
+        several = len(tasks) > 1 or holds_tasks(folder)
+        comparisons = [
+            Comparison(
+                encodings=names,
+                seeds=range(seeds),
+                config=config,
+                text=load_text(text, window=config.eval_lengths[-1])
+                if config.task == "lm"
+                else None,
+                text_path=text if config.task == "lm" else None,
+                out=folder / config.task if several else folder,
+                workers=default_workers(config.device, len(names) * seeds)
+                if workers is None
+                else workers,
+                resume=resume,
+            )
+            for config in configs
+        ]
         resume_hint = f"; finished trials are kept: go on with --resume --out {folder}"
-        screen = LiveScreen if console.is_terminal else PlainScreen
-        results = run(comparison, screen(console, config))
+        if several:
+            places = {name: f"{name} ({at} of {len(tasks)}): " for at, name in enumerate(tasks, 1)}
+            results = compare_tasks(
+                comparisons, folder, lambda c: screen(console, c.config, places[c.config.task])
+            )
+        else:
+            results = run(comparisons[0], screen(console, configs[0]))
     except TrialFailedError as error:
         if error.details:
             sys.stderr.write(error.details)
@@ -183,28 +215,18 @@ def compare(
         fail(f"stopped{resume_hint}", status=INTERRUPTED)
     if as_json:
         typer.echo(json.dumps(results, indent=1))
-    console.print(results_table(results))
-    # A pipe gets whole lines, a terminal lines that break between words.
-    console.print(
-        results["verdict"], soft_wrap=not console.is_terminal, highlight=False, markup=False
+    console.print(tasks_table(results) if several else results_table(results))
+    verdicts = (
+        [f"{name}: {found['verdict']}" for name, found in results["tasks"].items()]
+        if several
+        else [results["verdict"]]
     )
+    # A pipe gets whole lines, a terminal lines that break between words.
+    for verdict in verdicts:
+        console.print(verdict, soft_wrap=not console.is_terminal, highlight=False, markup=False)
     console.print(
         f"\nReport: {folder / 'report.html'} (open it in a browser)",
         soft_wrap=True,
         highlight=False,
         markup=False,
     )
-
-
-def _lengths(train_length: int, factors: str | None, default: tuple[float, ...]) -> tuple[int, ...]:
-    try:
-        numbers = default if factors is None else tuple(map(float, factors.split(",")))
-    except ValueError:
-        raise ArgumentError(
-            f"--eval-factors takes numbers separated by commas, got {factors!r}; try 1,2,4,8"
-        ) from None
-    if any(not 1 <= number < 1e6 for number in numbers):
-        raise ArgumentError(
-            f"--eval-factors are multiples of the training length, at least 1, got {factors!r}"
-        )
-    return tuple(sorted({train_length, *(round(number * train_length) for number in numbers)}))

@@ -95,6 +95,7 @@ class ALiBi(PositionEncoding):
 
     sites = frozenset({"score"})
     score_is_bias = True
+    spelling = "alibi"
     paper = "arXiv:2108.12409"
 
     def __init__(

@@ -2,42 +2,23 @@
 
 from dataclasses import dataclass
 
-from phasor.encoding import NoPE, PositionEncoding
-from phasor.encodings.alibi import ALiBi
-from phasor.encodings.fire import FIRE
-from phasor.encodings.fope import FoPE
-from phasor.encodings.fox import FoX
-from phasor.encodings.grape import GRAPEM
-from phasor.encodings.kerple import KERPLE
-from phasor.encodings.learned import Learned
-from phasor.encodings.liere import LieRE
-from phasor.encodings.pope import PoPE
-from phasor.encodings.rotary import Rotary
-from phasor.encodings.sandwich import Sandwich
-from phasor.encodings.sinusoidal import Sinusoidal
-from phasor.encodings.string_circulant import STRING
-from phasor.encodings.t5 import T5Bias
-from phasor.encodings.xpos import XPos
+from phasor import encodings
+from phasor.encoding import HOOKS, NoPE, PositionEncoding
 from phasor.errors import unknown_name
 
-CATALOGUE: dict[str, type[PositionEncoding]] = {
-    "none": NoPE,
-    "sinusoidal": Sinusoidal,
-    "learned": Learned,
-    "rotary": Rotary,
-    "xpos": XPos,
-    "fope": FoPE,
-    "pope": PoPE,
-    "grape_m": GRAPEM,
-    "liere": LieRE,
-    "string": STRING,
-    "alibi": ALiBi,
-    "t5": T5Bias,
-    "kerple": KERPLE,
-    "fire": FIRE,
-    "sandwich": Sandwich,
-    "fox": FoX,
-}
+
+def _catalogue() -> dict[str, type[PositionEncoding]]:
+    """Those that have a spelling, in the order of the sites that they have."""
+    found = [
+        encoding
+        for encoding in (NoPE, *vars(encodings).values())
+        if isinstance(encoding, type) and issubclass(encoding, PositionEncoding)
+    ]
+    found.sort(key=lambda encoding: [site in encoding.sites for site in reversed(HOOKS)])
+    return {encoding.spelling: encoding for encoding in found if encoding.spelling is not None}
+
+
+CATALOGUE: dict[str, type[PositionEncoding]] = _catalogue()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,6 +71,7 @@ class FIRE(PositionEncoding):
     sites = frozenset({"score"})
     score_is_bias = True
     is_relative = False
+    spelling = "fire"
     paper = "arXiv:2310.04418"
 
     def __init__(

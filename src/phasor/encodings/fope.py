@@ -75,6 +75,7 @@ class FoPE(PositionEncoding):
     sites = frozenset({"query_key"})
     is_relative = False
     keeps_norm = False
+    spelling = "fope"
     paper = "arXiv:2412.17739"
 
     def __init__(

@@ -1,5 +1,6 @@
 """FoX: each token may make all that came before it count for less."""
 
+import math
 from typing import NamedTuple, final
 
 import torch
@@ -36,18 +37,21 @@ class FoX(PositionEncoding):
     Args:
         dim: Channels of the layer's input.
         num_heads: Query heads.
+        bias: Of the gates at first: 0 as in the authors' code, or 5, with which hardly anything is
+            forgotten.
 
     Attributes:
         gate: `[num_heads, dim]`, a parameter; $w$, drawn as `torch.nn.Linear` draws.
-        gate_bias: `[num_heads]`, a parameter; $b$, 0 at first.
+        gate_bias: `[num_heads]`, a parameter; $b$, `bias` at first.
 
     Raises:
-        ArgumentError: `dim` or `num_heads` is less than 1.
+        ArgumentError: `dim` or `num_heads` is less than 1, or `bias` not finite.
 
     Source:
         Lin et al. 2025, arXiv:2503.02130, equation 4 and section 3.1. The authors' code begins with
-        the bias at 0, others at 5, where hardly anything is forgotten; the paper finds the
-        difference small. Used with no other encoding ("Pro" and "LLaMA" models both).
+        the bias at 0; the paper finds the difference small. Used with no other encoding ("Pro" and
+        "LLaMA" models both). x-transformers calls it `DataDependentAlibi`, which is `bias=5.0`; its
+        second set of gates for keys after the query is not here.
 
     Examples:
         >>> fox, hidden = phasor.FoX(32, 4), torch.randn(1, 10, 32)
@@ -61,15 +65,19 @@ class FoX(PositionEncoding):
     score_is_bias = True
     looks_at = frozenset({"hidden"})
     each_layer = True
+    spelling = "fox"
     paper = "arXiv:2503.02130"
 
-    def __init__(self, dim: int, num_heads: int) -> None:
+    def __init__(self, dim: int, num_heads: int, *, bias: float = 0.0) -> None:
         super().__init__()
         for name, value in (("dim", dim), ("num_heads", num_heads)):
             if value < 1:
                 raise ArgumentError(f"{name} must be at least 1, got {value}")
+        if not math.isfinite(bias):
+            raise ArgumentError(f"bias must be finite, got {bias}; 0 and 5 are usual")
         self.dim = dim
         self.num_heads = num_heads
+        self.bias = bias
         self.gate = nn.Parameter(torch.empty(num_heads, dim))
         self.gate_bias = nn.Parameter(torch.empty(num_heads))
         self.reset_parameters()
@@ -77,7 +85,7 @@ class FoX(PositionEncoding):
     def reset_parameters(self) -> None:
         """Draw the gates anew; also what gives values after `to_empty`."""
         nn.init.uniform_(self.gate, -(self.dim**-0.5), self.dim**-0.5)
-        nn.init.zeros_(self.gate_bias)
+        nn.init.constant_(self.gate_bias, self.bias)
 
     def prepare(
         self,
@@ -124,4 +132,4 @@ class FoX(PositionEncoding):
         )
 
     def extra_repr(self) -> str:
-        return f"dim={self.dim}, num_heads={self.num_heads}"
+        return f"dim={self.dim}, num_heads={self.num_heads}, bias={self.bias}"

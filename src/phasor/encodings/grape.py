@@ -68,6 +68,7 @@ class GRAPEM(PositionEncoding):
     """
 
     sites = frozenset({"query_key"})
+    spelling = "grape_m"
     paper = "arXiv:2512.07805"
 
     def __init__(self, head_dim: int, *, num_heads: int, base: float = 10_000.0) -> None:

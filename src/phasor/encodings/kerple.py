@@ -66,6 +66,7 @@ class KERPLE(PositionEncoding):
 
     sites = frozenset({"score"})
     score_is_bias = True
+    spelling = "kerple"
     paper = "arXiv:2205.09921"
 
     def __init__(self, num_heads: int, *, kind: Kind = "log") -> None:

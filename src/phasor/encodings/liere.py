@@ -70,6 +70,7 @@ class LieRE(PositionEncoding):
     """
 
     sites = frozenset({"query_key"})
+    spelling = "liere"
     paper = "arXiv:2406.10322"
 
     def __init__(

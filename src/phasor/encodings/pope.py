@@ -68,6 +68,7 @@ class PoPE(PositionEncoding):
 
     sites = frozenset({"query_key"})
     keeps_norm = False
+    spelling = "pope"
     paper = "arXiv:2509.10534"
 
     def __init__(

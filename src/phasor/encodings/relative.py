@@ -59,29 +59,47 @@ def add_to_score(
         A `ScoreMod`, which raises `ArgumentError` for other heads, tokens or sequences, and
         `ArgumentTypeError` for a float64 score where less was prepared.
     """
+    return _Added(bias, positions, term, num_heads, owner)
 
-    def add(
-        score: Tensor, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
+
+class _Added:
+    """A `ScoreMod` with `check_sizes`."""
+
+    def __init__(
+        self, bias: Bias, positions: ScorePositions, term: Tensor, num_heads: int, owner: str
+    ) -> None:
+        self.bias = bias
+        self.positions = positions
+        self.term = term
+        self.num_heads = num_heads
+        self.owner = owner
+
+    def __call__(
+        self, score: Tensor, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
     ) -> Tensor:
-        if score.dtype == torch.float64 != term.dtype:
+        if score.dtype == torch.float64 != self.term.dtype:
             raise ArgumentTypeError(
-                f"the score is float64 but {owner} was prepared in {term.dtype}; "
+                f"the score is float64 but {self.owner} was prepared in {self.term.dtype}; "
                 "pass dtype=query.dtype to prepare"
             )
         if head.ndim > 0:  # FlexAttention gives one score at a time, and shows no sizes.
-            if head.numel() != num_heads:
-                raise ArgumentError(
-                    f"{owner} was built for {num_heads} heads but the query has {head.numel()}; "
-                    f"build it with num_heads={head.numel()}"
-                )
-            for what, index, known in (
-                ("query", query_index, positions.query),
-                ("key", key_index, positions.key),
-            ):
-                check_covers(known, batch=batch.numel(), seq=index.numel(), owner=owner, what=what)
-        return score + bias(batch, head, query_index, key_index)
+            self._check_heads(head.numel())
+        return score + self.bias(batch, head, query_index, key_index)
 
-    return add
+    def check_sizes(self, shape: tuple[int, int, int, int]) -> None:
+        """Raise unless all scores, `[batch, num_heads, seq, key_seq]`, fit what was prepared."""
+        batch, num_heads, seq, key_seq = shape
+        self._check_heads(num_heads)
+        query, key = self.positions
+        check_covers(query, batch=batch, seq=seq, owner=self.owner, what="query")
+        check_covers(key, batch=batch, seq=key_seq, owner=self.owner, what="key")
+
+    def _check_heads(self, num_heads: int) -> None:
+        if num_heads != self.num_heads:
+            raise ArgumentError(
+                f"{self.owner} was built for {self.num_heads} heads but the query has {num_heads}; "
+                f"build it with num_heads={num_heads}"
+            )
 
 
 def _exact(positions: Tensor) -> Tensor:

@@ -61,6 +61,7 @@ class Rotary(PositionEncoding):
     """
 
     sites = frozenset({"query_key"})
+    spelling = "rotary"
     paper = "arXiv:2104.09864"
 
     def __init__(

@@ -63,6 +63,7 @@ class Sandwich(PositionEncoding):
 
     sites = frozenset({"score"})
     score_is_bias = True
+    spelling = "sandwich"
     paper = "arXiv:2212.10356"
 
     def __init__(

@@ -4,13 +4,13 @@ import math
 from typing import final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding
 from phasor.encodings.additive import add_table
 from phasor.errors import ArgumentError
 from phasor.positions import check_positions
-from phasor.rotary import Frequencies, Layout, cos_sin, geometric
+from phasor.rotary import Frequencies, Layout, axial, cos_sin, geometric
 from phasor.rotary.layout import check_layout
 from phasor.rotary.phase import table_dtype
 
@@ -23,31 +23,49 @@ class Sinusoidal(PositionEncoding):
     $\mathrm{PE}(m, 2p) = \sin(m\,\omega_p)$ and $\mathrm{PE}(m, 2p+1) = \cos(m\,\omega_p)$ with
     $\omega_p = b^{-2p/d}$, for the layout `"interleaved"`.
 
+    With several axes each has $d/A$ of the channels, the axes one after the other, and each such
+    block is what a single axis has with $d/A$ for $d$.
+
     Args:
-        dim: Width of the embedding, $d$; even.
+        dim: Width of the embedding, $d$; a multiple of twice the number of axes.
         base: $b$, 10 000 in the paper.
         layout: `"interleaved"`: sine and cosine alternate, as in the paper. `"half"`: all sines,
             then all cosines, as in tensor2tensor, fairseq and Marian.
         endpoint: Divide exponents by $d - 2$ instead of $d$, so that the slowest pair has exactly
             $\omega = 1/b$, as in tensor2tensor, fairseq and Whisper.
+        axes: $A$, numbers that each position consists of: 1 for text, 2 for images.
         rms: Root mean square of the entries. `None` keeps the plain sines and cosines, whose rms is
             $\sqrt{1/2}$: far above a GPT-style embedding initialised at 0.02, which it then drowns.
+        learned_scale: Learn one factor of all entries, which starts where `rms` puts it.
+
+    Attributes:
+        scale: The factor, a parameter without axes; `None` unless `learned_scale`.
 
     Raises:
-        ArgumentError: Odd `dim`, `base` or `rms` not positive, unknown `layout`.
+        ArgumentError: `dim` that cannot be shared evenly, `base` or `rms` not positive, unknown
+            `layout`.
 
     Source:
         Vaswani et al. 2017, arXiv:1706.03762, section 3.5. The authors' code (tensor2tensor) is
-        `layout="half", endpoint=True`.
+        `layout="half", endpoint=True`; MLX is that with `rms=dim**-0.5`; x-transformers is
+        `layout="half", rms=(2 * dim) ** -0.5, learned_scale=True`. With `axes=2`: DETR
+        (arXiv:2005.12872) for positions `2 * pi * (phasor.positions.grid_2d(h, w).double() + 1)`
+        divided by `torch.tensor([h, w]) + 1e-6`, `dim / 2` channels each; ViT-MAE
+        (arXiv:2111.06377) with `layout="half"`, for `phasor.positions.grid_2d(h, w).flip(-1)`: it
+        has the columns first.
 
     Examples:
         >>> encoding = phasor.Sinusoidal(4, base=100.0)
         >>> x = torch.zeros(1, 2, 4, dtype=torch.float64)
         >>> encoding.embed(x, encoding.prepare(torch.arange(2), dtype=x.dtype))[0, 0].tolist()
         [0.0, 1.0, 0.0, 1.0]
+        >>> of_patches = phasor.Sinusoidal(64, axes=2)
+        >>> of_patches.prepare(phasor.positions.grid_2d(14, 14)).shape
+        torch.Size([196, 64])
     """
 
     sites = frozenset({"embedding"})
+    spelling = "sinusoidal"
     paper = "arXiv:1706.03762"
 
     def __init__(
@@ -57,19 +75,36 @@ class Sinusoidal(PositionEncoding):
         base: float = 10_000.0,
         layout: Layout = "interleaved",
         endpoint: bool = False,
+        axes: int = 1,
         rms: float | None = None,
+        learned_scale: bool = False,
     ) -> None:
         super().__init__()
         check_layout(layout)
+        if axes < 1:
+            raise ArgumentError(f"axes must be at least 1, got {axes}; 2 for rows and columns")
         if dim < 2 or dim % 2:
             raise ArgumentError(f"dim must be even and at least 2 for Sinusoidal, got {dim}")
+        if dim % (2 * axes):
+            raise ArgumentError(
+                f"dim must be a multiple of 2 * axes = {2 * axes}, so that each axis gets whole "
+                f"pairs, got {dim}"
+            )
         if rms is not None and not (math.isfinite(rms) and rms > 0):
             raise ArgumentError(f"rms must be positive, got {rms}; None keeps plain sines")
         self.dim = dim
         self.layout: Layout = layout
         self.endpoint = endpoint
-        self.frequencies = _up_to_base(dim, base) if endpoint else geometric(dim, base)
+        self.axes = axes
+        self.frequencies = _frequencies(dim, axes, base, endpoint)
         self.gain = 1.0 if rms is None else rms * math.sqrt(2.0)
+        self.scale: nn.Parameter | None = nn.Parameter(torch.empty(())) if learned_scale else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """The factor of the start; also what gives it a value after `to_empty`."""
+        if self.scale is not None:
+            nn.init.constant_(self.scale, self.gain)
 
     def prepare(
         self,
@@ -78,13 +113,14 @@ class Sinusoidal(PositionEncoding):
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Tensor:
-        check_positions(positions, owner="Sinusoidal")
+        check_positions(positions, axes=self.axes, owner="Sinusoidal")
         cos, sin = cos_sin(positions, self.frequencies, dtype=table_dtype(dtype))
+        cos, sin = (wave.unflatten(-1, (self.axes, -1)) for wave in (cos, sin))
         if self.layout == "half":
-            table = torch.cat((sin, cos), dim=-1)
+            table = torch.cat((sin, cos), dim=-1).flatten(-2)
         else:
-            table = torch.stack((sin, cos), dim=-1).flatten(-2)
-        return self.gain * table
+            table = torch.stack((sin, cos), dim=-1).flatten(-3)
+        return (self.gain if self.scale is None else self.scale.to(table.dtype)) * table
 
     def embed(self, x: Tensor, prepared: Tensor) -> Tensor:
         return add_table(x, prepared, owner="Sinusoidal")
@@ -93,13 +129,22 @@ class Sinusoidal(PositionEncoding):
         return (
             f"dim={self.dim}, base={self.frequencies.base}, layout={self.layout!r}, "
             + f"endpoint={self.endpoint}, " * self.endpoint
+            + f"axes={self.axes}, " * (self.axes > 1)
             + f"rms={self.gain / math.sqrt(2.0):.4g}"
+            + ", learned_scale=True" * (self.scale is not None)
         )
+
+
+def _frequencies(dim: int, axes: int, base: float, endpoint: bool) -> Frequencies:
+    if not endpoint:
+        return axial(dim, axes, base)
+    block = _up_to_base(dim // axes, base)
+    return block.with_inv_freq(torch.block_diag(*[block.inv_freq] * axes))
 
 
 def _up_to_base(dim: int, base: float) -> Frequencies:
     if dim < 4:
-        raise ArgumentError(f"endpoint=True needs at least two pairs, got dim={dim}")
+        raise ArgumentError(f"endpoint=True needs at least two pairs per axis, got dim={dim}")
     whole = geometric(dim, base)
     inv_freq = [base ** (-2 * pair / (dim - 2)) for pair in range(dim // 2)]
     return whole.with_inv_freq(torch.tensor([inv_freq], dtype=torch.float64, device="cpu"))

@@ -65,6 +65,7 @@ class STRING(PositionEncoding):
     """
 
     sites = frozenset({"query_key"})
+    spelling = "string"
     paper = "arXiv:2502.02562"
 
     def __init__(

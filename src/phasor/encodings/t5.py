@@ -90,6 +90,7 @@ class T5Bias(PositionEncoding):
 
     sites = frozenset({"score"})
     score_is_bias = True
+    spelling = "t5"
     paper = "arXiv:1910.10683"
 
     def __init__(

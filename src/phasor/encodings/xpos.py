@@ -75,6 +75,7 @@ class XPos(PositionEncoding):
 
     sites = frozenset({"query_key"})
     keeps_norm = False
+    spelling = "xpos"
     paper = "arXiv:2212.10554"
 
     def __init__(

@@ -172,7 +172,7 @@ def _measure(
     at_train_length = batches[config.train_length]
     tokens = at_train_length.tokens
     positions, position_loss, distances, variations = [], [], [], []
-    if not task.has_one_answer:
+    if task.has_running_text:
         positions, position_loss = measure.loss_by_position(predictions[config.eval_lengths[-1]])
         distances, variations = measure.order_sensitivity(model, tokens[:_TOKEN_PAIRS])
     pairs = at_train_length.targets[:_TOKEN_PAIRS, :2]

@@ -3,6 +3,8 @@
 from itertools import pairwise
 from typing import Any
 
+from phasor.lab.tasks import look_up_task
+
 HOLDS = 0.1
 """An encoding holds to a length if its loss rises by less, upper bound included (nats)."""
 BREAKS = 0.25
@@ -95,6 +97,14 @@ def _verdict_on_answers(results: dict[str, Any]) -> str:
         sentence += (
             f" ({', '.join(young)} had not learned the task at {start} with every seed, so longer "
             "lengths say little of it; give more --steps)"
+        )
+    chance = look_up_task(results["config"]["task"]).chance
+    if chance:
+        last = {name: summary["exact_match"][lengths[-1]] for name, summary in encodings.items()}
+        guessing = [name for name, share in last.items() if share["low"] <= chance]
+        sentence += (
+            f"; a guess is right in {chance:.2f}"
+            + f", and at {lengths[-1]} no more by {', '.join(guessing)}" * bool(guessing)
         )
     if len(results["config"]["seeds"]) < 2:
         sentence += "; one seed shows no spread, so none of this is a finding"

@@ -8,6 +8,7 @@ fall between tokens. Each function returns them on the device of what it was giv
 from phasor.positions.checks import check_covers as check_covers
 from phasor.positions.checks import check_positions as check_positions
 from phasor.positions.checks import check_range as check_range
+from phasor.positions.digits import abacus as abacus
 from phasor.positions.grids import grid_2d as grid_2d
 from phasor.positions.grids import grid_3d as grid_3d
 from phasor.positions.grids import patch_centres as patch_centres

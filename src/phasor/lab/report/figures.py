@@ -54,37 +54,15 @@ def loss_against_position(results: Results) -> go.Figure:
 
 def exact_match_against_length(results: Results) -> go.Figure:
     """Share of sequences answered exactly, by length; every seed is a dot."""
-    figure = go.Figure()
-    colour = colours(results)
-    lengths = results["config"]["eval_lengths"]
-    for at, (name, summary) in enumerate(results["encodings"].items()):
-        # Many curves lie on 0 or on 1: dashes let those below show through.
-        dash = _DASHES[at % len(_DASHES)]
-        shares = [summary["exact_match"][str(length)] for length in lengths]
-        figure.add_scatter(
-            x=lengths,
-            y=[share["mean"] for share in shares],
-            name=name,
-            legendgroup=name,
-            mode="lines",
-            line={"color": colour[name], "width": 2.5, "dash": dash},
-        )
-        seeds = [(n, y) for n, share in zip(lengths, shares, strict=True) for y in share["seeds"]]
-        figure.add_scatter(
-            x=[x for x, _ in seeds],
-            y=[y for _, y in seeds],
-            name=name,
-            legendgroup=name,
-            mode="markers",
-            marker={"color": colour[name], "size": 7, "opacity": 0.6},
-            showlegend=False,
-            hoverinfo="skip",
-        )
-    figure.add_vline(
-        x=results["config"]["train_length"], line={"dash": "dot", "width": 1.5, "color": "#8a8f98"}
-    )
-    figure.update_xaxes(title="length", tickvals=lengths)
+    figure = _against_length(results, "exact_match")
     figure.update_yaxes(title="exact match", range=[-0.04, 1.04])
+    return figure
+
+
+def loss_against_length(results: Results) -> go.Figure:
+    """Loss by length; every seed is a dot."""
+    figure = _against_length(results, "loss")
+    figure.update_yaxes(title=f"loss (nats per {results['unit']})", rangemode="tozero")
     return figure
 
 
@@ -153,11 +131,48 @@ def cost(results: Results) -> go.Figure:
 FIGURES: dict[str, Callable[[Results], go.Figure]] = {
     "loss_against_position": loss_against_position,
     "exact_match_against_length": exact_match_against_length,
+    "loss_against_length": loss_against_length,
     "learning_curves": learning_curves,
     "order_sensitivity": order_sensitivity,
     "score_against_distance": score_against_distance,
     "cost": cost,
 }
+
+
+def _against_length(results: Results, quantity: str) -> go.Figure:
+    """A line per encoding through the means of `quantity` at each length, a dot for each seed."""
+    figure = go.Figure()
+    colour = colours(results)
+    lengths = results["config"]["eval_lengths"]
+    for at, (name, summary) in enumerate(results["encodings"].items()):
+        # Many curves lie on 0 or on 1: dashes let those below show through. Where colours come
+        # round again, dashes are one further.
+        dash = _DASHES[(at + at // len(_COLOURS)) % len(_DASHES)]
+        cells = [summary[quantity][str(length)] for length in lengths]
+        figure.add_scatter(
+            x=lengths,
+            y=[cell["mean"] for cell in cells],
+            name=name,
+            legendgroup=name,
+            mode="lines",
+            line={"color": colour[name], "width": 2.5, "dash": dash},
+        )
+        seeds = [(n, y) for n, cell in zip(lengths, cells, strict=True) for y in cell["seeds"]]
+        figure.add_scatter(
+            x=[x for x, _ in seeds],
+            y=[y for _, y in seeds],
+            name=name,
+            legendgroup=name,
+            mode="markers",
+            marker={"color": colour[name], "size": 7, "opacity": 0.6},
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    figure.add_vline(
+        x=results["config"]["train_length"], line={"dash": "dot", "width": 1.5, "color": "#8a8f98"}
+    )
+    figure.update_xaxes(title="length", tickvals=lengths)
+    return figure
 
 
 def _curves(results: Results, quantity: str, *, mode: str = "lines") -> go.Figure:
@@ -179,15 +194,16 @@ def _curves(results: Results, quantity: str, *, mode: str = "lines") -> go.Figur
                 line={"width": 0},
                 fillcolor=_transparent(colour[name]),
             )
-    for name, summary in results["encodings"].items():
+    for at, (name, summary) in enumerate(results["encodings"].items()):
         curve = summary[quantity]
+        dash = _DASHES[at // len(_COLOURS) % len(_DASHES)]
         figure.add_scatter(
             x=curve["at"],
             y=curve["mean"],
             name=name,
             legendgroup=name,
             mode=mode,
-            line={"color": colour[name], "width": 2.2},
+            line={"color": colour[name], "width": 2.2, "dash": dash},
             hovertemplate="%{y:.3f}",
         )
     return figure

@@ -1,14 +1,35 @@
 """The tasks by name."""
 
+import inspect
+
 from phasor.errors import unknown_name
+from phasor.lab.tasks.adding import Adding, PlainAdding
 from phasor.lab.tasks.base import Batch as Batch
 from phasor.lab.tasks.base import Recipe as Recipe
 from phasor.lab.tasks.base import Task as Task
-from phasor.lab.tasks.copying import Copying, Counting
+from phasor.lab.tasks.copying import Copying, Counting, Reversing
+from phasor.lab.tasks.induction import Induction
 from phasor.lab.tasks.language import LanguageModelling
+from phasor.lab.tasks.passkey import Passkey
+from phasor.lab.tasks.recall import Recall
+from phasor.lab.tasks.sorting import Sorting
+from phasor.lab.tasks.summing import ModularSum, Parity
 from phasor.lab.text import Text
 
-TASKS: dict[str, type[Task]] = {"lm": LanguageModelling, "copy": Copying, "count": Counting}
+TASKS: dict[str, type[Task]] = {
+    "lm": LanguageModelling,
+    "copy": Copying,
+    "count": Counting,
+    "reverse": Reversing,
+    "sort": Sorting,
+    "addition": Adding,
+    "addition_plain": PlainAdding,
+    "parity": Parity,
+    "sum": ModularSum,
+    "recall": Recall,
+    "induction": Induction,
+    "passkey": Passkey,
+}
 
 
 def look_up_task(name: str) -> type[Task]:
@@ -23,7 +44,7 @@ def look_up_task(name: str) -> type[Task]:
 
 
 def build_task(name: str, *, text: Text | None, train_length: int, max_length: int) -> Task:
-    """Build the task called `name`.
+    """Build the task called `name`. It gets what its constructor has arguments for.
 
     Args:
         name: One of `TASKS`.
@@ -32,10 +53,10 @@ def build_task(name: str, *, text: Text | None, train_length: int, max_length: i
         max_length: Longest sequence that will be evaluated.
 
     Raises:
-        ArgumentError: Unknown name, or a text without a document of `max_length`.
+        ArgumentError: Unknown name, a length that the task does not have, or a text without a
+            document of `max_length`.
     """
     task = look_up_task(name)
-    if task is LanguageModelling:
-        assert text is not None
-        return LanguageModelling(text, train_length=train_length, max_length=max_length)
-    return task(train_length=train_length)  # type: ignore[call-arg]
+    offered = {"text": text, "train_length": train_length, "max_length": max_length}
+    wanted = inspect.signature(task).parameters
+    return task(**{key: value for key, value in offered.items() if key in wanted})

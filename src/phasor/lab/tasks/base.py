@@ -56,10 +56,18 @@ class Task(Protocol):
     """A source of training and evaluation batches."""
 
     recipe: ClassVar[Recipe]
+    summary: ClassVar[str]
+    """What is to be done, in a few words."""
+    length_unit: ClassVar[str]
+    """What a length counts, in words."""
     unit: ClassVar[str]
     """What the loss is counted per, in words."""
     has_one_answer: ClassVar[bool]
     """Whether a sequence has one right answer, so that exact match means something."""
+    has_running_text: ClassVar[bool]
+    """Whether every token of a sequence can be predicted from those before it."""
+    chance: ClassVar[float]
+    """Share of sequences that a guess answers, where it is worth telling; else 0."""
     num_sequences: ClassVar[int]
     """Sequences in an evaluation batch."""
     vocab_size: int

@@ -5,72 +5,72 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from phasor.lab.tasks.base import EVALUATION_SEED, Batch, Recipe
+from phasor.lab.tasks.base import Recipe
+from phasor.lab.tasks.exchange import Exchange, QuestionAnswer, take
+
+_LETTERS = 26
 
 
-class Copying:
-    """`BOS x1 ... xn SEP x1 ... xn EOS`, scored on the answer and EOS.
-
-    Training draws n from 1 ... `train_length`; evaluation at a length has that n throughout.
+class Copying(QuestionAnswer):
+    """`BOS x1 ... xn SEP x1 ... xn EOS`, letters drawn independently of 26.
 
     Args:
         train_length: Letters of the longest training string.
-        one_letter: Repeat one letter n times, which makes the task to count.
 
     Source:
-        Kazemnejad et al. 2023, arXiv:2305.19466, appendix on tasks: "copy" and its simplest
-        variant, repeating a single token.
+        Kazemnejad et al. 2023, arXiv:2305.19466, appendix on tasks: "copy".
     """
 
     recipe: ClassVar[Recipe] = Recipe(
         train_length=10, eval_factors=(1, 1.1, 1.2, 1.5, 2), steps=1200, batch_size=32
     )
-    unit: ClassVar[str] = "answer token"
-    has_one_answer: ClassVar[bool] = True
-    num_sequences: ClassVar[int] = 256
-    letters: ClassVar[int] = 26
-    PAD, BOS, SEP, EOS = range(4)
+    summary: ClassVar[str] = "repeat a string"
+    length_unit: ClassVar[str] = "letters"
 
-    def __init__(self, *, train_length: int, one_letter: bool = False) -> None:
-        self.vocab_size = 4 + self.letters
-        self.train_length = train_length
-        self.one_letter = one_letter
+    def __init__(self, *, train_length: int) -> None:
+        super().__init__(train_length=train_length, num_symbols=_LETTERS)
 
     def num_positions(self, length: int) -> int:
         return 2 * length + 2
 
-    def training_batch(self, batch_size: int, generator: torch.Generator) -> Batch:
-        lengths = torch.randint(1, self.train_length + 1, (batch_size,), generator=generator)
-        return self._batch(lengths, self.train_length, generator)
+    def draw(self, lengths: Tensor, longest: int, generator: torch.Generator) -> Exchange:
+        string = self._letters(len(lengths), longest, generator)
+        return Exchange(string, lengths, self._answer(string, lengths), lengths)
 
-    def evaluation_batch(self, length: int) -> Batch:
-        generator = torch.Generator().manual_seed(EVALUATION_SEED + length)
-        return self._batch(torch.full((self.num_sequences,), length), length, generator)
+    def _letters(self, count: int, longest: int, generator: torch.Generator) -> Tensor:
+        return torch.randint(self.FIRST, self.vocab_size, (count, longest), generator=generator)
 
-    def _batch(self, lengths: Tensor, longest: int, generator: torch.Generator) -> Batch:
-        different = 1 if self.one_letter else longest
-        string = torch.randint(4, self.vocab_size, (len(lengths), different), generator=generator)
-        string = string.expand(-1, longest)
-        length = lengths[:, None]
-        place = torch.arange(2 * longest + 3)[None]
-        # Where each place of the whole sequence falls: question, SEP, answer, EOS or padding.
-        answer = (place > length + 1) & (place < 2 * length + 2)
-        letter = torch.where(answer, place - length - 2, place - 1).clamp(0, longest - 1)
-        sequence = string.gather(1, letter)
-        sequence[(place > 2 * length + 2).expand_as(sequence)] = self.PAD
-        sequence[:, 0] = self.BOS
-        sequence.scatter_(1, length + 1, self.SEP)
-        sequence.scatter_(1, 2 * length + 2, self.EOS)
-        scored = answer | (place == 2 * length + 2)
-        return Batch(sequence[:, :-1], sequence[:, 1:], scored[:, 1:])
+    def _answer(self, string: Tensor, lengths: Tensor) -> Tensor:
+        return string
 
 
 class Counting(Copying):
-    """Copy one letter as often as it was read: `BOS x^n SEP x^n EOS`."""
+    """Copy one letter as often as it was read: `BOS x^n SEP x^n EOS`.
+
+    Source:
+        Kazemnejad et al. 2023, arXiv:2305.19466, the simplest variant of "copy".
+    """
 
     recipe: ClassVar[Recipe] = Recipe(
         train_length=10, eval_factors=(1, 1.1, 1.3, 1.5, 2), steps=800, batch_size=32
     )
+    summary: ClassVar[str] = "repeat one letter as often as read"
 
-    def __init__(self, *, train_length: int) -> None:
-        super().__init__(train_length=train_length, one_letter=True)
+    def _letters(self, count: int, longest: int, generator: torch.Generator) -> Tensor:
+        return super()._letters(count, 1, generator).expand(-1, longest)
+
+
+class Reversing(Copying):
+    """Write a string backwards: `BOS x1 ... xn SEP xn ... x1 EOS`.
+
+    Source:
+        Kazemnejad et al. 2023, arXiv:2305.19466, appendix on tasks: "reverse".
+    """
+
+    recipe: ClassVar[Recipe] = Recipe(
+        train_length=10, eval_factors=(1, 1.1, 1.2, 1.5, 2), steps=2000, batch_size=32
+    )
+    summary: ClassVar[str] = "write a string backwards"
+
+    def _answer(self, string: Tensor, lengths: Tensor) -> Tensor:
+        return take(string, lengths[:, None] - 1 - torch.arange(string.shape[1]))

@@ -29,8 +29,12 @@ class LanguageModelling:
     recipe: ClassVar[Recipe] = Recipe(
         train_length=64, eval_factors=(1, 2, 4, 8), steps=600, batch_size=16
     )
+    summary: ClassVar[str] = "predict the next byte of text"
+    length_unit: ClassVar[str] = "bytes"
     unit: ClassVar[str] = "byte"
     has_one_answer: ClassVar[bool] = False
+    has_running_text: ClassVar[bool] = True
+    chance: ClassVar[float] = 0.0
     num_sequences: ClassVar[int] = 256
     BOS: ClassVar[int] = 256
 

@@ -8,6 +8,7 @@ on the length of the sequence are not called but asked for one: `dynamic_ntk(...
 
 from phasor.rotary.scaling.base import LengthScaling as LengthScaling
 from phasor.rotary.scaling.base import Scaling as Scaling
+from phasor.rotary.scaling.high import DropSlow
 from phasor.rotary.scaling.llama_bands import Llama3
 from phasor.rotary.scaling.ntk_parts import NTKByParts
 from phasor.rotary.scaling.resonance import Resonance
@@ -26,6 +27,7 @@ llama3 = Llama3
 stretch = Stretch
 longrope = LongRoPE
 resonance = Resonance
+drop_slow = DropSlow
 
 BY_NAME = {
     "linear": Linear,
@@ -39,5 +41,6 @@ BY_NAME = {
     "stretch": Stretch,
     "longrope": LongRoPE,
     "resonance": Resonance,
+    "drop_slow": DropSlow,
 }
 """The scalings as spellings and specs name them."""

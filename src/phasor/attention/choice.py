@@ -1,0 +1,50 @@
+"""Which way attention is computed, and why another one cannot."""
+
+from typing import Literal, get_args
+
+from torch import Tensor
+
+from phasor.attention.blocks import blockwise, fits_one_block
+from phasor.attention.call import Call
+from phasor.attention.flex import flex, term_learns, why_not_flex
+from phasor.attention.fused import fused
+from phasor.attention.reference import reference
+
+AttentionImpl = Literal["auto", "sdpa", "flex", "blockwise", "reference"]
+IMPLS: tuple[AttentionImpl, ...] = get_args(AttentionImpl)
+
+_WAYS = {"sdpa": fused, "flex": flex, "blockwise": blockwise, "reference": reference}
+
+
+def attend(call: Call, impl: AttentionImpl) -> Tensor:
+    """`call` by the way that `impl` names.
+
+    Raises:
+        NotImplementedError: That way cannot.
+    """
+    if impl == "auto":
+        return _WAYS[_fastest(call)](call)
+    reason = None
+    if impl == "sdpa" and not call.is_additive:
+        name = "softcap" if call.softcap is not None else type(call.encoding).__name__
+        reason = f"{name} does more to a score than add to it, which fused attention cannot"
+    elif impl == "flex":
+        reason = why_not_flex(call)
+    if reason is not None:
+        raise NotImplementedError(f"{reason}; use impl='auto'")
+    return _WAYS[impl](call)
+
+
+def _fastest(call: Call) -> str:
+    if call.is_plain:
+        return "sdpa"
+    # What fits one block is one call of fused attention: no reason to compile anything for it. Of
+    # learned terms FlexAttention has a gradient for some alone, and says so only when it compiles.
+    if (
+        call.query.device.type == "cuda"
+        and not fits_one_block(call)
+        and not term_learns(call)
+        and why_not_flex(call) is None
+    ):
+        return "flex"
+    return "blockwise"

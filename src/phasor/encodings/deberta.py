@@ -1,0 +1,176 @@
+"""DeBERTa: query and key each meet a vector for their distance, beside one another."""
+
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+
+from phasor.encoding import PositionEncoding, ScoreMod
+from phasor.encodings.by_distance import of_key, of_query, products, whole_positions
+from phasor.encodings.relative import ScorePositions, add_to_score
+from phasor.encodings.signed_buckets import signed_buckets
+from phasor.errors import ArgumentError
+from phasor.rotary.phase import table_dtype
+
+
+class Disentangled(NamedTuple):
+    """Positions, the row of each clipped distance, and both tables `[num_heads, rows, head_dim]`.
+
+    The logits `[batch, num_heads, seq or key_seq, rows]` of queries with `to_key` and of keys with
+    `to_query` are `None` until a layer's query and key were seen.
+    """
+
+    positions: ScorePositions
+    row_of: Tensor
+    to_key: Tensor
+    to_query: Tensor
+    of_queries: Tensor | None = None
+    of_keys: Tensor | None = None
+
+
+@final
+class DeBERTa(PositionEncoding):
+    r"""Disentangled attention: content to content, content to position, position to content.
+
+    The score of a query $q$ at $m$ and a key $k$ at $n$ becomes
+    $(q \cdot k + q \cdot W_K p_{\delta} + (W_Q p_{\delta} + b) \cdot k) / \sqrt{3d}$ with a learned
+    vector $p_\delta$ for the distance $\delta = m - n$, clipped or in buckets. The query is scaled
+    by $3^{-1/2}$ for the first product: attention divides by $\sqrt{d}$.
+
+    Args:
+        dim: Channels of the vectors $p$; the width of the model.
+        head_dim: Channels of each head, $d$.
+        num_heads: Query heads.
+        max_distance: Distances from here on share a vector, in each direction.
+        num_buckets: Of each direction, where distances share buckets as in version 2 and 3; see
+            `signed_buckets`. `None` for a vector for each distance, as in version 1.
+
+    Attributes:
+        weight: `[rows, dim]`, a parameter; $p$, from the farthest key ahead to the farthest back,
+            as the authors' `rel_embeddings`: twice as many rows as buckets, or as distances.
+        key_projection: `[num_heads, head_dim, dim]`, a parameter; $W_K$.
+        query_projection: `[num_heads, head_dim, dim]`, a parameter; $W_Q$.
+        query_bias: `[num_heads, head_dim]`, a parameter; $b$. A bias of the other projection
+            would change all scores of a query alike, and so nothing.
+
+    Raises:
+        ArgumentError: A size less than 1, or buckets that do not fit `max_distance`.
+
+    Source:
+        He et al. 2020, arXiv:2006.03654, section 3.1; initial values (normal, 0.02) as in
+        the authors' code, whose layers share $p$ (version 2 and 3 normalise it first), and whose
+        version 2 and 3 take $W_K$, $W_Q$ and $b$ from the layer's own key and query
+        (`share_att_key`): assign or copy them for that.
+
+    Examples:
+        >>> deberta = phasor.DeBERTa(512, 64, 8, num_buckets=256)
+        >>> query, key, value = torch.randn(3, 1, 8, 10, 64)
+        >>> phasor.attention(query, key, value, deberta, causal=False).shape
+        torch.Size([1, 8, 10, 64])
+    """
+
+    sites = frozenset({"query_key", "score"})
+    score_is_bias = True
+    keeps_norm = False
+    looks_at = frozenset({"query_key"})
+    each_layer = True
+    spelling = "deberta"
+    paper = "arXiv:2006.03654"
+
+    def __init__(
+        self,
+        dim: int,
+        head_dim: int,
+        num_heads: int,
+        *,
+        max_distance: int = 512,
+        num_buckets: int | None = None,
+    ) -> None:
+        super().__init__()
+        sizes = {"dim": dim, "head_dim": head_dim, "num_heads": num_heads}
+        for name, value in (*sizes.items(), ("max_distance", max_distance)):
+            if value < 1:
+                raise ArgumentError(f"{name} must be at least 1, got {value}")
+        self.dim = dim
+        self.head_dim = head_dim
+        self.num_heads = num_heads
+        self.max_distance = max_distance
+        self.num_buckets = num_buckets
+        half = max_distance if num_buckets is None else num_buckets
+        back = (
+            list(range(max_distance))
+            if num_buckets is None
+            else signed_buckets(num_buckets, max_distance)
+        )
+        # One more distance in each direction, for all that are farther.
+        rows = [half + bucket for bucket in (*back, half - 1)]
+        ahead = [half - bucket for bucket in (half, *back[:0:-1])]
+        # Not a buffer: to_empty() would lose it.
+        self.row_of = torch.tensor([*ahead, *rows], device="cpu")
+        self.weight = nn.Parameter(torch.empty(2 * half, dim))
+        self.key_projection = nn.Parameter(torch.empty(num_heads, head_dim, dim))
+        self.query_projection = nn.Parameter(torch.empty(num_heads, head_dim, dim))
+        self.query_bias = nn.Parameter(torch.empty(num_heads, head_dim))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the table and its projections anew; also what gives values after `to_empty`."""
+        for parameter in (self.weight, self.key_projection, self.query_projection):
+            nn.init.normal_(parameter, std=0.02)
+        nn.init.zeros_(self.query_bias)
+
+    def prepare(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Disentangled:
+        where = whole_positions(positions, key_positions, owner="DeBERTa")
+        device, wide = positions.device, table_dtype(dtype)
+        weight, to_key, to_query, bias = (
+            each.to(device, wide)
+            for each in (self.weight, self.key_projection, self.query_projection, self.query_bias)
+        )
+        # Autocast would round the operands of these products, which decide between positions.
+        with torch.autocast(device.type, enabled=False):
+            to_key, to_query = weight @ to_key.mT, weight @ to_query.mT + bias.unsqueeze(1)
+        return Disentangled(where, self.row_of.to(device), to_key, to_query)
+
+    def look(
+        self, prepared: Disentangled, query: Tensor, key: Tensor, features: Tensor | None = None
+    ) -> Disentangled:
+        scale = (3 * self.head_dim) ** -0.5
+        repeated = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)
+        return prepared._replace(
+            of_queries=products(query, prepared.to_key, scale=scale, owner="DeBERTa"),
+            of_keys=products(repeated, prepared.to_query, scale=scale, owner="DeBERTa"),
+        )
+
+    def rotate(
+        self, query: Tensor, key: Tensor | None, prepared: Disentangled
+    ) -> tuple[Tensor, Tensor | None]:
+        return query * 3**-0.5, key
+
+    def score_mod(self, prepared: Disentangled) -> ScoreMod:
+        positions, row_of, _, _, of_queries, of_keys = prepared
+        assert of_queries is not None
+        assert of_keys is not None
+
+        def both(batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor) -> Tensor:
+            distance = positions.of_query(batch, query_index) - positions.of_key(batch, key_index)
+            far = self.max_distance
+            row = row_of[distance.clamp(-far, far) + far]
+            return of_query(of_queries, batch, head, query_index, row) + of_key(
+                of_keys, batch, head, key_index, row
+            )
+
+        return add_to_score(
+            both, positions=positions, term=of_keys, num_heads=self.num_heads, owner="DeBERTa"
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"dim={self.dim}, head_dim={self.head_dim}, num_heads={self.num_heads}, "
+            f"max_distance={self.max_distance}, num_buckets={self.num_buckets}"
+        )

@@ -1,0 +1,172 @@
+"""Selective RoPE: each token decides how far the angles advance."""
+
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+
+from phasor.encoding import PositionEncoding
+from phasor.encodings.hidden import check_hidden, check_tokens, convolve, draw_linear, project
+from phasor.encodings.query_key import check_query_key, heads_per_group
+from phasor.encodings.relative import ScorePositions, score_positions
+from phasor.errors import ArgumentError
+from phasor.kernels.reference import apply_rotation
+from phasor.rotary import geometric
+from phasor.rotary.phase import table_dtype
+
+
+class Turning(NamedTuple):
+    """Where queries and keys are, and the cos and sin of all keys.
+
+    Those are `[batch, num_heads, key_seq, pairs]`; `None` until a layer's input was seen.
+    """
+
+    positions: ScorePositions
+    dtype: torch.dtype
+    cos: Tensor | None = None
+    sin: Tensor | None = None
+
+
+@final
+class SelectiveRotary(PositionEncoding):
+    r"""A rotary encoding whose angles advance with each token by what the token says.
+
+    Pair $p$ of token $m$ turns by $\omega_p \sum_{t \le m} \varphi_{tp}$ in each head, where
+    $\omega_p = b^{-2p/d}$ and $\varphi_t = \sum_j a_j \odot (U V \bar x_{t-j})$: the layer's input
+    with the part of each head at unit length, $\bar x$, through a matrix of low rank and a short
+    causal convolution. With $\varphi = 1$ this is RoPE. The score of a query and a key depends on
+    the tokens in between. Positions play a part in the convolution alone, which reaches back only
+    as far as they rise, and so not into another document or into padding.
+
+    Args:
+        dim: Channels of the layer's input.
+        head_dim: $d$, channels of each head, even; channel $p$ and $p + d/2$ are a pair.
+        num_heads: Heads with angles of their own: the heads of the key, of which each turns the
+            queries of its group too.
+        base: $b$.
+        rank: Of the matrix $UV$.
+        width: Tokens that the convolution sees: the token itself and those right before it.
+
+    Attributes:
+        down: $V$, `[rank, dim]`; a parameter, drawn as `torch.nn.Linear` draws.
+        up: $U$, `[num_heads * head_dim / 2, rank]`; likewise.
+        taps: $a$, `[num_heads * head_dim / 2, width]`; likewise. The last is of the token itself.
+
+    Raises:
+        ArgumentError: A size less than 1, `head_dim` odd, `base` not positive, or `num_heads` that
+            do not divide `dim`.
+
+    Source:
+        Movahedi et al. 2025, arXiv:2511.17388, as the defaults of the authors' code have it. Not
+        here are what that code has as options: a gate or a bias on $\varphi$, a matrix of full
+        rank, an activation after the convolution, other frequencies or learned ones.
+
+    Examples:
+        >>> selective, hidden = phasor.SelectiveRotary(32, 8, num_heads=4), torch.randn(1, 10, 32)
+        >>> query, key, value = torch.randn(3, 1, 4, 10, 8)
+        >>> features = selective.observe(hidden)
+        >>> phasor.attention(query, key, value, selective, features=features).shape
+        torch.Size([1, 4, 10, 8])
+    """
+
+    sites = frozenset({"query_key"})
+    looks_at = frozenset({"hidden"})
+    each_layer = True
+    spelling = "selective_rotary"
+    paper = "arXiv:2511.17388"
+
+    def __init__(
+        self,
+        dim: int,
+        head_dim: int,
+        *,
+        num_heads: int,
+        base: float = 500_000.0,
+        rank: int = 16,
+        width: int = 4,
+    ) -> None:
+        super().__init__()
+        sizes = {"dim": dim, "num_heads": num_heads, "rank": rank, "width": width}
+        for name, value in sizes.items():
+            if value < 1:
+                raise ArgumentError(f"{name} must be at least 1, got {value}")
+        if dim % num_heads:
+            raise ArgumentError(
+                f"num_heads must divide dim, of which each head has a part, got {num_heads} heads "
+                f"for dim={dim}"
+            )
+        self.dim = dim
+        self.head_dim = head_dim
+        self.num_heads = num_heads
+        self.rank = rank
+        self.width = width
+        self.frequencies = geometric(head_dim, base)
+        channels = num_heads * self.frequencies.pairs
+        self.down = nn.Parameter(torch.empty(rank, dim))
+        self.up = nn.Parameter(torch.empty(channels, rank))
+        self.taps = nn.Parameter(torch.empty(channels, width))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew; also what gives values after `to_empty`."""
+        draw_linear(self.down, self.dim)
+        draw_linear(self.up, self.rank)
+        draw_linear(self.taps, self.width)
+
+    def prepare(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Turning:
+        return Turning(
+            score_positions(positions, key_positions, owner="SelectiveRotary"), table_dtype(dtype)
+        )
+
+    def observe(self, hidden: Tensor) -> Tensor:
+        """The projections before the convolution, `[batch, seq, channels]`, float32 at least."""
+        check_hidden(hidden, self.dim, owner="SelectiveRotary")
+        parts = hidden.double().unflatten(-1, (self.num_heads, -1))
+        unit = nn.functional.normalize(parts, dim=-1).flatten(-2)
+        return project(unit, self.down, self.up).to(table_dtype(hidden.dtype))
+
+    def look(
+        self, prepared: Turning, query: Tensor, key: Tensor, features: Tensor | None = None
+    ) -> Turning:
+        assert features is not None
+        positions = prepared.positions
+        check_tokens(positions, query, key, features, owner="SelectiveRotary")
+        steps = convolve(features.double(), self.taps, positions.key)
+        advanced = steps.unflatten(-1, (self.num_heads, -1)).cumsum(1).transpose(1, 2)
+        angle = advanced * self.frequencies.inv_freq.to(advanced.device)
+        return prepared._replace(
+            cos=angle.cos().to(prepared.dtype), sin=angle.sin().to(prepared.dtype)
+        )
+
+    def rotate(
+        self, query: Tensor, key: Tensor | None, prepared: Turning
+    ) -> tuple[Tensor, Tensor | None]:
+        check_query_key(
+            query, key, head_dim=self.head_dim, dtype=prepared.dtype, owner="SelectiveRotary"
+        )
+        turned = self._turn(query, prepared, "query")
+        return turned, None if key is None else self._turn(key, prepared, "key")
+
+    def extra_repr(self) -> str:
+        return (
+            f"dim={self.dim}, head_dim={self.head_dim}, num_heads={self.num_heads}, "
+            f"base={self.frequencies.base}, rank={self.rank}, width={self.width}"
+        )
+
+    def _turn(self, x: Tensor, prepared: Turning, what: str) -> Tensor:
+        assert prepared.cos is not None
+        assert prepared.sin is not None
+        group = heads_per_group(x, self.num_heads, owner="SelectiveRotary", what=what)
+        # Queries are the last of the keys.
+        past = prepared.cos.shape[2] - x.shape[2]
+        cos, sin = (
+            table[:, :, past:].repeat_interleave(group, dim=1)
+            for table in (prepared.cos, prepared.sin)
+        )
+        return apply_rotation(x, cos, sin, layout="half")

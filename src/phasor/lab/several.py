@@ -1,0 +1,71 @@
+"""Several tasks in one run: a folder for each, and one page about all."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from phasor.errors import ArgumentError
+from phasor.lab.compare import Comparison, Watcher, compare
+from phasor.lab.files import write_atomically
+from phasor.lab.report import render_overview
+from phasor.lab.store import open_store
+from phasor.lab.tasks import TASKS
+
+
+def holds_tasks(out: Path) -> bool:
+    """Whether `out` has a folder with the trials of a task."""
+    return any((out / name / "trials.jsonl").exists() for name in TASKS)
+
+
+def compare_tasks(
+    comparisons: Sequence[Comparison], out: Path, watch: Callable[[Comparison], Watcher]
+) -> dict[str, Any]:
+    """Run each of `comparisons` in its folder, then write `results.json` and `report.html`.
+
+    A folder that is resumed with fewer tasks than it holds keeps them in its report.
+
+    Args:
+        comparisons: One for each task, with the task's name as the last part of its folder.
+        out: The folder above theirs.
+        watch: Makes what shows the progress of one comparison.
+
+    Returns:
+        What `results.json` holds: `tasks.<name>`, each the `results.json` of one task.
+
+    Raises:
+        ArgumentError: A folder cannot be used; see `open_store`. Nothing has run then.
+        TrialFailedError: A trial ended without a result; those finished before it are kept.
+    """
+    resume = all(comparison.resume for comparison in comparisons)
+    if (out / "trials.jsonl").exists():
+        raise ArgumentError(
+            f"{out} holds the trials of one task; choose another folder for several with --out"
+        )
+    if holds_tasks(out) and not resume:
+        raise ArgumentError(
+            f"{out} already holds trials of several tasks; add --resume to go on with them, or "
+            "choose another folder with --out"
+        )
+    for comparison in comparisons:
+        # What cannot be used fails now and not after the tasks before it.
+        with open_store(comparison.out, comparison.setup, resume=resume):
+            pass
+    found = {
+        comparison.config.task: compare(comparison, watch(comparison)) for comparison in comparisons
+    }
+    others = {name: out / name / "results.json" for name in TASKS if name not in found}
+    found |= {name: _read(file) for name, file in others.items() if file.exists()}
+    results = {"tasks": found}
+    write_atomically(out / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n")
+    write_atomically(out / "report.html", render_overview(results))
+    return results
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArgumentError(
+            f"{file} is damaged ({error}); name its task in --task, which writes it anew"
+        ) from error

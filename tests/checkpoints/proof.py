@@ -43,11 +43,17 @@ def prove(subject: Subject) -> Proof:
     else:
         spec = read_stack(Fields(config, Notes(subject.name)), subject.row, subject.row)
     positions = _positions(spec, subject, model)
-    inputs = subject.some_inputs()
+    inputs: dict[str, Any] = subject.some_inputs()
     if subject.positions == "given" and _takes_positions(model):
         inputs["position_ids"] = positions
     else:
         positions = torch.arange(SEQ).expand(BATCH, SEQ)
+    accepted = inspect.signature(model.forward).parameters
+    if "attention_mask" in accepted and "input_ids" in inputs:
+        # Without one, positions that do not count by one would be taken for packed sequences.
+        inputs["attention_mask"] = torch.ones(BATCH, SEQ, dtype=torch.long)
+    if "use_cache" in accepted:
+        inputs["use_cache"] = False
     with Seams(model) as seams, torch.no_grad():
         model(**inputs)
     proof = Proof()
@@ -55,7 +61,8 @@ def prove(subject: Subject) -> Proof:
     for turn in seams.turns:
         if (where := _turn(turn, seams, spec, positions, architecture(row_name), proof)) is not None:
             turned.add(where)
-    for stack in (spec, *spec.towers):
+    towers = [tower for tower in spec.towers if tower.model not in subject.without]
+    for stack in (spec, *towers):
         for at, layer in enumerate(stack.layers):
             if _rotary(layer) is not None and (stack.model, at) not in turned:
                 proof.differs(f"{stack.model} layer {at} does not turn")
@@ -122,7 +129,8 @@ def _turn(
 def _differs(
     encoding: Rotary, before: Tensor, after: Tensor, positions: Tensor, row: Architecture
 ) -> str:
-    heads, theirs = _in_order(before).double(), _in_order(after).double()
+    heads = _in_order(before, encoding.head_dim).double()
+    theirs = _in_order(after, encoding.head_dim).double()
     width, turning = heads.shape[-1], encoding.frequencies.rotary_dim
     if encoding.rotary_slice == "trailing":
         where = slice(encoding.head_dim - width, None)
@@ -132,16 +140,22 @@ def _differs(
         return f"{width} channels turn, not {turning} of {encoding.head_dim}"
     whole = heads.new_zeros(*heads.shape[:-1], encoding.head_dim)
     whole[..., where] = heads
-    prepared = encoding.prepare(_of(positions, encoding, heads), dtype=torch.float64)
-    ours = (encoding.rotate(whole, None, prepared)[0] / encoding.frequencies.softmax_scale)[
-        ..., where
-    ]
+    positions = _of(positions, encoding, heads)
+    ours = _turned(encoding, whole, positions)[..., where]
     if row.halves_out and encoding.layout == "interleaved":
         ours = torch.cat((ours[..., 0::2], ours[..., 1::2]), dim=-1)
     if ours.shape != theirs.shape:
         return f"{list(theirs.shape)} come out, not {list(ours.shape)}"
     worst = (ours - theirs).abs().max().item()
+    if row.turns_back and worst >= ATOL:
+        ours = _turned(encoding, whole, -positions)[..., where]
+        worst = (ours - theirs).abs().max().item()
     return "" if worst < ATOL else f"turned otherwise, by up to {worst:.3g}"
+
+
+def _turned(encoding: Rotary, heads: Tensor, positions: Tensor) -> Tensor:
+    prepared = encoding.prepare(positions, dtype=torch.float64)
+    return encoding.rotate(heads, None, prepared)[0] / encoding.frequencies.softmax_scale
 
 
 def _of(positions: Tensor, encoding: Rotary, heads: Tensor) -> Tensor:
@@ -153,8 +167,10 @@ def _of(positions: Tensor, encoding: Rotary, heads: Tensor) -> Tensor:
     return positions[:1] if heads.shape[0] == 1 else positions
 
 
-def _in_order(heads: Tensor) -> Tensor:
+def _in_order(heads: Tensor, head_dim: int) -> Tensor:
     """As [batch, heads, seq, channels]."""
+    if heads.ndim == 3 and heads.shape[-1] > head_dim:
+        heads = heads.unflatten(-1, (-1, head_dim))
     heads = heads[:, None] if heads.ndim == 3 else heads
     sizes = list(heads.shape[:3])
     if sizes[2] in (1, 2, 4) and sizes[1] not in (1, 2, 4):
@@ -177,22 +193,33 @@ def _attention(
         ours *= 1.0 if stated is None else stated.build().frequencies.softmax_scale
         if abs(ours - found.scaling) > 1e-6 * found.scaling:
             proof.differs(f"{where} scales scores by {found.scaling}, not {ours}")
-    if found.mask is not None or not stack.causal:
-        if _is_causal(found.mask) != stack.causal:
-            proof.differs(f"{stack.model} is {'not ' * stack.causal}causal")
-    window: Any = getattr(found.owner, "sliding_window", None)
-    if window is not None and not stack.causal:
-        window = 2 * (window - 1) + 1  # theirs counts one side and the token
-    if hasattr(found.owner, "sliding_window") and window != layer.window:
-        proof.differs(f"{where} has a window of {window}, not {layer.window}")
+    seen, expected = _seen(found.mask, stack), _expected(layer, stack)
+    if seen is not None and seen != expected:
+        proof.differs(f"{where} sees {seen} of {SEQ} tokens, not {expected}")
     _slice(found, seams, stated, where, proof)
 
 
-def _is_causal(mask: Tensor | None) -> bool:
+def _seen(mask: Tensor | None, stack: PositionSpec) -> list[int] | None:
+    """How many tokens the first, middle and last query see."""
     if mask is None:
-        return False
-    later = mask[..., 0, -1]
-    return bool((~later if mask.dtype == torch.bool else later < -1e9).any())
+        return None if stack.causal else [SEQ] * 3
+    if mask.ndim != 4 or mask.shape[-2] != SEQ:
+        return None
+    allowed = mask if mask.dtype == torch.bool else mask > -1e9
+    return allowed[0, 0, [0, SEQ // 2, SEQ - 1], :SEQ].sum(-1).tolist()
+
+
+def _expected(layer: LayerSpec, stack: PositionSpec) -> list[int]:
+    seen = []
+    for query in (0, SEQ // 2, SEQ - 1):
+        if stack.causal:
+            first = 0 if layer.window is None else max(0, query - layer.window + 1)
+            first = max(first, query - query % layer.chunk) if layer.chunk else first
+            seen.append(query - first + 1)
+        else:  # an even number of tokens has one more after the query
+            before, after = ((layer.window or 4 * SEQ) - 1) // 2, (layer.window or 4 * SEQ) // 2
+            seen.append(min(query + after, SEQ - 1) - max(query - before, 0) + 1)
+    return seen
 
 
 def _slice(
@@ -202,7 +229,7 @@ def _slice(
     for turn in seams.turns:
         if turn.owner is not found.owner or stated is None or not turn.after:
             continue
-        turned = _in_order(turn.after[0])
+        turned = _in_order(turn.after[0], stated.head_dim)
         width = turned.shape[-1]
         query = found.query
         if width == query.shape[-1] or turned.shape[:-1] != query.shape[:-1]:

@@ -47,8 +47,11 @@ SIZES = {
     "eos_token_id": 2,
     "mamba_d_state": 8,
     "index_n_heads": 2,
-    "index_topk": 8,
+    "index_topk": 64,
     "num_codebooks": 4,
+    "sliding_window": 4,
+    "vocab_size_per_layer_input": 160,
+    "hidden_size_per_layer_input": 32,
 }
 
 
@@ -58,7 +61,7 @@ class Subject:
 
     `defaults` are fields that keep their defaults, `config` those that are set; `row` is the row
     of the table where the class has no `model_type`; `positions` is "default" where the model
-    takes none; `scaled_before` says that queries are scaled before they turn.
+    takes none; `scaled_before` says that queries are scaled before they turn; `without` names towers that this class does not run.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Subject:
     positions: str = "given"
     row: str | None = None
     scaled_before: bool = False
+    without: tuple[str, ...] = ()
 
     @cached_property
     def config_class(self) -> type[PreTrainedConfig]:
@@ -84,7 +88,11 @@ class Subject:
         torch.manual_seed(0)
         config = self.config_class(**self._arguments())
         config._attn_implementation = "eager"
-        return config, self._model_class(config)(config).eval()
+        model = self._model_class(config)(config).eval()
+        with torch.no_grad():  # some leave parameters as the memory was
+            for parameter in model.parameters():
+                parameter.nan_to_num_(0.0, 0.0, 0.0).clamp_(-1.0, 1.0)
+        return config, model
 
     def some_inputs(self) -> dict[str, Tensor]:
         inputs = {}
@@ -94,10 +102,8 @@ class Subject:
             shape = (BATCH, SEQ) if self.codebooks is None else (BATCH, SEQ, self.codebooks)
             inputs["input_ids"] = torch.randint(3, 60, shape)
         for name, ((kind, shape),) in ((n, i.items()) for n, i in self.inputs.items()):
-            # Sizes found with sequences of 12.
-            made = [SEQ if size == 12 else size for size in shape]
             draws = {"randn": torch.randn, "ones": _ones, "ids": _ids}
-            inputs[name] = draws[kind](made)
+            inputs[name] = draws[kind](shape)
         return inputs
 
     def _arguments(self) -> dict[str, Any]:
@@ -145,6 +151,7 @@ def subjects() -> dict[str, Subject]:
 def _subject(name: str, row: dict[str, Any]) -> Subject:
     row = {("model" if key == "class" else key): value for key, value in row.items()}
     row["defaults"] = tuple(row.get("defaults", ()))
+    row["without"] = tuple(row.get("without", ()))
     return Subject(name, **row)
 
 

@@ -30,6 +30,7 @@ class Architecture:
         rotary_slice: Which channels turn.
         halves_out: Whether neighbours are paired on the way in and come out in two halves, the same
             for query and key (DeepSeek-V3): their product is that of the spec.
+        turns_back: Whether attention's output is turned back, since values turn as keys do.
         backwards: Whether pairs turn by minus the angle (nanochat).
         head_dim: Names that may hold the channels of a head, first come first served; where none
             does, it is the hidden size over the number of heads.
@@ -77,6 +78,7 @@ class Architecture:
     layout_switch: str | None = None
     rotary_slice: RotarySlice = "leading"
     halves_out: bool = False
+    turns_back: bool = False
     backwards: bool = False
     head_dim: tuple[str, ...] = ("head_dim",)
     still: str | None = None

@@ -85,7 +85,8 @@ def _takes_positions(model: nn.Module) -> bool:
     return "position_ids" in inspect.signature(model.forward).parameters
 
 
-def _stack(spec: PositionSpec, path: str) -> PositionSpec:
+def stack_of(spec: PositionSpec, path: str) -> PositionSpec:
+    """The tower that a module belongs to, or the model itself."""
     for tower in spec.towers:
         if tower.model in path.replace("_model", "").split(".")[0:3]:
             return tower
@@ -108,7 +109,7 @@ def _turn(
     if "Indexer" in kind or "Compressor" in kind:  # they choose tokens; the spec is of attention
         proof.apart.add(kind)
         return None
-    stack, at = _stack(spec, turn.path), seams.layer(turn.path, turn.owner)
+    stack, at = stack_of(spec, turn.path), seams.layer(turn.path, turn.owner)
     if at is None or at >= len(stack.layers):
         proof.differs(f"{turn.path} turns and is no layer of {stack.model}")
         return None
@@ -181,7 +182,7 @@ def _in_order(heads: Tensor, head_dim: int) -> Tensor:
 def _attention(
     found: Attention, seams: Seams, spec: PositionSpec, proof: Proof, subject: Subject
 ) -> None:
-    stack, at = _stack(spec, found.path), seams.layer(found.path, found.owner)
+    stack, at = stack_of(spec, found.path), seams.layer(found.path, found.owner)
     if at is None or at >= len(stack.layers) or "cross" in found.path.lower():
         return
     layer, where = stack.layers[at], f"{stack.model} layer {at}"
@@ -193,13 +194,13 @@ def _attention(
         ours *= 1.0 if stated is None else stated.build().frequencies.softmax_scale
         if abs(ours - found.scaling) > 1e-6 * found.scaling:
             proof.differs(f"{where} scales scores by {found.scaling}, not {ours}")
-    seen, expected = _seen(found.mask, stack), _expected(layer, stack)
-    if seen is not None and seen != expected:
-        proof.differs(f"{where} sees {seen} of {SEQ} tokens, not {expected}")
+    visible, expected = seen(found.mask, stack), expected_to_see(layer, stack)
+    if visible is not None and visible != expected:
+        proof.differs(f"{where} sees {visible} of {SEQ} tokens, not {expected}")
     _slice(found, seams, stated, where, proof)
 
 
-def _seen(mask: Tensor | None, stack: PositionSpec) -> list[int] | None:
+def seen(mask: Tensor | None, stack: PositionSpec) -> list[int] | None:
     """How many tokens the first, middle and last query see."""
     if mask is None:
         return None if stack.causal else [SEQ] * 3
@@ -209,17 +210,18 @@ def _seen(mask: Tensor | None, stack: PositionSpec) -> list[int] | None:
     return allowed[0, 0, [0, SEQ // 2, SEQ - 1], :SEQ].sum(-1).tolist()
 
 
-def _expected(layer: LayerSpec, stack: PositionSpec) -> list[int]:
-    seen = []
+def expected_to_see(layer: LayerSpec, stack: PositionSpec) -> list[int]:
+    """How many tokens the same queries see by the spec."""
+    counts = []
     for query in (0, SEQ // 2, SEQ - 1):
         if stack.causal:
             first = 0 if layer.window is None else max(0, query - layer.window + 1)
             first = max(first, query - query % layer.chunk) if layer.chunk else first
-            seen.append(query - first + 1)
+            counts.append(query - first + 1)
         else:  # an even number of tokens has one more after the query
             before, after = ((layer.window or 4 * SEQ) - 1) // 2, (layer.window or 4 * SEQ) // 2
-            seen.append(min(query + after, SEQ - 1) - max(query - before, 0) + 1)
-    return seen
+            counts.append(min(query + after, SEQ - 1) - max(query - before, 0) + 1)
+    return counts
 
 
 def _slice(

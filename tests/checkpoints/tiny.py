@@ -143,8 +143,8 @@ class Subject:
         return min(own, key=lambda each: (not each.__name__.endswith("Model"), len(each.__name__)))
 
 
-def subjects() -> dict[str, Subject]:
-    rows = json.loads(Path(__file__).with_name("subjects.json").read_text())
+def subjects(file: str = "subjects.json") -> dict[str, Subject]:
+    rows = json.loads(Path(__file__).with_name(file).read_text())
     return {name: _subject(name, row) for name, row in rows.items()}
 
 

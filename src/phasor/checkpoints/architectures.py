@@ -1,11 +1,12 @@
 """What no config states: how each architecture uses the numbers of its config.
 
 The knowledge is a table, `architectures.json`: one row for each `model_type`, with what differs
-from the defaults of `Architecture`.
+from the defaults of `Architecture`. Names in a row are names of fields of the config.
 """
 
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from phasor.errors import unknown_name
 from phasor.rotary.axes import SectionOrder
 from phasor.rotary.layout import Layout, RotarySlice
 
-Mechanism = Literal["rotary", "learned", "sinusoidal", "alibi", "t5", "none", "unsupported"]
+Mechanism = Literal["rotary", "none", "alibi", "t5", "unsupported"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,63 +23,100 @@ class Architecture:
     """One row of the table.
 
     Attributes:
-        mechanism: How position enters.
+        mechanism: What happens in the layers.
         reason: Of an unsupported one: why.
         layout: Which channels form a pair.
+        layout_switch: A flag that, where it is false, makes the layout "half".
         rotary_slice: Which channels turn.
-        head_dim: The names that may hold the channels of a head, first come first served; where
-            none does, it is the hidden size over the number of heads.
-        still: The name of those channels of a head that are put before the turning ones (DeepSeek).
+        halves_out: Whether neighbours are paired on the way in and come out in two halves, the same
+            for query and key (DeepSeek-V3): their product is that of the spec.
+        turns_back: Whether attention's output is turned back, since values turn as keys do.
+        backwards: Whether pairs turn by minus the angle (nanochat).
+        head_dim: Names that may hold the channels of a head, first come first served; where none
+            does, it is the hidden size over the number of heads.
+        still: Name of those channels of a head that are put before the turning ones (DeepSeek).
         width: What turns of a head where `rope_type` is "default": `"head"`, all of it, whatever
-            `partial_rotary_factor` says; `"partial"`, that factor of it; or the name of a number.
-        layers: The name of the number of layers.
-        causal: Whether tokens see earlier ones only.
-        rotates: Which layers turn: `"all"`; the name of a list of flags (1: turns); or `"types:"`
-            and the layer types that turn.
-        theta: The name of the base, where it is not in `rope_parameters`; or a number.
+            `partial_rotary_factor` says; `"partial"`, that factor of it; `"rule:clvp"`; or the
+            name of a number.
+        theta: Where the base is, if not in `rope_parameters`: a name or a number. Names a list
+            where layers differ.
+        labels: The entry of `rope_parameters` for each layer type, where they differ.
         sections: Order of the sections of several axes.
         sections_name: Where the sections are, if not in `rope_parameters`.
-        sections_default: What they are where the config has none.
-        window: Which layers have a window: `"types"`, those of a sliding type; `"all"`; or `"none"`.
-        two_sided: How a window of the config counts where tokens see both sides.
-        score_scale: What scores are multiplied by: a name for a number; `"rsqrt:"` and the name
-            of a number under the root; or a number.
+        sections_default: What they are where the config has none; "equal:2" shares pairs evenly.
+        layers: Name of the number of layers.
+        types: Name of the list of layer types.
+        bare: Layer types without attention, besides the usual ones.
+        causal: Whether tokens see earlier ones only.
+        rotates: Which layers turn: `"all"`; `"types:"` and the layer types that turn; a rule of
+            `turning.py`; or the name of a list of flags (1: turns).
+        scaled: Name of the list of layers whose frequencies are scaled; the others' are not.
+        when: A name and the value it must have for layers to be as this row says.
+        otherwise: The row for other values; layers without position where there is none.
+        window: Which layers have one: `"types"`, those of a sliding type; `"all"`; or `"none"`.
+        window_name: Name of its size.
+        sides: 2 where the window counts the tokens on either side of the query.
+        chunk: Name of the size of the blocks that layers of a chunked type see.
+        score_scale: What scores are multiplied by: the name of a number; `"rsqrt:"` and the name
+            of a number under the root (`"rsqrt_half:"`: half of it); or a number.
         softmax_mscale: Whether YaRN's gain is on the softmax as well (DeepSeek).
-        temperature: Name of the rule by which queries grow.
-        text: The name of the config inside that holds the text model.
-        towers: Names of other configs inside.
+        temperature: The rule of `temperature.py` by which queries grow.
+        embedding: What is added to token embeddings: see `embedding.py`.
+        bias: How a bias differs: `bfloat16`, `before_scale` (ALiBi), `shared` (T5).
+        heads: Name of the number of heads, for biases.
+        stack: Name of the config inside that holds the model's own layers.
+        towers: Other stacks, by name: `config` (a config inside; else this one) and `row`.
+        names: Names in this config for those that rows use.
+        alpha: Whether `alpha` makes the type "dynamic" the same at every length (HunYuan).
         rope_keys: Further keys of `rope_parameters` that its code reads.
-        quirks: What else the model's code does, as sentences for people.
+        omits: What the code does to position and the spec does not hold, as sentences.
     """
 
     mechanism: Mechanism = "rotary"
     reason: str = ""
     layout: Layout = "half"
+    layout_switch: str | None = None
     rotary_slice: RotarySlice = "leading"
+    halves_out: bool = False
+    turns_back: bool = False
+    backwards: bool = False
     head_dim: tuple[str, ...] = ("head_dim",)
     still: str | None = None
     width: str = "head"
-    layers: str = "num_hidden_layers"
-    causal: bool = True
-    rotates: str = "all"
     theta: str | float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
     sections: SectionOrder | None = None
     sections_name: str | None = None
-    sections_default: tuple[int, ...] | None = None
+    sections_default: tuple[int, ...] | str | None = None
+    layers: str = "num_hidden_layers"
+    types: str = "layer_types"
+    bare: tuple[str, ...] = ()
+    causal: bool = True
+    rotates: str = "all"
+    scaled: str | None = None
+    when: tuple[str, Any] | None = None
+    otherwise: str | None = None
     window: str = "types"
-    two_sided: str | None = None
+    window_name: str = "sliding_window"
+    sides: int = 1
+    chunk: str | None = None
     score_scale: str | float | None = None
     softmax_mscale: bool = False
     temperature: str | None = None
-    text: str | None = None
-    towers: tuple[str, ...] = ()
+    embedding: Mapping[str, Any] | None = None
+    bias: Mapping[str, bool] = field(default_factory=dict)
+    heads: str = "num_attention_heads"
+    stack: str | None = None
+    towers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    alpha: bool = False
     rope_keys: tuple[str, ...] = ()
-    quirks: tuple[str, ...] = ()
+    omits: tuple[str, ...] = ()
 
 
 @cache
 def architectures() -> dict[str, Architecture]:
-    """The table, by `model_type`."""
+    """The table, by `model_type`; rows for parts of a model have a slash in their names."""
     text = files("phasor.checkpoints").joinpath("architectures.json").read_text("utf-8")
     return {name: _row(name, row) for name, row in json.loads(text).items()}
 
@@ -91,13 +129,13 @@ def architecture(model_type: str) -> Architecture:
     """
     table = architectures()
     if model_type not in table:
-        near = [name for name in table if name[:2] == model_type[:2]]
+        near = [name for name in table if name[:3] == model_type[:3] and "/" not in name]
         raise unknown_name("no architecture is known with the model_type", model_type, near)
     return table[model_type]
 
 
 def _row(name: str, row: dict[str, Any]) -> Architecture:
-    known = {field.name for field in fields(Architecture)}
+    known = {each.name for each in fields(Architecture)}
     assert set(row) <= known, (name, set(row) - known)
     made = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
     return Architecture(**made)

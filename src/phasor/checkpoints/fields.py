@@ -1,9 +1,10 @@
-"""A standardised config as readers see it: attributes by name, checked on the way out."""
+"""A standardised config as readers see it: values by name, checked on the way out."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from phasor.checkpoints.notes import Notes
+from phasor.errors import ArgumentError
 
 _MISSING = object()
 
@@ -14,14 +15,17 @@ class Fields:
     Args:
         config: An object with attributes, or a dict.
         notes: Where messages go.
+        names: What this config calls the names that are asked for, where it differs.
     """
 
-    def __init__(self, config: Any, notes: Notes) -> None:
+    def __init__(self, config: Any, notes: Notes, names: Mapping[str, str] | None = None) -> None:
         self.config = config
         self.notes = notes
+        self.names = names or {}
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value, or `default` where there is none or it is null."""
+        name = self.names.get(name, name)
         if isinstance(self.config, Mapping):
             value = self.config.get(name, _MISSING)
         else:
@@ -30,41 +34,67 @@ class Fields:
 
     def whole(self, name: str) -> int:
         """A number that must be there, whole and positive."""
-        value = self.get(name, _MISSING)
-        if value is _MISSING:
-            raise self.notes.wrong(f"{name} is missing and has no documented default")
-        return self._positive(name, value)
+        value = self.whole_or(name, None)
+        if value is None:
+            raise self.missing(name)
+        return value
 
     def whole_or(self, name: str, default: int | None) -> int | None:
         """A whole positive number, or `default`."""
-        value = self.get(name, _MISSING)
-        return default if value is _MISSING else self._positive(name, value)
+        value = self.get(name)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise self.wrong(name, "a whole number from 1 on", value)
+        return value
 
-    def names(self, name: str, length: int) -> list[Any] | None:
+    def number(self, name: str) -> float:
+        """A number that must be there."""
+        value = self.get(name)
+        if value is None:
+            raise self.missing(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.wrong(name, "a number", value)
+        return float(value)
+
+    def list_of(self, name: str, length: int) -> list[Any] | None:
         """A list with one entry for each of `length` layers, or nothing."""
         value = self.get(name)
         if value is None:
             return None
         if not isinstance(value, (list, tuple)) or len(value) < length:
-            size = len(value) if isinstance(value, (list, tuple)) else repr(value)
-            raise self.notes.wrong(
-                f"{name} must have one entry for each of {length} layers, got {size}"
-            )
+            raise self.wrong(name, f"a list with an entry for each of {length} layers", value)
         return list(value[:length])
 
-    def sub(self, name: str) -> "Fields | None":
-        """A config inside this one."""
-        value = self.get(name)
-        return None if value is None else Fields(value, self.notes)
+    def of_layer(self, at: int) -> "Fields":
+        """The same for one layer, where transformers has a config for each."""
+        if not getattr(self.config, "is_heterogeneous", False):
+            return self
+        return Fields(self.config.per_layer_config[at], self.notes, self.names)
 
-    def _positive(self, name: str, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise self.notes.wrong(f"{name} must be a whole number from 1 on, got {value!r}")
-        return value
+    def renamed(self, names: Mapping[str, str]) -> "Fields":
+        """The same config under the names of another row."""
+        return Fields(self.config, self.notes, names)
+
+    def missing(self, name: str) -> ArgumentError:
+        """The error for what is not there."""
+        name = self.names.get(name, name)
+        return self.notes.wrong(f"{name} is missing and has no documented default")
+
+    def wrong(self, name: str, expected: str, value: Any) -> ArgumentError:
+        """The error for a value that cannot be."""
+        name = self.names.get(name, name)
+        return self.notes.wrong(f"{name} must be {expected}, got {short(value)}")
+
+
+def short(value: Any) -> str:
+    """A value as messages show it."""
+    shown = repr(value)
+    return shown if len(shown) < 60 else shown[:57] + "..."
 
 
 def _attribute(config: Any, name: str) -> Any:
     try:
         return getattr(config, name, _MISSING)
-    except (RuntimeError, ValueError):  # transformers, where a value differs by layer
+    except RuntimeError:  # transformers, where a value differs by layer
         return _MISSING

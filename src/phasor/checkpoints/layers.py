@@ -4,64 +4,81 @@ from collections.abc import Mapping
 from typing import Any
 
 from phasor.checkpoints.architectures import Architecture
+from phasor.checkpoints.bias import read_bias
 from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.rope import read_rotary
 from phasor.checkpoints.scaling import check_keys
+from phasor.checkpoints.temperature import read_temperature
+from phasor.checkpoints.turning import turning_layers
 from phasor.spec import LayerSpec, RotarySpec
+from phasor.spec.encodings import LayerEncodingSpec
 
 _BARE = {"linear_attention", "conv", "mamba", "mamba2", "recurrent", "short_conv", "moe", "mlp"}
-"""Layer types without attention, and so without position."""
 
 
 def read_layers(fields: Fields, row: Architecture) -> tuple[LayerSpec, ...]:
-    """The layers of a rotary architecture."""
+    """The layers of one stack."""
     count = fields.whole(row.layers)
-    types = fields.names("layer_types", count) or [None] * count
-    turns = _turning(fields, row, types)
-    known: dict[Any, LayerSpec] = {}
-    layers = []
-    for at in range(count):
-        alike = (types[at], turns[at], at if _differ(fields) else 0)
-        if alike not in known:
-            known[alike] = _layer(_of_layer(fields, at), row, types[at], turns=turns[at])
-        layers.append(known[alike])
-    return tuple(layers)
+    types = fields.list_of(row.types, count) or [None] * count
+    turns = turning_layers(fields, row, types)
+    return tuple(
+        LayerSpec()
+        if types[at] in _BARE or types[at] in row.bare
+        else _layer(fields.of_layer(at), row, types[at], at, turns=turns[at])
+        for at in range(count)
+    )
 
 
-def _turning(fields: Fields, row: Architecture, types: list[Any]) -> list[bool]:
-    count = len(types)
-    if row.rotates == "all":
-        return [True] * count
-    if row.rotates.startswith("types:"):
-        turning = row.rotates.removeprefix("types:").split(",")
-        return [kind in turning for kind in types]
-    flags = fields.names(row.rotates, count)
-    return [True] * count if flags is None else [bool(flag) for flag in flags]
+def _layer(fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool) -> LayerSpec:
+    encodings: list[LayerEncodingSpec] = []
+    if row.mechanism in ("alibi", "t5"):
+        encodings.append(read_bias(fields, row))
+    rotary = _rotary(fields, row, kind, at) if turns and row.mechanism == "rotary" else None
+    if rotary is not None:
+        encodings.append(rotary)
+    encodings += read_temperature(fields, row, turns=rotary is not None)
+    chunked = row.chunk is not None and "chunked" in str(kind)
+    return LayerSpec(
+        encodings=tuple(encodings),
+        window=_window(fields, row, kind),
+        chunk=fields.whole_or(row.chunk, None) if chunked and row.chunk else None,
+        score_scale=_score_scale(fields, row, rotary),
+    )
 
 
-def _layer(fields: Fields, row: Architecture, kind: Any, *, turns: bool) -> LayerSpec:
-    if kind in _BARE:
-        return LayerSpec()
-    encodings: tuple[RotarySpec, ...] = ()
-    parameters = fields.get("rope_parameters", {}) if turns else None
-    if parameters is not None:
-        outer = parameters
-        if isinstance(parameters.get(kind), Mapping) or (kind in parameters):
-            parameters = parameters[kind]
-        if parameters is not None:
-            check_keys(parameters.get("rope_type", "default"), parameters, row, fields.notes)
-            encodings = (read_rotary(fields, row, parameters, outer=outer),)
-    return LayerSpec(encodings=encodings, window=_window(fields, row, kind))
+def _rotary(fields: Fields, row: Architecture, kind: Any, at: int) -> RotarySpec | None:
+    outer = fields.get("rope_parameters", {})
+    if not isinstance(outer, Mapping):
+        raise fields.wrong("rope_parameters", "an object", outer)
+    label = row.labels.get(str(kind), kind)
+    parameters = outer[label] if label in outer else outer
+    if parameters is None:  # null stands for a layer type without position
+        return None
+    if not isinstance(parameters, Mapping):
+        raise fields.wrong(f"rope_parameters[{label!r}]", "an object", parameters)
+    if row.scaled is not None and at not in fields.get(row.scaled, ()):
+        parameters = {**parameters, "rope_type": "default"}
+    else:
+        check_keys(parameters, row, fields.notes)
+    return read_rotary(fields, row, parameters, outer=outer, at=at)
 
 
 def _window(fields: Fields, row: Architecture, kind: Any) -> int | None:
-    slides = row.window == "all" or (row.window == "types" and "sliding" in str(kind))
-    return fields.whole_or("sliding_window", None) if slides else None
+    if row.window == "all" or (row.window == "types" and "sliding" in str(kind)):
+        tokens = fields.whole_or(row.window_name, None)
+        return tokens if tokens is None or row.sides == 1 else 2 * tokens + 1
+    return None
 
 
-def _differ(fields: Fields) -> bool:
-    return bool(getattr(fields.config, "is_heterogeneous", False))
-
-
-def _of_layer(fields: Fields, at: int) -> Fields:
-    return Fields(fields.config.per_layer_config[at], fields.notes) if _differ(fields) else fields
+def _score_scale(fields: Fields, row: Architecture, rotary: RotarySpec | None) -> float | None:
+    if row.score_scale is None:
+        return None
+    if not isinstance(row.score_scale, str):
+        scale = float(row.score_scale)
+    elif row.score_scale.startswith("rsqrt"):
+        rule, _, name = row.score_scale.partition(":")
+        scale = (fields.number(name) / (2 if rule == "rsqrt_half" else 1)) ** -0.5
+    else:
+        scale = fields.number(row.score_scale)
+    usual = rotary is not None and scale == rotary.head_dim**-0.5
+    return None if usual else scale

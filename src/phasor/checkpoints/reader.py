@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phasor.checkpoints.architectures import architecture
 from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.hugging_face import standardise
-from phasor.checkpoints.layers import read_layers
 from phasor.checkpoints.limits import check_config, read_json
 from phasor.checkpoints.notes import Notes
+from phasor.checkpoints.stack import read_stack
 from phasor.errors import ArgumentTypeError
 from phasor.spec import PositionSpec
 
@@ -77,22 +76,5 @@ def examine(source: Any, *, strict: bool = True) -> Reading:
 
 
 def _of_config(config: Any, notes: Notes) -> Reading:
-    spec = _spec(Fields(config, notes), str(config.model_type), notes)
+    spec = read_stack(Fields(config, notes), str(config.model_type), str(config.model_type))
     return Reading(spec, tuple(notes.said))
-
-
-def _spec(fields: Fields, model_type: str, notes: Notes) -> PositionSpec:
-    row = architecture(model_type)
-    if row.mechanism == "unsupported":
-        raise notes.wrong(f"{model_type} is not supported: {row.reason}")
-    if row.text is not None:
-        text = fields.sub(row.text)
-        if text is None:
-            raise notes.wrong(f"{row.text} is missing and has no documented default")
-        return _spec(text, str(text.get("model_type")), notes)
-    return PositionSpec(
-        model=model_type,
-        layers=read_layers(fields, row),
-        causal=row.causal,
-        max_seq_len=fields.whole_or("max_position_embeddings", None),
-    )

@@ -1,39 +1,27 @@
 """`rope_parameters`, as transformers standardises them, become a `RotarySpec`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from phasor.checkpoints.architectures import Architecture
-from phasor.checkpoints.fields import Fields
-from phasor.checkpoints.notes import Notes
+from phasor.checkpoints.fields import Fields, short
 from phasor.checkpoints.scaling import read_scaling
 from phasor.errors import PhasorError
-from phasor.rotary.scaling import LengthScaling, Scaling
-from phasor.spec import GeometricSpec, ProportionalSpec, RotarySpec, SectionsSpec
-
-
-@dataclass(frozen=True)
-class Head:
-    """Channels of a head: all of them, those that `rope_parameters` are about, and the rest."""
-
-    dim: int
-    rotary_base: int
-
-
-def read_head(fields: Fields, row: Architecture) -> Head:
-    """The channels of each head."""
-    found = next(
-        (fields.whole(name) for name in row.head_dim if fields.get(name) is not None), None
-    )
-    if found is None:
-        found = fields.whole("hidden_size") // fields.whole("num_attention_heads")
-    still = 0 if row.still is None else fields.whole(row.still)
-    return Head(found + still, found)
+from phasor.rotary import Frequencies
+from phasor.rotary.layout import Layout
+from phasor.rotary.scaling import LengthScaling
+from phasor.spec import ExplicitSpec, GeometricSpec, ProportionalSpec, RotarySpec, SectionsSpec
 
 
 def read_rotary(
-    fields: Fields, row: Architecture, parameters: Mapping[str, Any], *, outer: Mapping[str, Any]
+    fields: Fields,
+    row: Architecture,
+    parameters: Mapping[str, Any],
+    *,
+    outer: Mapping[str, Any],
+    at: int,
 ) -> RotarySpec:
     """The rotation of one layer.
 
@@ -42,85 +30,125 @@ def read_rotary(
         row: Of its architecture.
         parameters: Those of the layer's type, or of all layers.
         outer: The dict that holds them; the same where layers do not differ.
+        at: Which layer it is.
     """
-    notes = fields.notes
-    head = read_head(fields, row)
-    kind = parameters.get("rope_type", "default")
-    base = _base(parameters, fields, row)
-    partial = number(parameters, "partial_rotary_factor", notes, 1.0)
     try:
-        frequencies: GeometricSpec | ProportionalSpec
-        scaling: Scaling | LengthScaling | None = None
-        if kind == "proportional":
-            factor = number(parameters, "factor", notes, 1.0)
-            frequencies = ProportionalSpec(
-                head_dim=head.rotary_base, proportion=partial, base=base, factor=factor
-            )
-        else:
-            width = _width(head, row, fields, partial, kind)
-            frequencies = GeometricSpec(rotary_dim=width, base=base)
-            scaling = read_scaling(kind, parameters, outer, fields, row)
-        return RotarySpec(
-            head_dim=head.dim,
-            frequencies=frequencies,
-            scaling=scaling,
-            sections=_sections(parameters, fields, row),
-            layout=row.layout,
-            rotary_slice="trailing" if row.still else row.rotary_slice,
-        )
+        spec = _rotary(fields, row, parameters, outer, at)
+        return _reversed(spec) if row.backwards else spec
     except PhasorError as error:
-        raise notes.wrong(str(error).removeprefix(f"{notes.where}: ")) from None
+        where = f"{fields.notes.where}: "
+        raise fields.notes.wrong(str(error).removeprefix(where)) from None
 
 
-def number(
-    parameters: Mapping[str, Any], name: str, notes: Notes, default: float | None = None
-) -> float:
-    """A number of `rope_parameters`.
+def _rotary(
+    fields: Fields,
+    row: Architecture,
+    parameters: Mapping[str, Any],
+    outer: Mapping[str, Any],
+    at: int,
+) -> RotarySpec:
+    kind = parameters.get("rope_type", "default")
+    own = Fields(parameters, fields.notes)
+    base = _base(own, fields, row, at)
+    partial = 1.0 if own.get("partial_rotary_factor") is None else own.number("partial_rotary_factor")
+    channels = _channels(fields, row)
+    frequencies: GeometricSpec | ProportionalSpec | ExplicitSpec
+    scaling = None
+    if kind == "proportional":
+        factor = 1.0 if own.get("factor") is None else own.number("factor")
+        frequencies = ProportionalSpec(
+            head_dim=channels, proportion=partial, base=base, factor=factor
+        )
+    else:
+        width = _width(channels, row, fields, partial, kind)
+        frequencies = _progression(width, base)
+        scaling = read_scaling(kind, parameters, outer, fields, row)
+    layout: Layout = row.layout
+    if row.layout_switch is not None and fields.get(row.layout_switch) is False:
+        layout = "half"
+    return RotarySpec(
+        head_dim=channels + (0 if row.still is None else fields.whole(row.still)),
+        frequencies=frequencies,
+        scaling=scaling,
+        sections=_sections(own, fields, row, frequencies.build().rotary_dim),
+        layout=layout,
+        rotary_slice="trailing" if row.still else row.rotary_slice,
+    )
 
-    Raises:
-        ArgumentError: It is missing and has no default, or is no number.
-    """
-    value = parameters.get(name)
-    if value is None:
-        if default is None:
-            kind = parameters.get("rope_type", "default")
-            raise notes.wrong(f"{name} is missing, and rope_type {kind!r} has no default for it")
-        return default
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise notes.wrong(f"{name} must be a number, got {value!r}")
-    return float(value)
+
+def _channels(fields: Fields, row: Architecture) -> int:
+    for name in row.head_dim:
+        if fields.get(name) is not None:
+            return fields.whole(name)
+    return fields.whole("hidden_size") // fields.whole("num_attention_heads")
 
 
-def _base(parameters: Mapping[str, Any], fields: Fields, row: Architecture) -> float:
-    if isinstance(row.theta, float):
-        return row.theta
-    if row.theta is not None:
-        return number({row.theta: fields.get(row.theta)}, row.theta, fields.notes)
-    return number(parameters, "rope_theta", fields.notes)
+def _base(own: Fields, fields: Fields, row: Architecture, at: int) -> float:
+    if isinstance(row.theta, str):
+        given = fields.get(row.theta)
+        if isinstance(given, (list, tuple)):
+            return Fields({row.theta: given[at]}, fields.notes).number(row.theta)
+        return fields.number(row.theta)
+    return own.number("rope_theta") if row.theta is None else float(row.theta)
 
 
-def _width(head: Head, row: Architecture, fields: Fields, partial: float, kind: str) -> int:
+def _width(channels: int, row: Architecture, fields: Fields, partial: float, kind: str) -> int:
     if row.width in ("head", "partial"):
+        # Of the default type each model has a copy of its own, and most ignore the factor.
         honoured = row.width == "partial" or kind != "default"
-        return int(head.rotary_base * partial) if honoured else head.rotary_base
-    return fields.whole(row.width)
+        return int(channels * partial) if honoured else channels
+    if row.width == "rule:clvp":
+        half = fields.whole("projection_dim") // (2 * fields.whole("num_attention_heads"))
+        return max(half, 32)
+    return fields.whole_or(row.width, None) or channels
+
+
+def _progression(width: int, base: float) -> GeometricSpec | ExplicitSpec:
+    if width % 2 == 0:
+        return GeometricSpec(rotary_dim=width, base=base)
+    # Transformers takes exponents over the odd number and turns one channel more.
+    return ExplicitSpec(
+        inv_freq=(tuple(base ** (-2 * pair / width) for pair in range((width + 1) // 2)),),
+        base=base,
+    )
+
+
+def _reversed(spec: RotarySpec) -> RotarySpec:
+    built = spec.build()
+    if built.length_scaling is not None:
+        assert isinstance(spec.scaling, LengthScaling)
+        built = built.at(1)  # what holds within the trained length
+    turning: Frequencies = built.frequencies
+    return RotarySpec(
+        head_dim=spec.head_dim,
+        frequencies=ExplicitSpec(
+            inv_freq=tuple(map(tuple, torch.neg(turning.inv_freq).tolist())),
+            base=turning.base,
+            attention_scale=turning.attention_scale,
+            softmax_scale=turning.softmax_scale,
+        ),
+        layout=spec.layout,
+        rotary_slice=spec.rotary_slice,
+    )
 
 
 def _sections(
-    parameters: Mapping[str, Any], fields: Fields, row: Architecture
+    own: Fields, fields: Fields, row: Architecture, width: int
 ) -> SectionsSpec | None:
     if row.sections is None:
         return None
-    sizes = parameters.get("mrope_section")
+    sizes = own.get("mrope_section")
     if sizes is None and row.sections_name is not None:
         sizes = fields.get(row.sections_name)
     if sizes is None:
         sizes = row.sections_default
+    if sizes == "equal:2":
+        pairs = width // 2
+        sizes = (pairs - pairs // 2, pairs // 2)
     if sizes is None:
-        raise fields.notes.wrong("mrope_section is missing and has no documented default")
-    whole = isinstance(sizes, (list, tuple)) and all(type(size) is int for size in sizes)
-    if not whole:
-        raise fields.notes.wrong(f"mrope_section must be a list of whole numbers, got {sizes!r}")
+        raise own.missing("mrope_section")
+    if not isinstance(sizes, (list, tuple)) or any(type(size) is not int for size in sizes):
+        raise own.wrong("mrope_section", "a list of whole numbers", short(sizes))
     if row.sections == "ernie":  # its configs list height, width, time
         sizes = (sizes[-1], *sizes[:-1])
     return SectionsSpec(sizes=tuple(sizes), order=row.sections)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from phasor.checkpoints.architectures import Architecture
-from phasor.checkpoints.fields import Fields
+from phasor.checkpoints.fields import Fields, short
 from phasor.checkpoints.notes import Notes
 from phasor.errors import unknown_name
 from phasor.rotary import scaling
@@ -43,24 +43,25 @@ _OWN: dict[str, set[str]] = {
 """The keys that each type reads."""
 
 
-def check_keys(kind: str, parameters: Mapping[str, Any], row: Architecture, notes: Notes) -> None:
+def check_keys(parameters: Mapping[str, Any], row: Architecture, notes: Notes) -> None:
     """Doubt what `rope_parameters` hold and nothing reads.
 
     Raises:
         ArgumentError: An unknown type; if strict, an unknown key.
     """
-    if kind not in _OWN:
+    kind = parameters.get("rope_type", "default")
+    if not isinstance(kind, str) or kind not in _OWN:
         raise notes.wrong(str(unknown_name("rope_type", str(kind), list(_OWN))))
     known = _EVERY | _OWN[kind] | set(row.rope_keys)
     for name, value in parameters.items():
         if name in known or value is None:
             continue
         if any(name in own for own in _OWN.values()):
-            notes.note(f"{name} {_short(value)} is ignored: rope_type {kind!r} does not read it")
+            notes.note(f"{name} {short(value)} is ignored: rope_type {kind!r} does not read it")
         else:
             notes.doubt(
                 str(unknown_name("rope_parameters have an unknown key", name, sorted(known)))
-                + f" Its value is {_short(value)}"
+                + f" Its value is {short(value)}"
             )
 
 
@@ -78,6 +79,8 @@ def read_scaling(
     if kind == "linear":
         return scaling.linear(factor=read("factor"))
     if kind == "dynamic":
+        if row.alpha and read.has("alpha"):  # HunYuan: "dynamic", and the same at every length
+            return scaling.ntk_alpha(alpha=read("alpha"))
         length = fields.whole("max_position_embeddings")
         return scaling.dynamic_ntk(factor=read("factor"), original_seq_len=length)
     original = int(read("original_max_position_embeddings"))
@@ -139,15 +142,10 @@ class _Reader:
     def numbers(self, name: str) -> list[float]:
         value = self.parameters.get(name)
         if not isinstance(value, (list, tuple)):
-            raise self.notes.wrong(f"{name} must be a list of numbers, got {_short(value)}")
+            raise self.notes.wrong(f"{name} must be a list of numbers, got {short(value)}")
         return [self._number(name, item) for item in value]
 
     def _number(self, name: str, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise self.notes.wrong(f"{name} must be a number, got {_short(value)}")
+            raise self.notes.wrong(f"{name} must be a number, got {short(value)}")
         return float(value)
-
-
-def _short(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) < 60 else shown[:57] + "..."

@@ -1,0 +1,33 @@
+"""What is added to token embeddings."""
+
+from phasor.checkpoints.architectures import Architecture
+from phasor.checkpoints.fields import Fields
+from phasor.spec import LearnedSpec, SinusoidalSpec
+from phasor.spec.encodings import EmbeddingSpec
+
+
+def read_embedding(fields: Fields, row: Architecture) -> EmbeddingSpec | None:
+    """The table or the sines of one stack.
+
+    A row's `embedding` has `kind` ("learned" or "sinusoidal"), `positions` and `dim` (names),
+    `rows` (what the table has beyond `positions`), `offset` (rows before that of position 0; the
+    name of a number: one more than that); for sines `layout`, `endpoint` and `base`.
+    """
+    how = row.embedding
+    if how is None:
+        return None
+    dim = fields.whole(how.get("dim", "hidden_size"))
+    if how["kind"] == "sinusoidal":
+        return SinusoidalSpec(
+            dim=dim,
+            base=float(how.get("base", 10_000.0)),
+            layout=how.get("layout", "half"),
+            endpoint=bool(how.get("endpoint", False)),
+        )
+    offset = how.get("offset", 0)
+    if isinstance(offset, str):
+        offset = int(fields.get(offset, 0)) + 1
+    positions = fields.whole(how.get("positions", "max_position_embeddings"))
+    return LearnedSpec(
+        num_positions=positions + how.get("rows", 0) - offset, dim=dim, offset=offset
+    )

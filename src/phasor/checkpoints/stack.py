@@ -1,0 +1,86 @@
+"""A model as a stack of layers, with the other stacks it has."""
+
+from phasor.checkpoints.architectures import Architecture, architecture
+from phasor.checkpoints.embedding import read_embedding
+from phasor.checkpoints.fields import Fields
+from phasor.checkpoints.layers import read_layers
+from phasor.errors import ArgumentError
+from phasor.spec import LayerSpec, PositionSpec
+
+
+def read_stack(fields: Fields, row_name: str, model: str) -> PositionSpec:
+    """The spec of one stack.
+
+    Args:
+        fields: Its config.
+        row_name: Of its row in the table.
+        model: What the spec is called.
+    """
+    notes = fields.notes
+    try:
+        row = architecture(row_name)
+    except ArgumentError as error:
+        raise notes.wrong(str(error)) from None
+    if row.mechanism == "unsupported":
+        raise notes.wrong(f"{row_name} is not supported: {row.reason}")
+    if row.stack is not None:
+        inner = fields.get(row.stack)
+        if inner is None:
+            raise fields.missing(row.stack)
+        own = Fields(inner, notes)
+        spec = read_stack(own, str(own.get("model_type")), model)
+    else:
+        spec = _layers(fields.renamed(row.names), row, model)
+    for sentence in row.omits:
+        notes.note(sentence)
+    towers = [tower for name in row.towers if (tower := _tower(fields, row, name)) is not None]
+    return _with_towers(spec, (*spec.towers, *towers))
+
+
+def _layers(fields: Fields, row: Architecture, model: str) -> PositionSpec:
+    if row.when is not None and fields.get(row.when[0]) != row.when[1]:
+        fields.notes.note(
+            f"{fields.names.get(row.when[0], row.when[0])} is {fields.get(row.when[0])!r}, so "
+            f"{'another encoding is used' if row.otherwise else 'layers have no position'}"
+        )
+        if row.otherwise is not None:
+            return read_stack(fields, row.otherwise, model)
+        layers = (LayerSpec(),) * fields.whole(row.layers)
+    else:
+        layers = read_layers(fields, row)
+    return PositionSpec(
+        model=model,
+        layers=layers,
+        embedding=read_embedding(fields, row),
+        causal=row.causal,
+        max_seq_len=fields.whole_or("max_position_embeddings", None),
+    )
+
+
+def _tower(fields: Fields, row: Architecture, name: str) -> PositionSpec | None:
+    where = row.towers[name]
+    if "config" not in where:
+        return read_stack(fields, where["row"], name)
+    inner = fields.get(where["config"])
+    if inner is None:
+        return None
+    own = Fields(inner, fields.notes)
+    row_name = where.get("row", str(own.get("model_type")))
+    try:
+        return read_stack(own, row_name, name)
+    except ArgumentError as error:
+        fields.notes.note(f"the {name} tower is left out: {error}")
+        return None
+
+
+def _with_towers(spec: PositionSpec, towers: tuple[PositionSpec, ...]) -> PositionSpec:
+    if towers == spec.towers:
+        return spec
+    return PositionSpec(
+        model=spec.model,
+        layers=spec.layers,
+        embedding=spec.embedding,
+        causal=spec.causal,
+        max_seq_len=spec.max_seq_len,
+        towers=towers,
+    )

@@ -1,0 +1,44 @@
+"""Queries that grow with their position."""
+
+from collections.abc import Callable
+
+from phasor.checkpoints.architectures import Architecture
+from phasor.checkpoints.fields import Fields
+from phasor.spec import QueryTemperatureSpec
+
+
+def read_temperature(
+    fields: Fields, row: Architecture, *, turns: bool
+) -> tuple[QueryTemperatureSpec, ...]:
+    """The temperature of one layer, if its architecture has any."""
+    return () if row.temperature is None else _RULES[row.temperature](fields, turns)
+
+
+def _llama4(fields: Fields, turns: bool) -> tuple[QueryTemperatureSpec, ...]:
+    """Layers that do not turn, if the config asks for it."""
+    if turns or not fields.get("attn_temperature_tuning"):
+        return ()
+    return (
+        QueryTemperatureSpec(
+            original_seq_len=int(fields.number("floor_scale")),
+            coefficient=fields.number("attn_scale"),
+            offset=1,
+        ),
+    )
+
+
+def _ministral(fields: Fields, turns: bool) -> tuple[QueryTemperatureSpec, ...]:
+    """All layers, by numbers that stand among the rope parameters."""
+    parameters = Fields(fields.get("rope_parameters", {}), fields.notes)
+    return (
+        QueryTemperatureSpec(
+            original_seq_len=parameters.whole("original_max_position_embeddings"),
+            coefficient=parameters.number("llama_4_scaling_beta"),
+        ),
+    )
+
+
+_RULES: dict[str, Callable[[Fields, bool], tuple[QueryTemperatureSpec, ...]]] = {
+    "llama4": _llama4,
+    "ministral": _ministral,
+}

@@ -1,0 +1,243 @@
+"""A model beside the spec that was read from its config: what differs, in sentences."""
+
+import inspect
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from checkpoints.seams import Attention, Seams, Turn
+from checkpoints.tiny import BATCH, SEQ, Subject
+from torch import Tensor, nn
+
+from phasor import Rotary
+from phasor.checkpoints.architectures import Architecture, architecture
+from phasor.checkpoints.fields import Fields
+from phasor.checkpoints.notes import Notes
+from phasor.checkpoints.reader import examine
+from phasor.checkpoints.stack import read_stack
+from phasor.spec import LayerSpec, PositionSpec, RotarySpec
+
+ATOL = 1e-4
+"""Float32 angles of positions up to 200, times float32 activations of a few units."""
+
+
+@dataclass
+class Proof:
+    """What was compared, and what was not equal."""
+
+    compared: int = 0
+    differences: list[str] = field(default_factory=list)
+    apart: set[str] = field(default_factory=set)
+
+    def differs(self, sentence: str) -> None:
+        if sentence not in self.differences:
+            self.differences.append(sentence)
+
+
+def prove(subject: Subject) -> Proof:
+    """Run a tiny model and compare all that it does with the spec of its config."""
+    config, model = subject.build()
+    row_name = subject.row or config.model_type
+    if subject.row is None:
+        spec = examine(config).spec
+    else:
+        spec = read_stack(Fields(config, Notes(subject.name)), subject.row, subject.row)
+    positions = _positions(spec, subject, model)
+    inputs: dict[str, Any] = subject.some_inputs()
+    if subject.positions == "given" and _takes_positions(model):
+        inputs["position_ids"] = positions
+    else:
+        positions = torch.arange(SEQ).expand(BATCH, SEQ)
+    accepted = inspect.signature(model.forward).parameters
+    if "attention_mask" in accepted and "input_ids" in inputs:
+        # Without one, positions that do not count by one would be taken for packed sequences.
+        inputs["attention_mask"] = torch.ones(BATCH, SEQ, dtype=torch.long)
+    if "use_cache" in accepted:
+        inputs["use_cache"] = False
+    with Seams(model) as seams, torch.no_grad():
+        model(**inputs)
+    proof = Proof()
+    turned = set()
+    for turn in seams.turns:
+        if (where := _turn(turn, seams, spec, positions, architecture(row_name), proof)) is not None:
+            turned.add(where)
+    towers = [tower for tower in spec.towers if tower.model not in subject.without]
+    for stack in (spec, *towers):
+        for at, layer in enumerate(stack.layers):
+            if _rotary(layer) is not None and (stack.model, at) not in turned:
+                proof.differs(f"{stack.model} layer {at} does not turn")
+    for attention in seams.attentions:
+        _attention(attention, seams, spec, proof, subject)
+    return proof
+
+
+def _positions(spec: PositionSpec, subject: Subject, model: nn.Module) -> Tensor:
+    axes = max(
+        (r.build().frequencies.axes for layer in spec.layers if (r := _rotary(layer))), default=1
+    )
+    if axes == 1:
+        return torch.stack((torch.arange(SEQ) + 3, 2 * torch.arange(SEQ) + 40))
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(0, 200, (axes, BATCH, SEQ), generator=generator)
+
+
+def _takes_positions(model: nn.Module) -> bool:
+    return "position_ids" in inspect.signature(model.forward).parameters
+
+
+def stack_of(spec: PositionSpec, path: str) -> PositionSpec:
+    """The tower that a module belongs to, or the model itself."""
+    for tower in spec.towers:
+        if tower.model in path.replace("_model", "").split(".")[0:3]:
+            return tower
+    return spec
+
+
+def _rotary(layer: LayerSpec) -> RotarySpec | None:
+    return next((each for each in layer.encodings if isinstance(each, RotarySpec)), None)
+
+
+def _turn(
+    turn: Turn,
+    seams: Seams,
+    spec: PositionSpec,
+    positions: Tensor,
+    row: Architecture,
+    proof: Proof,
+) -> tuple[str, int] | None:
+    kind = type(turn.owner).__name__
+    if "Indexer" in kind or "Compressor" in kind:  # they choose tokens; the spec is of attention
+        proof.apart.add(kind)
+        return None
+    stack, at = stack_of(spec, turn.path), seams.layer(turn.path, turn.owner)
+    if at is None or at >= len(stack.layers):
+        proof.differs(f"{turn.path} turns and is no layer of {stack.model}")
+        return None
+    stated = _rotary(stack.layers[at])
+    if stated is None:
+        proof.differs(f"{stack.model} layer {at} turns")
+        return None
+    encoding = stated.build()
+    encoding = encoding.at(256) if encoding.length_scaling is not None else encoding
+    for before, after in zip(turn.before, turn.after, strict=False):
+        proof.compared += 1
+        reason = _differs(encoding, before, after, positions, row)
+        if reason:
+            proof.differs(f"{stack.model} layer {at}: {reason}")
+    return stack.model, at
+
+
+def _differs(
+    encoding: Rotary, before: Tensor, after: Tensor, positions: Tensor, row: Architecture
+) -> str:
+    heads = _in_order(before, encoding.head_dim).double()
+    theirs = _in_order(after, encoding.head_dim).double()
+    width, turning = heads.shape[-1], encoding.frequencies.rotary_dim
+    if encoding.rotary_slice == "trailing":
+        where = slice(encoding.head_dim - width, None)
+    else:
+        where = slice(0, width)
+    if width not in (encoding.head_dim, turning):
+        return f"{width} channels turn, not {turning} of {encoding.head_dim}"
+    whole = heads.new_zeros(*heads.shape[:-1], encoding.head_dim)
+    whole[..., where] = heads
+    positions = _of(positions, encoding, heads)
+    ours = _turned(encoding, whole, positions)[..., where]
+    if row.halves_out and encoding.layout == "interleaved":
+        ours = torch.cat((ours[..., 0::2], ours[..., 1::2]), dim=-1)
+    if ours.shape != theirs.shape:
+        return f"{list(theirs.shape)} come out, not {list(ours.shape)}"
+    worst = (ours - theirs).abs().max().item()
+    if row.turns_back and worst >= ATOL:
+        ours = _turned(encoding, whole, -positions)[..., where]
+        worst = (ours - theirs).abs().max().item()
+    return "" if worst < ATOL else f"turned otherwise, by up to {worst:.3g}"
+
+
+def _turned(encoding: Rotary, heads: Tensor, positions: Tensor) -> Tensor:
+    prepared = encoding.prepare(positions, dtype=torch.float64)
+    return encoding.rotate(heads, None, prepared)[0] / encoding.frequencies.softmax_scale
+
+
+def _of(positions: Tensor, encoding: Rotary, heads: Tensor) -> Tensor:
+    seq = heads.shape[-2]
+    if positions.ndim == 3:
+        positions = positions.movedim(0, -1) if encoding.frequencies.axes > 1 else positions[0]
+    if positions.shape[1] != seq:  # an encoder, which counts its own tokens
+        positions = torch.arange(seq).expand(BATCH, seq)
+    return positions[:1] if heads.shape[0] == 1 else positions
+
+
+def _in_order(heads: Tensor, head_dim: int) -> Tensor:
+    """As [batch, heads, seq, channels]."""
+    if heads.ndim == 3 and heads.shape[-1] > head_dim:
+        heads = heads.unflatten(-1, (-1, head_dim))
+    heads = heads[:, None] if heads.ndim == 3 else heads
+    sizes = list(heads.shape[:3])
+    if sizes[2] in (1, 2, 4) and sizes[1] not in (1, 2, 4):
+        return heads.transpose(1, 2)
+    return heads
+
+
+def _attention(
+    found: Attention, seams: Seams, spec: PositionSpec, proof: Proof, subject: Subject
+) -> None:
+    stack, at = stack_of(spec, found.path), seams.layer(found.path, found.owner)
+    if at is None or at >= len(stack.layers) or "cross" in found.path.lower():
+        return
+    layer, where = stack.layers[at], f"{stack.model} layer {at}"
+    stated = _rotary(layer)
+    if stated is not None and stated.head_dim != found.query.shape[-1]:
+        proof.differs(f"{where} has heads of {found.query.shape[-1]}, not {stated.head_dim}")
+    if found.scaling is not None and not subject.scaled_before:
+        ours = layer.score_scale or found.query.shape[-1] ** -0.5
+        ours *= 1.0 if stated is None else stated.build().frequencies.softmax_scale
+        if abs(ours - found.scaling) > 1e-6 * found.scaling:
+            proof.differs(f"{where} scales scores by {found.scaling}, not {ours}")
+    visible, expected = seen(found.mask, stack), expected_to_see(layer, stack)
+    if visible is not None and visible != expected:
+        proof.differs(f"{where} sees {visible} of {SEQ} tokens, not {expected}")
+    _slice(found, seams, stated, where, proof)
+
+
+def seen(mask: Tensor | None, stack: PositionSpec) -> list[int] | None:
+    """How many tokens the first, middle and last query see."""
+    if mask is None:
+        return None if stack.causal else [SEQ] * 3
+    if mask.ndim != 4 or mask.shape[-2] != SEQ:
+        return None
+    allowed = mask if mask.dtype == torch.bool else mask > -1e9
+    return allowed[0, 0, [0, SEQ // 2, SEQ - 1], :SEQ].sum(-1).tolist()
+
+
+def expected_to_see(layer: LayerSpec, stack: PositionSpec) -> list[int]:
+    """How many tokens the same queries see by the spec."""
+    counts = []
+    for query in (0, SEQ // 2, SEQ - 1):
+        if stack.causal:
+            first = 0 if layer.window is None else max(0, query - layer.window + 1)
+            first = max(first, query - query % layer.chunk) if layer.chunk else first
+            counts.append(query - first + 1)
+        else:  # an even number of tokens has one more after the query
+            before, after = ((layer.window or 4 * SEQ) - 1) // 2, (layer.window or 4 * SEQ) // 2
+            counts.append(min(query + after, SEQ - 1) - max(query - before, 0) + 1)
+    return counts
+
+
+def _slice(
+    found: Attention, seams: Seams, stated: RotarySpec | None, where: str, proof: Proof
+) -> None:
+    """Where in the query that attention gets lies what was turned."""
+    for turn in seams.turns:
+        if turn.owner is not found.owner or stated is None or not turn.after:
+            continue
+        turned = _in_order(turn.after[0], stated.head_dim)
+        width = turned.shape[-1]
+        query = found.query
+        if width == query.shape[-1] or turned.shape[:-1] != query.shape[:-1]:
+            continue
+        slices = {"leading": query[..., :width], "trailing": query[..., -width:]}
+        if not any(torch.equal(part, turned) for part in slices.values()):
+            continue  # a later step changed it
+        if not torch.equal(slices[stated.rotary_slice], turned):
+            proof.differs(f"{where} does not turn the {stated.rotary_slice} channels")

@@ -1,0 +1,113 @@
+"""Position at the embedding and at the score: a model beside its spec."""
+
+import re
+from typing import Any
+
+import torch
+from checkpoints.proof import ATOL, Proof, expected_to_see, seen, stack_of
+from checkpoints.seams import Seams
+from checkpoints.tiny import SEQ, Subject
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from phasor import T5Bias
+from phasor.attention import attention_scores
+from phasor.checkpoints.reader import examine
+from phasor.encoding import PositionEncoding
+from phasor.spec import ALiBiSpec, LearnedSpec, PositionSpec, SinusoidalSpec, T5BiasSpec
+
+_TABLE = re.compile(r"(^|\.)(embed_positions?|position_embeddings?|positions_embed|wpe)$")
+
+
+def prove_elsewhere(subject: Subject) -> Proof:
+    """Run a tiny model and compare the rows it reads, or the biases it adds, with its spec."""
+    config, model = subject.build()
+    spec, proof = examine(config).spec, Proof()
+    rows: list[tuple[str, nn.Module, Tensor]] = []
+    biases: list[tuple[str, nn.Module, Tensor]] = []
+    for path, module in model.named_modules():
+        if _TABLE.search(path) and hasattr(module, "weight"):
+            module.register_forward_hook(
+                lambda module, _, out, path=path: rows.append((path, module, out))
+            )
+        if getattr(module, "has_relative_attention_bias", False):
+            biases.append((path, module, module.compute_bias(SEQ, SEQ)))
+    with Seams(model) as seams, torch.no_grad():
+        model(**subject.some_inputs())
+    if hasattr(model, "build_alibi_tensor"):
+        stated = spec.layers[0].encodings[0]
+        assert isinstance(stated, ALiBiSpec)
+        found = model.build_alibi_tensor(torch.ones(1, SEQ), stated.num_heads, torch.float32)
+        proof.compared += 1
+        if (slopes_of(spec) - (found[:, 0, 0] - found[:, 0, 1])).abs().max() > ATOL:
+            proof.differs("other slopes")
+    if seams.turns:
+        proof.differs("something turns")
+    for path, module, found in rows:
+        _compare_rows(path, module, found, stack_of(spec, path), proof)
+    for path, module, found in biases:
+        _compare_buckets(path, module, found, stack_of(spec, path), proof)
+    for attention in seams.attentions:
+        stack = stack_of(spec, attention.path)
+        if "cross" in attention.path or "encoder_attn" in attention.path:
+            continue
+        visible = seen(attention.mask, stack)
+        if visible is not None and visible != expected_to_see(stack.layers[0], stack):
+            proof.differs(f"{stack.model} sees {visible} of {SEQ} tokens")
+    return proof
+
+
+def _compare_rows(
+    path: str, module: Any, found: Tensor, stack: PositionSpec, proof: Proof
+) -> None:
+    stated = stack.embedding
+    found = found.reshape(-1, *found.shape[-2:])[0, :SEQ]  # Longformer pads to its window
+    if isinstance(stated, LearnedSpec):
+        size = [stated.num_positions + stated.offset, stated.dim]
+        if list(module.weight.shape) != size:
+            proof.differs(f"{path} is {list(module.weight.shape)}, not {size}")
+        expected = module.weight[stated.offset : stated.offset + SEQ]
+    elif isinstance(stated, SinusoidalSpec):
+        encoding = stated.build()
+        expected = encoding.embed(
+            torch.zeros(1, SEQ, stated.dim), encoding.prepare(torch.arange(SEQ))
+        )[0]
+    else:
+        proof.differs(f"{path} is read, which {stack.model} does not have")
+        return
+    proof.compared += 1
+    if found.shape != expected.shape or (found - expected).abs().max() > 1e-5:
+        proof.differs(f"{path}: other rows are read")
+
+
+def _compare_buckets(
+    path: str, module: Any, found: Tensor, stack: PositionSpec, proof: Proof
+) -> None:
+    stated = stack.layers[0].encodings[0]
+    assert isinstance(stated, T5BiasSpec)
+    encoding = stated.build()
+    assert isinstance(encoding, T5Bias)
+    with torch.no_grad():
+        (parameter,) = encoding.parameters()
+        weight = module.relative_attention_bias.weight
+        parameter.copy_(weight if parameter.shape == weight.shape else weight.T)
+    ours = _bias(encoding, found.shape[1])
+    visible = torch.ones(SEQ, SEQ).tril().bool() if stack.causal else torch.ones(SEQ, SEQ).bool()
+    proof.compared += 1
+    try:
+        assert_close(ours[:, visible], found[0][:, visible], atol=ATOL, rtol=0)
+    except AssertionError:
+        proof.differs(f"{path}: other biases")
+
+
+def _bias(encoding: PositionEncoding, heads: int) -> Tensor:
+    zeros = torch.zeros(1, heads, SEQ, 4)
+    return attention_scores(zeros, zeros, encoding, encoding.prepare(torch.arange(SEQ)))[0]
+
+
+def slopes_of(spec: PositionSpec) -> Tensor:
+    """Of a spec with ALiBi: what is added per token of distance, for each head."""
+    stated = spec.layers[0].encodings[0]
+    assert isinstance(stated, ALiBiSpec)
+    bias = _bias(stated.build(), stated.num_heads)
+    return bias[:, SEQ - 1, SEQ - 2]

@@ -124,6 +124,8 @@ def test_refuses(change: dict[str, Any], error: type[Exception], message: str) -
         phasor.attention(query, key, value, **rest)
 
 
+# PyTorch's own, when dynamo traces a batched mask.
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:flex_attention called without:UserWarning")
 @settings(max_examples=10, deadline=None)
 @given(calls())
@@ -143,6 +145,8 @@ def test_flex_attention_equals_the_formula(
     assert_close(attend(*narrow).double(), expected, rtol=1e-4, atol=1e-5)
 
 
+# PyTorch's own, when dynamo traces a batched mask.
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 def test_flex_attention_compiled() -> None:
     query = torch.randn(2, HEADS, 130, 16)
     key, value = torch.randn(2, 2, 2, 150, 16)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from phasor import __version__
+from phasor.cli_convert import convert
 from phasor.errors import ArgumentError, PhasorError
 
 app = typer.Typer(
@@ -330,6 +331,9 @@ def bench(
         console.print()
     for line in summary(results):
         console.print(line, soft_wrap=not console.is_terminal, highlight=False, markup=False)
+
+
+app.command(epilog="Example: phasor convert llama llama-meta --format meta")(convert)
 
 
 def _lengths(train_length: int, factors: str | None, default: tuple[float, ...]) -> tuple[int, ...]:

@@ -1,0 +1,1 @@
+"""Checkpoints: what people have on disk."""

@@ -107,7 +107,7 @@ def _log_norms(turning: Turning) -> Tensor:
 
 def _votes(norms: Tensor, generator: torch.Generator) -> Tensor:
     """How many heads speak for `half` and for `interleaved`."""
-    heads, channels = norms.shape
+    channels = norms.shape[1]
     half = (norms[:, : channels // 2] - norms[:, channels // 2 :]).abs().mean(1)
     interleaved = (norms[:, ::2] - norms[:, 1::2]).abs().mean(1)
     orders = torch.rand(_PAIRINGS, channels, generator=generator).argsort(1)

@@ -57,8 +57,12 @@ class Entry:
 
 def read_entries(path: Path) -> tuple[list[Entry], dict[str, str]]:
     """The tensors of a file in the order of their bytes, and its metadata."""
-    from safetensors import SafetensorError, safe_open
-
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ModuleNotFoundError:
+        raise ArgumentError(
+            "reading checkpoints needs safetensors: pip install 'phasor[hub]'"
+        ) from None
     try:
         with safe_open(path, framework="pt") as opened:
             metadata = opened.metadata() or {}

@@ -21,7 +21,7 @@ from phasor.rotary.conversion import channel_order, sign_of_channels
 
 # Modules of attention outside the table: a cross-attention, another tower, an indexer.
 _SUSPICIOUS = re.compile(
-    r"(?:^|[._])(?:attn|attention|self_attn|cross_?attn|crossattention|indexer|mixer)\d*\."
+    r"(?:^|\.)(?!ln_)(?:\w+_)?(?:attn|attention|crossattn|crossattention|indexer|mixer)\d*\."
     r"|(?:^|\.)(?:[qk]|qkv|wq|wk|wqkv|w_pack|c_attn|query|key|query_key_value)"
     r"(?:_proj|_[ab]_proj)?\.",
     re.IGNORECASE,

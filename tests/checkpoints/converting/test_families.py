@@ -102,7 +102,7 @@ def test_the_proofs_notice_what_is_wrong(forgotten: str, tmp_path: Path) -> None
     with pytest.raises(ArgumentError, match="gives other logits"):
         compare_logits(planned, there)
     if forgotten == "key":
-        with pytest.raises(ArgumentError, match="k_proj.weight does not give the products"):
+        with pytest.raises(ArgumentError, match=r"k_proj\.weight does not give the products"):
             prove(planned, there)
 
 

@@ -94,6 +94,7 @@ def plan(
             "an adapter does not say whether its model has norms of query and key, to which the "
             f"reversal of {target} would belong; merge it into the model and convert that"
         )
+    config = _config(source, target, to)
     names = _names(source, to)
     files = {
         _file(shard.name, number, len(source.shards), to): _outputs(shard, names, turnings, change)
@@ -103,7 +104,7 @@ def plan(
         source=source,
         format=style,
         layout=target,
-        config=_config(source, target, to),
+        config=config,
         files=files,
         turnings=turnings,
         change=change,

@@ -97,12 +97,12 @@ def _verdict(half: int, interleaved: int, heads: int) -> Detection:
 def _log_norms(turning: Turning) -> Tensor:
     """Of the rows of each head that turns, `[heads, head_dim]`."""
     dtype = DTYPES[turning.entry.dtype]
-    norms = [
-        torch.frombuffer(block, dtype=dtype).view(turning.head_dim, -1).double().norm(dim=1)
-        for turns, block in turning.blocks()
-        if turns
-    ]
-    return torch.stack(norms).clamp(min=1e-30).log()
+    norms = torch.empty(sum(turning.turns), turning.head_dim, dtype=torch.float64)
+    turning_blocks = (block for turns, block in turning.blocks() if turns)
+    for block, result in zip(turning_blocks, norms, strict=True):
+        rows = torch.frombuffer(block, dtype=dtype).view(turning.head_dim, -1)
+        torch.linalg.vector_norm(rows.double(), dim=1, out=result)
+    return norms.clamp(min=1e-30).log()
 
 
 def _votes(norms: Tensor, generator: torch.Generator) -> Tensor:

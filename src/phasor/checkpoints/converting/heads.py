@@ -45,9 +45,7 @@ def heads_of_config(config: dict[str, Any], where: Path, *, guess_family: bool =
         where: The file, for errors.
         guess_family: Take an unknown architecture for a LLaMA, whose names most models have.
     """
-    mark = config.get(MARK) or {}
-    if not isinstance(mark, dict):
-        raise ArgumentError(f"{MARK} in {where} must be an object, got {mark!r}")
+    mark = _mark(config, where)
     model_type = mark.get(_MARKED_TYPE, config.get("model_type"))
     if not isinstance(model_type, str):
         raise ArgumentError(f"{where} has no model_type; it names the architecture, as in 'llama'")
@@ -60,9 +58,6 @@ def heads_of_config(config: dict[str, Any], where: Path, *, guess_family: bool =
                 sorted(BY_MODEL_TYPE),
             )
         family = BY_MODEL_TYPE["llama"]
-    layout = mark.get("layout", family.layout)
-    if layout not in PAIR_LAYOUTS:
-        raise unknown_name(f"{MARK}.layout in {where}: no layout", str(layout), list(PAIR_LAYOUTS))
     num_heads = whole_number(config, "num_attention_heads", "n_head", where=where)
     width = whole_number(config, "hidden_size", "n_embd", where=where)
     head_dim = whole_number(config, "head_dim", where=where)
@@ -84,13 +79,29 @@ def heads_of_config(config: dict[str, Any], where: Path, *, guess_family: bool =
             num_kv_heads = 1 if stacked else num_heads
     return Heads(
         family=family,
-        layout=layout,
+        layout=layout_of(config, where, family),
         num_heads=num_heads,
         num_kv_heads=num_kv_heads,
         head_dim=head_dim,
         rotary_dim=_rotary_dim(config, where, family, model_type, head_dim),
         stacked=stacked,
     )
+
+
+def layout_of(config: dict[str, Any], where: Path, family: Family) -> PairLayout:
+    """Layout of the weights: what the mark says, or else what the code of the family expects."""
+    given = _mark(config, where).get("layout", family.layout)
+    for layout in PAIR_LAYOUTS:
+        if layout == given:
+            return layout
+    raise unknown_name(f"{MARK}.layout in {where}: no layout", str(given), list(PAIR_LAYOUTS))
+
+
+def _mark(config: dict[str, Any], where: Path) -> dict[str, Any]:
+    mark = config.get(MARK, {})
+    if not isinstance(mark, dict):
+        raise ArgumentError(f"{MARK} in {where} must be an object, got {mark!r}")
+    return mark
 
 
 def heads_of_params(params: dict[str, Any], where: Path) -> Heads:

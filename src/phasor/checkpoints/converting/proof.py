@@ -82,12 +82,12 @@ def _products(
     """Of each head's channels for two tokens at two positions; values as they are."""
     pairing, backwards = PAIR_LAYOUTS[layout]
     dtype = DTYPES[turning.entry.dtype]
-    channels = torch.stack(
-        [
-            torch.frombuffer(block, dtype=dtype).view(turning.head_dim, -1).double() @ tokens
-            for _, block in turning.blocks()
-        ]
-    ).transpose(1, 2)
+    # Small results made one by one between large blocks would keep the allocator from reusing them.
+    channels = torch.empty(len(turning.turns), turning.head_dim, 2, dtype=torch.float64)
+    for (_, block), result in zip(turning.blocks(), channels, strict=True):
+        rows = torch.frombuffer(block, dtype=dtype).view(turning.head_dim, -1)
+        torch.matmul(rows.double(), tokens, out=result)
+    channels = channels.transpose(1, 2)
     frequencies = geometric(plan.source.heads.rotary_dim or turning.head_dim)
     turned, _ = rotate(
         channels[None], None, positions, frequencies, layout=pairing, inverse=backwards

@@ -1,15 +1,14 @@
 """A checkpoint as it lies on the disk: its files, its tensors and its configuration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from phasor.checkpoints.converting.families import PairLayout
 from phasor.checkpoints.converting.heads import (
-    MARK,
     Heads,
     heads_of_config,
     heads_of_params,
+    layout_of,
 )
 from phasor.checkpoints.converting.json_file import read_object
 from phasor.checkpoints.converting.tensor_file import Entry, read_entries
@@ -110,23 +109,9 @@ def _heads_of_adapter(config: dict[str, Any], where: Path, base: Path | None) ->
             f"{where.parent} is an adapter, which does not say how many heads its model has; pass "
             "the model's folder with --base"
         )
-    return _with_layout_of(
-        config, where, heads_of_config(read_object(base / CONFIG["hf"]), base / CONFIG["hf"])
-    )
-
-
-def _with_layout_of(config: dict[str, Any], where: Path, heads: Heads) -> Heads:
-    """An adapter that was converted is in its own layout, not in that of its base."""
-    from dataclasses import replace
-
-    from phasor.checkpoints.converting.families import PAIR_LAYOUTS
-    from phasor.errors import unknown_name
-
-    mark = config.get(MARK) or {}
-    layout: PairLayout = mark.get("layout", heads.family.layout) if isinstance(mark, dict) else mark
-    if layout not in PAIR_LAYOUTS:
-        raise unknown_name(f"{MARK} in {where}: no layout", str(layout), list(PAIR_LAYOUTS))
-    return replace(heads, layout=layout)
+    heads = heads_of_config(read_object(base / CONFIG["hf"]), base / CONFIG["hf"])
+    # A converted adapter is in its own layout, not in that of its base.
+    return replace(heads, layout=layout_of(config, where, heads.family))
 
 
 def _shards(folder: Path) -> list[Shard]:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -120,7 +120,7 @@ def _detect(source: Path, base: Path | None, *, as_json: bool) -> None:
     _print(lines, asdict(found), as_json=as_json)
 
 
-def _print(lines: list[str], values: dict[str, object], *, as_json: bool) -> None:
+def _print(lines: list[str], values: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(values, indent=1))
         return

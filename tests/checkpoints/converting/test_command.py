@@ -71,7 +71,7 @@ def test_what_was_not_compared_is_said(source: Path, tmp_path: Path) -> None:
         run = phasor(source, tmp_path / f"b{number}", "--layout=interleaved", *arguments)
         assert run.exit_code == (2 if arguments else 0)
         assert (tmp_path / f"b{number}").exists() == (not arguments)
-        assert "cannot" in (run.stderr if arguments else run.stdout)
+        assert "it has no embedding of tokens" in (run.stderr if arguments else run.stdout)
 
 
 def test_a_conversion_that_is_wrong_is_not_kept(
@@ -182,8 +182,8 @@ SQUARE = torch.zeros(64, 64)
         (weights(model__layers__0__cross_attn__q_proj__weight=SQUARE), [], "looks like a part of"),
         (weights(vision__blocks__0__attn__qkv__weight=SQUARE), [], "looks like a part of"),
         (weights(model__layers__0__self_attn__q_proj__qweight=SQUARE), [], "dequantise the"),
-        (weights(model__layers__0__self_attn__k_proj__weight=SQUARE[:60]), [], "has shape [60, 64]"),
-        (weights(model__layers__0__self_attn__k_norm__weight=SQUARE[:1]), [], "has shape"),
+        (weights(model__layers__0__self_attn__k_proj__weight=SQUARE[:60]), [], "shape [60, 64]"),
+        (weights(model__layers__0__self_attn__k_norm__weight=SQUARE[0, :60]), [], "has shape"),
         (index([]), [], "must have a weight_map from tensors to files"),
         (index({QUERY: "gone.safetensors"}), [], "gone.safetensors is missing"),
         (index({QUERY: "../source/model.safetensors"}), [], "names a file outside its folder"),

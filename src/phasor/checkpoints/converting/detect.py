@@ -11,7 +11,7 @@ pair to pair, so neighbours are similar in either layout; channels half a head a
 only if they form a pair. A head therefore speaks
 
 - for `half` if the distance of channels half a head apart is below that of nearly all random ones;
-- for `interleaved` if that of neighbours is, and that of channels half a head apart is not.
+- for `interleaved` if that of neighbours is, and that of channels half a head apart is ordinary.
 
 A head of random weights speaks for neither. Which way a model turns leaves no trace in norms.
 """
@@ -29,6 +29,8 @@ from phasor.errors import ArgumentError
 _PAIRINGS = 400
 # A random pairing is this close with this probability, and so is a random head by chance.
 _CHANCE = 0.01
+# Channels half a head apart are ordinary if they are no closer than this share of random pairings.
+_ORDINARY = 0.25
 # Of the heads, so many must speak for a layout, and this many times as many as for the other.
 _LEAST_SHARE, _LEAST_RATIO = 0.25, 4.0
 
@@ -114,6 +116,7 @@ def _votes(norms: Tensor, generator: torch.Generator) -> Tensor:
     shuffled = norms[:, orders]
     random = (shuffled[..., ::2] - shuffled[..., 1::2]).abs().mean(-1)
     # Equal norms, such as those of rows of zeros, are close in every pairing and say nothing.
-    threshold = random.quantile(_CHANCE, dim=1)
-    is_half, is_interleaved = half < threshold, interleaved < threshold
-    return torch.stack((is_half.sum(), (is_interleaved & ~is_half).sum()))
+    close, ordinary = random.quantile(torch.tensor([_CHANCE, _ORDINARY]).to(random), dim=1)
+    speaks_half = half < close
+    speaks_interleaved = (interleaved < close) & (half >= ordinary)
+    return torch.stack((speaks_half.sum(), speaks_interleaved.sum()))

@@ -67,9 +67,10 @@ def heads_of_config(config: dict[str, Any], where: Path, *, guess_family: bool =
             "rows of a projection cannot be cut into heads"
         )
     head_dim = head_dim or (width or 0) // num_heads
-    num_kv_heads = whole_number(
-        config, "num_key_value_heads", "num_kv_heads", "n_head_kv", where=where
-    )
+    if head_dim % 2 and not family.partial:
+        raise ArgumentError(f"{where} says heads of {head_dim} channels, which do not pair")
+    names = ("num_key_value_heads", "num_kv_heads", "n_head_kv")
+    num_kv_heads = whole_number(config, *names, where=where)
     stacked = model_type == "phi3"
     if model_type == "falcon":
         if config.get("alibi"):

@@ -27,6 +27,8 @@ _TOKENS = 24
 _MOST_BYTES = 4_000_000_000
 # Of float32 arithmetic in another order, relative to the largest logit.
 TOLERANCE = 2e-4
+# What the modules of transformers call their rotation.
+_ROTATION = "apply_rotary_pos_emb"
 
 
 def why_not(plan: Plan) -> str | None:
@@ -35,6 +37,8 @@ def why_not(plan: Plan) -> str | None:
         return "an adapter runs only in its model"
     if any(entry.dtype not in DTYPES for entry in plan.source.entries):
         return "its weights are quantised"
+    if not any(_is_embedding(entry.name) for entry in plan.source.entries):
+        return "it has no embedding of tokens"
     floats = sum(entry.size // DTYPES[entry.dtype].itemsize for entry in plan.source.entries)
     if 4 * floats > _MOST_BYTES:
         return f"in float32 it needs {4 * floats / 1e9:.0f} GB"
@@ -131,13 +135,13 @@ def _rotating(module_name: str, source: Source) -> Iterator[None]:
         yield
         return
     module = sys.modules[module_name]
-    usual = module.apply_rotary_pos_emb
+    usual = vars(module)[_ROTATION]
     names = tuple(inspect.signature(usual).parameters)
-    module.apply_rotary_pos_emb = _ROTATIONS[names](layout)
+    vars(module)[_ROTATION] = _ROTATIONS[names](layout)
     try:
         yield
     finally:
-        module.apply_rotary_pos_emb = usual
+        vars(module)[_ROTATION] = usual
 
 
 def _of_query_and_key(layout: PairLayout) -> Callable[..., tuple[Tensor, Tensor]]:

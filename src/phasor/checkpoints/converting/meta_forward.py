@@ -52,11 +52,8 @@ def meta_logits(params: dict[str, Any], tensor: Callable[[str], Tensor], tokens:
             heads(linear(normed, tensor(f"{layer}.attention.{name}.weight")), count)
             for name, count in (("wq", num_heads), ("wk", num_kv_heads), ("wv", num_kv_heads))
         )
-        attended = scaled_dot_product_attention(
-            *(y.transpose(0, 1)[None] for y in (rotated(query), rotated(key), value)),
-            is_causal=True,
-            enable_gqa=True,
-        )
+        query, key, value = (x.transpose(0, 1)[None] for x in (rotated(query), rotated(key), value))
+        attended = scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
         attended = attended[0].transpose(0, 1).flatten(1)
         x = x + linear(attended, tensor(f"{layer}.attention.wo.weight"))
         normed = norm(x, f"{layer}.ffn_norm.weight")

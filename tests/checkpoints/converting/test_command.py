@@ -56,7 +56,8 @@ def test_a_whole_model(tmp_path: Path) -> None:
 
     run = phasor(tmp_path / "target", tmp_path / "back", "--layout=half")
     assert "interleaved to half, 8 tensors changed" in run.stdout
-    assert "logits to" in run.stdout
+    assert "verified: products of all heads of 4 projections agree to" in run.stdout
+    assert "verified: logits agree to" in run.stdout
     run = phasor(source, tmp_path / "meta", "--format=meta")
     assert run.exit_code == 2
     assert "Meta's LLaMA has no attention_bias True" in run.stderr

@@ -51,11 +51,17 @@ class Done:
         """For people."""
         lines = [
             f"{target}: {self.source_layout} to {self.target_layout}, {self.tensors} tensors "
-            f"changed, {self.num_bytes:,} bytes",
-            f"verified: products of all heads of {self.projections} projections agree to "
-            f"{self.products:.0e}"
-            + (f", logits to {self.logits:.0e} of the largest" if self.logits is not None else ""),
+            f"changed, {self.num_bytes:,} bytes"
         ]
+        if self.projections:
+            lines.append(
+                f"verified: products of all heads of {self.projections} projections agree to "
+                f"{self.products:.0e} of the largest"
+            )
+        else:
+            lines.append("products of heads were not compared: none of the projections allows it")
+        if self.logits is not None:
+            lines.append(f"verified: logits agree to {self.logits:.0e} of the largest")
         if self.not_compared is not None:
             lines.append(f"logits were not compared: {self.not_compared}")
         if self.left_out:

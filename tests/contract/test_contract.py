@@ -105,8 +105,6 @@ class TestGradients:
     ) -> None:
         monkeypatch.setattr(blocks, "LEAST_ROWS", 2)
         monkeypatch.setattr(blocks, "BLOCK_BYTES", 8 * 2 * HEADS * 30)  # 30 pairs, 13 times 13
-        if impl == "sdpa" and "score" in layer.encoding.sites and not layer.encoding.score_is_bias:
-            pytest.skip("fused attention refuses what is no bias")
         x = embeddings().requires_grad_()
         weight = torch.randn(2, HEADS, 13, HEAD_DIM, dtype=torch.float64)
         inputs = (x, *layer.parameters())

@@ -48,14 +48,18 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from phasor import spec as spec
+    from phasor.checkpoints.patching.patch import patch as patch
+    from phasor.checkpoints.patching.patch import unpatch as unpatch
     from phasor.spec import PositionSpec as PositionSpec
 
 
 def __getattr__(name: str) -> object:
     # Specs are for those who look at models: who only runs one need not wait for them.
-    if name not in ("PositionSpec", "spec"):
+    if name not in ("PositionSpec", "patch", "spec", "unpatch"):
         raise AttributeError(f"module 'phasor' has no attribute {name!r}")
     from importlib import import_module
 
+    if name in ("patch", "unpatch"):
+        return getattr(import_module("phasor.checkpoints.patching.patch"), name)
     spec = import_module("phasor.spec")
     return spec if name == "spec" else spec.PositionSpec

@@ -1,0 +1,1 @@
+"""Models as they are found: in files, and live."""

@@ -24,12 +24,17 @@ Rounding = Literal["once", "wide", "each"]
 # to float32, then the result; each product and the sum to the dtype of the activations. The numbers
 # are roads of call.h.
 ROUNDINGS: dict[str, int] = {"once": 3, "wide": 4, "each": 5}
+# The order in memory of what comes out: that of what goes in, or one of two contiguous ones.
+Order = Literal["heads first", "seq first"]
+_ORDERS: dict[Order | None, int] = {None: 0, "heads first": 1, "seq first": 2}
 _NAMES: dict[int, Rounding] = {3: "once", 4: "wide", 5: "each"}
+_CONTIGUOUS = torch.contiguous_format
 
 _LIBRARY = torch.library.Library("phasor", "FRAGMENT")
 _LIBRARY.define(
     "rotate_by_table(Tensor query, Tensor key, Tensor cos, Tensor sin, bool interleaved, "
-    "int start, int sign, int road, int backward_road) -> (Tensor, Tensor)"
+    "int start, int sign, int order, int road, int backward_order, int backward_road) "
+    "-> (Tensor, Tensor)"
 )
 
 
@@ -43,6 +48,7 @@ def rotate_by_table(
     start: int = 0,
     rounding: Rounding = "once",
     backward_rounding: Rounding | None = None,
+    gradient_order: Order | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     r"""Turn each pair $(x_1, x_2)$ to $(x_1\cos - x_2\sin,\; x_2\cos + x_1\sin)$.
 
@@ -58,6 +64,8 @@ def rotate_by_table(
             does operation by operation. All are the same for float32 and float64, but that only
             `"once"` may fuse a product with the sum.
         backward_rounding: The same for the gradient; `rounding` if `None`.
+        gradient_order: The order of the gradient in memory, `[batch, heads, seq, head_dim]` or
+            `[batch, seq, heads, head_dim]`; as it arrives if `None`.
 
     Returns:
         Rotated query and key, in their dtypes.
@@ -77,8 +85,8 @@ def rotate_by_table(
     for x in (query, key):
         if x is not None:
             _check(x, cos, sin, start)
-    road = ROUNDINGS[rounding]
-    how = (layout == "interleaved", start, 1, road, ROUNDINGS[backward_rounding or rounding])
+    roads = ROUNDINGS[rounding], ROUNDINGS[backward_rounding or rounding]
+    how = (layout == "interleaved", start, 1, 0, roads[0], _ORDERS[gradient_order], roads[1])
     some_key = query[:, :0] if key is None else key
     if _is_plain(query, some_key, cos, sin):
         turned_query, turned_key = _turn(query, some_key, cos, sin, *how)
@@ -128,11 +136,11 @@ def _is_plain(*tensors: Tensor) -> bool:
 def _turn(
     query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any
 ) -> tuple[Tensor, Tensor]:
-    interleaved, start, sign, road, _ = how
+    interleaved, start, sign, order, road, *_ = how
     # An empty key stands for none, whatever its dtype.
     if not (has_kernel(query) and (key.dtype == query.dtype or not key.shape[1])):
         rounding = _NAMES[road]
-        turned = torch.empty_like(query), torch.empty_like(key)
+        turned = _empty(query, order), _empty(key, order)
         for out, x in zip(turned, (query, key), strict=True):
             out.copy_(_reference(x, cos, sin, interleaved, start, sign, rounding))
         return turned
@@ -141,7 +149,7 @@ def _turn(
     if sin.stride() != cos.stride():
         cos, sin = cos.contiguous(), sin.contiguous()
     query, key = (x if x.stride(-1) == 1 else x.contiguous() for x in (query, key))
-    outs = torch.empty_like(query), torch.empty_like(key)
+    outs = _empty(query, order), _empty(key, order)
     batch, heads, seq, head_dim = query.shape
     of_key = NO_KEY
     if key.shape[1]:
@@ -164,6 +172,14 @@ def _turn(
     if rotate_function()(call):
         raise MemoryError(f"no memory for a table of {seq} tokens with {pairs} pairs each")
     return outs
+
+
+def _empty(x: Tensor, order: int) -> Tensor:
+    if order == _ORDERS[None]:
+        return torch.empty_like(x)
+    if order == _ORDERS["seq first"]:
+        return torch.empty_like(x.transpose(1, 2), memory_format=_CONTIGUOUS).transpose(1, 2)
+    return torch.empty_like(x, memory_format=_CONTIGUOUS)
 
 
 def _reference(
@@ -215,11 +231,11 @@ class RotationByTable(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        interleaved, start, sign, road, backward_road = ctx.how
+        interleaved, start, sign, *forward, order, road = ctx.how
         turned = torch.ops.phasor.rotate_by_table.default(
-            *gradients, *ctx.saved_tensors, interleaved, start, -sign, backward_road, road
+            *gradients, *ctx.saved_tensors, interleaved, start, -sign, order, road, *forward
         )
-        return *turned, None, None, None, None, None, None, None
+        return *turned, *[None] * 9
 
 
 def _differentiably(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> Any:
@@ -229,8 +245,10 @@ def _differentiably(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: 
         return torch.ops.phasor.rotate_by_table.default(query, key, cos, sin, *how)
 
 
-def _shapes(query: Tensor, key: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-    return torch.empty_like(query), torch.empty_like(key)
+def _shapes(
+    query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any
+) -> tuple[Tensor, Tensor]:
+    return _empty(query, how[3]), _empty(key, how[3])
 
 
 _LIBRARY.impl("rotate_by_table", _turn, "CompositeExplicitAutograd")

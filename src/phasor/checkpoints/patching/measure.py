@@ -86,8 +86,9 @@ def arithmetic_of(
         return None
     gradients = [_numbers(shape, seed=20 + seed).to(out[0].dtype) for seed in range(count)]
     back = torch.autograd.grad(out, tensors, gradients)
-    for wide in (None, torch.float32, torch.float64):
-        arithmetic = Arithmetic(wide, out[0].dtype)
+    ways = [(None, False), *product((torch.float32, torch.float64), (False, True))]
+    for wide, casts_twice in ways:
+        arithmetic = Arithmetic(wide, out[0].dtype, casts_twice)
         same = [turn(x, cos, sin, rule, arithmetic) for x in tensors]
         same_back = torch.autograd.grad(same, tensors, gradients)
         if all(map(torch.equal, (*out, *back), (*same, *same_back))):

@@ -93,6 +93,7 @@ def patch(model: nn.Module, *, parity: Literal["bitwise", "rounded"] = "bitwise"
     named = dict(model.named_modules())
     makers = {name: module for name, module in named.items() if forms_tables(module)}
     one_angle = all(has_one_angle(module) for module in makers.values())
+    dtypes = tuple(dict.fromkeys(x.dtype for x in model.parameters() if x.is_floating_point()))
     sites: dict[Any, Site] = {}
     callers: dict[Site, list[type[nn.Module]]] = {}
     classes: dict[type[nn.Module], type[nn.Module]] = {}
@@ -102,7 +103,7 @@ def patch(model: nn.Module, *, parity: Literal["bitwise", "rounded"] = "bitwise"
             if not is_apply(value):
                 return None
             if value not in sites:
-                sites[value] = Site(value, name_of(value), parity, one_angle)
+                sites[value] = Site(value, name_of(value), parity, one_angle, dtypes)
             site = sites[value]
             callers.setdefault(site, []).append(kind)
             return None if site.why_not else site
@@ -117,13 +118,16 @@ def patch(model: nn.Module, *, parity: Literal["bitwise", "rounded"] = "bitwise"
             f"{type(model).__name__} has no rotation that phasor can replace: "
             + (reasons or "no method of its modules calls a function of cos and sin")
         )
-    tables: list[str] = []
+    widened: dict[str, type[nn.Module]] = {}
     if parity == "rounded" and not untouched:
-        for name, module in makers.items():
-            wide = keeps_float32(module)
-            if wide is not None:
-                module.__class__ = wide
-                tables.append(name)
+        # All or none: what reads a table here and there must know of which kind it is.
+        wide = {name: keeps_float32(module) for name, module in makers.items()}
+        widened = {name: kind for name, kind in wide.items() if kind is not None}
+        widened = widened if len(widened) == len(makers) else {}
+        for name, kind in widened.items():
+            makers[name].__class__ = kind
+        for site in sites.values():
+            site.widened = bool(widened)
     for module in named.values():
         module.__class__ = classes.get(type(module), type(module))
     model.register_forward_hook(_FirstForward(list(sites.values())))
@@ -134,7 +138,7 @@ def patch(model: nn.Module, *, parity: Literal["bitwise", "rounded"] = "bitwise"
         for site in sites.values()
         if not site.why_not
     }
-    return Patched(model, parity, replaced, tuple(tables), untouched)
+    return Patched(model, parity, replaced, tuple(widened), untouched)
 
 
 def unpatch(model: nn.Module) -> None:

@@ -57,10 +57,13 @@ class Arithmetic:
         wide: The dtype that it casts everything to first, or `None` where PyTorch's own promotion
             of activations and table decides.
         out: Dtype of the result.
+        casts_twice: Whether it casts its activations anew for each of the two products, so that
+            their gradients are rounded before they are added.
     """
 
     wide: torch.dtype | None
     out: torch.dtype
+    casts_twice: bool = False
 
 
 def turn(x: Tensor, cos: Tensor, sin: Tensor, rule: Rule, arithmetic: Arithmetic) -> Tensor:
@@ -78,15 +81,17 @@ def turn(x: Tensor, cos: Tensor, sin: Tensor, rule: Rule, arithmetic: Arithmetic
         cos, sin = cos.to(arithmetic.wide), sin.to(arithmetic.wide)
     pairs = rule.column(cos, 0).shape[-1]
     before, turning, after = _split(x, pairs, rule)
+    other = turning
     if arithmetic.wide is not None:
         turning = turning.to(arithmetic.wide)
+        other = other.to(arithmetic.wide) if arithmetic.casts_twice else turning
     first, second = _apart(turning, pairs, rule.pairs_in)
-    by_first, by_second = rule.column(sin, 0), rule.column(sin, 1)
     one, two = first * rule.column(cos, 0), second * rule.column(cos, 1)
+    first, second = _apart(other, pairs, rule.pairs_in)
     if rule.sign > 0:
-        one, two = one - second * by_first, two + first * by_second
+        one, two = one - second * rule.column(sin, 0), two + first * rule.column(sin, 1)
     else:
-        one, two = one + second * by_first, two - first * by_second
+        one, two = one + second * rule.column(sin, 0), two - first * rule.column(sin, 1)
     if rule.pairs_out == "half":
         parts = (before, one, two, after)
     else:
@@ -131,9 +136,11 @@ def turn_at_once(
     query, key = (None if y is None else _as_heads(y, cos.shape[-1], rule) for y in (x, other))
     assert query is not None
     start = query.shape[-1] - 2 * cos.shape[-1] if rule.trailing else 0
+    # The order in which a norm before the rotation sums its gradients follows from their strides.
+    order = None if rounding == "once" else "seq first" if rule.heads == -2 else "heads first"
     turned = rotate_by_table(
         query, key, cos, sin, layout=rule.pairs_out, start=start, rounding=rounding,
-        backward_rounding=backward_rounding,
+        backward_rounding=backward_rounding, gradient_order=order,
     )  # fmt: skip
     query, key = (None if y is None else _from_heads(y, x.ndim, rule) for y in turned)
     assert query is not None

@@ -27,7 +27,6 @@ _NOT_TURNED = {"cos", "sin", *_COMPLEX, "position_ids", "unsqueeze_dim"}
 _HEAD_DIM = 16
 # Widths of a table for heads of _HEAD_DIM channels: as wide, half as wide, less, and in between.
 _WIDTHS = {"whole": 16, "half": 8, "less": 4, "more": 12}
-_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
 class Form(NamedTuple):
@@ -65,7 +64,9 @@ class Site:
         name: Its file and name.
         parity: Whether to repeat its roundings.
         one_angle: Whether the tables that reach it are known to hold one angle for each pair.
+        dtypes: Those of the activations that are expected.
         why_not: Why it is left alone, or `None`.
+        widened: Whether its tables are float32 because phasor keeps them so.
         called: Whether the substitute has computed anything.
     """
 
@@ -73,7 +74,9 @@ class Site:
     name: str
     parity: Parity
     one_angle: bool
+    dtypes: tuple[torch.dtype, ...]
     why_not: str | None = None
+    widened: bool = False
     called: bool = False
     rules: dict[Form, Rule | None] = field(default_factory=dict)
     arithmetics: dict[tuple[Form, torch.dtype, torch.dtype], Arithmetic | None] = field(
@@ -118,8 +121,8 @@ class Site:
                     "before torch.compile"
                 )
             self.rules[form] = rule = rule_of(self._measured(form), **_sizes(form))
-            for dtype in _DTYPES if rule else ():
-                for table_dtype in dict.fromkeys((dtype, torch.float32, torch.float64)):
+            for dtype in self.dtypes if rule else ():
+                for table_dtype in dict.fromkeys((dtype, torch.float32)):
                     self.arithmetic(form, dtype, table_dtype)
         return self.rules[form]
 
@@ -168,7 +171,8 @@ class Site:
             given.get("unsqueeze_dim", self.unsqueeze), turned,
         )  # fmt: skip
         rule = self.rule(form)
-        arithmetic = None if rule is None else self.arithmetic(form, x.dtype, cos.dtype)
+        table_dtype = x.dtype if self.widened else cos.dtype
+        arithmetic = None if rule is None else self.arithmetic(form, x.dtype, table_dtype)
         if rule is None or arithmetic is None:
             if not torch.compiler.is_compiling():
                 warnings.warn(
@@ -214,7 +218,7 @@ class Site:
             return "once", "once"
         if arithmetic.wide is not None:
             doubles = torch.float64 in (x.dtype, cos.dtype, arithmetic.wide)
-            return None if doubles else ("wide", "wide")
+            return None if doubles else ("wide", "each" if arithmetic.casts_twice else "wide")
         if torch.promote_types(x.dtype, cos.dtype) == x.dtype:
             return "each", "each"
         return ("wide", "each") if cos.dtype == torch.float32 else None

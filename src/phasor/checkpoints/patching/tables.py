@@ -44,8 +44,8 @@ def keeps_float32(module: nn.Module) -> type[nn.Module] | None:
     """A class for `module` whose tables are float32 where its activations are narrower.
 
     Returns:
-        The class; `None` where the module cannot be shown to round a float32 table at the end, and
-        so has none to hand out.
+        The class; `None` where the module cannot be shown to round a float32 table at the end: it
+        has none to hand out, or does so already.
     """
     seen = False
     for position_ids in _positions():
@@ -54,7 +54,7 @@ def keeps_float32(module: nn.Module) -> type[nn.Module] | None:
         for a, b in zip(wide, narrow, strict=False):
             seen = True
             if not all(
-                x.dtype == torch.float32 and torch.equal(x.to(y.dtype), y)
+                x.dtype == torch.float32 != y.dtype and torch.equal(x.to(y.dtype), y)
                 for x, y in zip(a, b, strict=True)
             ):
                 return None

@@ -29,14 +29,16 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from phasor import spec as spec
+    from phasor.checkpoints import read as read
     from phasor.spec import PositionSpec as PositionSpec
 
 
 def __getattr__(name: str) -> object:
     # Specs are for those who look at models: who only runs one need not wait for them.
-    if name not in ("PositionSpec", "spec"):
+    home = {"spec": "phasor.spec", "PositionSpec": "phasor.spec", "read": "phasor.checkpoints"}
+    if name not in home:
         raise AttributeError(f"module 'phasor' has no attribute {name!r}")
     from importlib import import_module
 
-    spec = import_module("phasor.spec")
-    return spec if name == "spec" else spec.PositionSpec
+    module = import_module(home[name])
+    return module if name == "spec" else getattr(module, name)

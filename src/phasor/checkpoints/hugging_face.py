@@ -1,0 +1,38 @@
+"""Configs of transformers: its own class standardises what a file says."""
+
+from typing import Any
+
+from phasor.checkpoints.notes import Notes
+from phasor.errors import ArgumentError
+
+
+def standardise(config: dict[str, Any], notes: Notes) -> Any:
+    """The config object that transformers makes of a dict. No code of the checkpoint is run.
+
+    Raises:
+        ArgumentError: No or an unknown `model_type`, values that transformers refuses, or
+            transformers is not installed.
+    """
+    model_type = config.get("model_type")
+    if not isinstance(model_type, str):
+        raise notes.wrong(f"model_type must name the architecture, got {model_type!r}")
+    try:
+        from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+    except ImportError:
+        raise ArgumentError(
+            f"{notes.where}: reading a config of {model_type} needs transformers; "
+            "pip install 'phasor[hub]'"
+        ) from None
+    if model_type not in CONFIG_MAPPING:
+        raise notes.wrong(
+            f"model_type {model_type!r} is unknown to the installed transformers; its code is not "
+            "run, whatever auto_map says"
+        )
+    try:
+        return CONFIG_MAPPING[model_type].from_dict(dict(config))
+    except Exception as error:
+        # Config classes fail in any way that a wrong value makes Python fail.
+        reason = " ".join(str(error).split())
+        raise notes.wrong(
+            f"transformers refuses it as a config of {model_type}: {type(error).__name__}: {reason}"
+        ) from None

@@ -1,0 +1,36 @@
+"""What a reader has to say besides the spec, and what it refuses."""
+
+from phasor.errors import ArgumentError
+
+
+class Notes:
+    """Collects what was ignored, assumed or not understood while one source is read.
+
+    Args:
+        where: The source, as messages name it.
+        strict: Whether what is not understood is an error or a note.
+    """
+
+    def __init__(self, where: str, *, strict: bool = True) -> None:
+        self.where = where
+        self.strict = strict
+        self.said: list[str] = []
+
+    def note(self, sentence: str) -> None:
+        """What holds either way: a setting without effect, a default that was filled in."""
+        if sentence not in self.said:
+            self.said.append(sentence)
+
+    def doubt(self, sentence: str) -> None:
+        """What a strict reader refuses, and another one notes.
+
+        Raises:
+            ArgumentError: If strict.
+        """
+        if self.strict:
+            raise ArgumentError(f"{self.where}: {sentence}; strict=False reads on and warns")
+        self.note(sentence)
+
+    def wrong(self, sentence: str) -> ArgumentError:
+        """The error for what nobody can read."""
+        return ArgumentError(f"{self.where}: {sentence}")

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from phasor.spec.kinds import NAMES
+from phasor.spec.layer_words import which_layers
 
 _SHORT_LIST = 6
 
@@ -28,7 +29,8 @@ def _of_stacks(first: Any, second: Any, one: str, two: str) -> list[str]:
         for sentence in _of_layers(mine, theirs, one, two):
             layers_with.setdefault(sentence, []).append(layer)
     found += [
-        f"{_which(layers, len(pairs))}: {sentence}" for sentence, layers in layers_with.items()
+        f"{which_layers(layers, len(pairs))}: {sentence}"
+        for sentence, layers in layers_with.items()
     ]
     mine, theirs = ({tower.model: tower for tower in spec.towers} for spec in (first, second))
     for name in [*mine, *(name for name in theirs if name not in mine)]:
@@ -98,33 +100,3 @@ def _shown(value: Any) -> str:
 
 def _listed(names: list[str]) -> str:
     return " and ".join(names) or "no encoding"
-
-
-def _which(layers: list[int], total: int) -> str:
-    if len(layers) == total:
-        return "every layer" if total > 1 else "the layer"
-    words = _regular(layers, total)
-    if words is None:
-        rest = _regular(sorted(set(range(total)) - set(layers)), total)
-        words = None if rest is None else f"all layers but {rest}"
-    return words or f"layers {', '.join(map(str, layers[:-1]))} and {layers[-1]}"
-
-
-def _regular(layers: list[int], total: int) -> str | None:
-    """Words for layers that follow a rule; `None` for others."""
-    first, last = layers[0], layers[-1]
-    if len(layers) == 1:
-        return f"layer {first}"
-    if len(layers) == 2:
-        return f"layers {first} and {last}"
-    step = layers[1] - first
-    if layers != list(range(first, last + 1, step)):
-        return None
-    if step == 1:
-        return f"layers {first} to {last}"
-    end = "on" if last + step >= total else f"to {last}"
-    return f"every {_ordinal(step)} layer from {first} {end}"
-
-
-def _ordinal(number: int) -> str:
-    return {2: "second", 3: "third"}.get(number, f"{number}th")

@@ -1,0 +1,7 @@
+"""The `phasor` command: one thin function per verb."""
+
+from phasor.cli import bench as bench
+from phasor.cli import compare as compare
+from phasor.cli import encodings as encodings
+from phasor.cli import inspect as inspect
+from phasor.cli.base import app as app

@@ -1,0 +1,53 @@
+"""`phasor encodings`: what there is."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from phasor.cli.base import app
+
+
+@app.command()
+def encodings(
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """List the encodings: name, where they enter, what they cost, where they come from."""
+    from phasor.encodings.catalogue import CATALOGUE, ModelShape
+    from phasor.encodings.spelling import parse_spelling
+
+    shape = ModelShape(dim=768, head_dim=64, num_heads=12, num_positions=1024)
+    rows = [
+        {
+            "name": name,
+            "class": encoding.__name__,
+            "sites": sorted(encoding.sites),
+            "parameters": sum(p.numel() for p in parse_spelling(name).build(shape, 1).parameters()),
+            "paper": encoding.paper,
+            "summary": (encoding.__doc__ or "").strip().splitlines()[0],
+        }
+        for name, encoding in CATALOGUE.items()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    table = Table(pad_edge=False)
+    for column in ("name", "sites", "parameters", "paper", "what it is"):
+        table.add_column(column, justify="right" if column == "parameters" else "left")
+    for row in rows:
+        table.add_row(
+            f"[bold]{row['name']}[/bold]",
+            ", ".join(row["sites"]) or "none",
+            f"{row['parameters']:,}",
+            row["paper"],
+            row["summary"],
+        )
+    console = Console()
+    console.print(table)
+    console.print(
+        "Parameters at width 768, 12 heads and 1024 positions. "
+        "Next: phasor compare --encodings rotary,alibi",
+        highlight=False,
+    )

@@ -1,0 +1,90 @@
+"""`phasor inspect` and `phasor diff`: thin; the work is in `phasor.inspection`."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from phasor.cli.base import FAILURE, USAGE_ERROR, app, fail
+from phasor.errors import ArgumentError, PhasorError
+
+_SOURCE = "A model's folder, its config.json, or a spec as to_json wrote it."
+
+
+@app.command(epilog="Example: phasor inspect path/to/model --length 131072 --html look.html")
+def inspect(
+    source: Annotated[Path, typer.Argument(help=_SOURCE, show_default=False)],
+    length: Annotated[
+        int | None,
+        typer.Option(
+            help="Look at it for sequences of so many tokens.",
+            show_default="the longest that the model is meant for",
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="File for a page with pictures.", show_default="none")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a model does to encode position, layer by layer, and what its numbers mean.
+
+    Wavelengths against the trained context, what the scaling does, how far the model reaches, how
+    angles are rounded, and what goes wrong with such models elsewhere, with references.
+    """
+    from phasor.inspection import inspect as look
+    from phasor.inspection.screen import print_inspection
+    from phasor.inspection.source import open_source
+
+    console = Console(stderr=as_json)
+    try:
+        opened = open_source(source)
+        inspection = look(opened.spec, length=length, config=opened.config, notes=opened.notes)
+        if html is not None and (html.is_dir() or not os.access(html.parent, os.W_OK)):
+            raise ArgumentError(
+                f"--html {html} cannot be written; name a file in a folder that can"
+            )
+        if html is not None:
+            from phasor.inspection.page import render_page
+            from phasor.lab.files import write_atomically
+
+            write_atomically(html, render_page(inspection))
+    except PhasorError as error:
+        fail(str(error), status=USAGE_ERROR)
+    except OSError as error:
+        fail(str(error), status=FAILURE)
+    if as_json:
+        typer.echo(json.dumps(inspection.as_json(), indent=1, allow_nan=False))
+    else:
+        print_inspection(inspection, console)
+    if html is not None:
+        console.print(
+            f"\nPage: {html} (open it in a browser)", soft_wrap=True, highlight=False, markup=False
+        )
+
+
+@app.command(epilog="Example: phasor diff llama-3.1-8b/config.json llama-3.2-1b/config.json")
+def diff(
+    first: Annotated[Path, typer.Argument(help=_SOURCE, show_default=False)],
+    second: Annotated[Path, typer.Argument(help="The same.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say how two models differ in how they encode position. Exit status 1 if they do."""
+    from phasor.inspection.source import open_source
+
+    try:
+        one, other = (open_source(source).spec for source in (first, second))
+    except PhasorError as error:
+        fail(str(error), status=USAGE_ERROR)
+    sentences = one.diff(other)
+    if as_json:
+        typer.echo(json.dumps({"differences": sentences}, indent=1))
+    else:
+        console = Console()
+        for sentence in sentences or ["No difference."]:
+            console.print(
+                sentence, soft_wrap=not console.is_terminal, highlight=False, markup=False
+            )
+    raise typer.Exit(1 if sentences else 0)

@@ -1,0 +1,60 @@
+"""From a path to a spec, with what its file says besides."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from phasor.checkpoints import examine
+from phasor.checkpoints.limits import read_json
+from phasor.errors import ArgumentError
+from phasor.spec import PositionSpec
+
+_SPEC_KEY = "phasor_spec"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What was found at a path.
+
+    Args:
+        spec: Of the model.
+        config: The config it was read from, where it was one.
+        notes: What the reader had to say.
+    """
+
+    spec: PositionSpec
+    config: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def open_source(path: Path) -> Opened:
+    """Read a model's folder, a config or a spec's own JSON.
+
+    Raises:
+        ArgumentError: Nothing there, or nothing that is understood.
+    """
+    if not path.exists():
+        raise ArgumentError(f"{path} does not exist; give a model's folder or its config.json")
+    file = path / "config.json" if path.is_dir() else path
+    if path.is_dir() and not file.exists():
+        raise ArgumentError(f"{path} has no config.json; give the folder of a checkpoint")
+    config = read_json(file) if file.suffix == ".json" else None
+    if config is not None and _SPEC_KEY in config:
+        return Opened(PositionSpec.from_json(file.read_text(encoding="utf-8")))
+    with _quiet_libraries():
+        reading = examine(path)
+    return Opened(reading.spec, config, reading.notes)
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Without the log of transformers: what matters of it, the reader says."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,146 @@
+"""Encodings in words."""
+
+import dataclasses
+import math
+
+from phasor.encodings.alibi import alibi_slopes
+from phasor.spec import (
+    ALiBiSpec,
+    AxialSpec,
+    ExplicitSpec,
+    GeometricSpec,
+    ImagePeriodsSpec,
+    LayerSpec,
+    LearnedSpec,
+    ProportionalSpec,
+    QueryTemperatureSpec,
+    RotarySpec,
+    SinusoidalSpec,
+    T5BiasSpec,
+)
+from phasor.spec.encodings import EmbeddingSpec, LayerEncodingSpec
+from phasor.spec.frequencies import FrequencySpec
+from phasor.spec.kinds import NAMES
+
+_SHORT_LIST = 4
+
+
+def number(value: float) -> str:
+    """As people write it: 131,072; 1e+06 stays 1,000,000; four digits of a fraction."""
+    if math.isinf(value):
+        return "∞"
+    if value == round(value) and abs(value) < 1e15:
+        return f"{round(value):,}"
+    return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def layer_in_words(layer: LayerSpec, embedding: EmbeddingSpec | None) -> str:
+    """All that a layer does, in a model with that `embedding`."""
+    parts = [encoding_in_words(encoding) for encoding in layer.encodings]
+    if not parts:
+        parts = ["no position encoding (NoPE)" if embedding is None else "nothing of its own"]
+    if layer.window is not None:
+        parts.append(f"a window of {number(layer.window)} tokens")
+    if layer.chunk is not None:
+        parts.append(f"attention within chunks of {number(layer.chunk)} tokens")
+    if layer.score_scale is not None:
+        parts.append(f"scores times {number(layer.score_scale)}")
+    return "; ".join(parts)
+
+
+def encoding_in_words(encoding: LayerEncodingSpec | EmbeddingSpec) -> str:
+    """One encoding, with every number that matters."""
+    match encoding:
+        case RotarySpec():
+            return _rotary(encoding)
+        case QueryTemperatureSpec():
+            where = f"(position + {encoding.offset})" if encoding.offset else "position"
+            return (
+                f"queries times 1 + {number(encoding.coefficient)} ln(1 + floor({where} / "
+                f"{number(encoding.original_seq_len)}))"
+            )
+        case ALiBiSpec():
+            slopes = [encoding.scale * slope for slope in alibi_slopes(encoding.num_heads)]
+            rounded = ", rounded to bfloat16" if encoding.precision == "bfloat16" else ""
+            return (
+                f"ALiBi: {encoding.num_heads} heads with slopes from {number(max(slopes))} to "
+                f"{number(min(slopes))}{rounded}"
+            )
+        case T5BiasSpec():
+            return (
+                f"T5 bias: {encoding.num_buckets} learned buckets for {encoding.num_heads} heads, "
+                f"one for all distances from {number(encoding.max_distance)} on, "
+                f"{'both directions' if encoding.bidirectional else 'backwards'}, "
+                f"{'one table for all layers' if encoding.shared else 'a table in each layer'}"
+            )
+        case LearnedSpec():
+            offset = f", position 0 in row {encoding.offset}" if encoding.offset else ""
+            return (
+                f"learned: a table of {number(encoding.num_positions)} positions x "
+                f"{number(encoding.dim)}{offset}"
+            )
+        case SinusoidalSpec():
+            how = "sines and cosines alternate" if encoding.layout == "interleaved" else "in halves"
+            return f"sinusoidal: {number(encoding.dim)} channels, {_base(encoding.base)}, {how}"
+
+
+def scaling_in_words(rotary: RotarySpec) -> str:
+    """The scaling and every number of it that is not its default."""
+    scaling = rotary.scaling
+    assert scaling is not None
+    given = [
+        f"{field.name} {_value(getattr(scaling, field.name))}"
+        for field in dataclasses.fields(scaling)  # type: ignore[arg-type]
+        if field.init and getattr(scaling, field.name) != field.default
+    ]
+    return f"{NAMES[type(scaling)]} ({', '.join(given)})" if given else NAMES[type(scaling)]
+
+
+def _rotary(rotary: RotarySpec) -> str:
+    frequencies = rotary.frequencies.build()
+    turning = frequencies.rotary_dim
+    which = (
+        f"all {rotary.head_dim} channels"
+        if turning == rotary.head_dim
+        else f"the {rotary.rotary_slice} {turning} of {rotary.head_dim} channels"
+    )
+    half = turning // 2
+    pairing = f"i with i + {half}" if rotary.layout == "half" else "2i with 2i + 1"
+    parts = [f"rotary: {which} turn, {pairing}", _frequencies(rotary.frequencies)]
+    if rotary.sections is not None:
+        sizes = " + ".join(map(str, rotary.sections.sizes))
+        parts.append(f"pairs shared by axes as {sizes}, {rotary.sections.order}")
+    if rotary.scaling is not None:
+        parts.append(f"scaled by {scaling_in_words(rotary)}")
+    return ", ".join(parts)
+
+
+def _frequencies(rule: FrequencySpec) -> str:
+    match rule:
+        case GeometricSpec():
+            return _base(rule.base)
+        case ProportionalSpec():
+            slower = f", {number(rule.factor)} times slower" if rule.factor != 1 else ""
+            return (
+                f"{_base(rule.base)} over the whole head, of which the fastest "
+                f"{number(100 * rule.proportion)} % turn{slower}"
+            )
+        case AxialSpec():
+            return f"{_base(rule.base)}, {rule.axes} axes" + ", divided" * rule.divided
+        case ImagePeriodsSpec():
+            return f"image periods up to {number(rule.base)} times the shortest"
+        case ExplicitSpec():
+            gain = rule.attention_scale
+            return "frequencies of its own" + (f", cos and sin times {gain:.4g}" * (gain != 1))
+
+
+def _base(base: float) -> str:
+    return f"base {number(base)}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple) and len(value) > _SHORT_LIST:
+        return f"[{number(value[0])} ... {number(value[-1])}]"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return number(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -59,7 +59,9 @@ def read_documents(
         tokens = torch.tensor(tokenizer.encode(document, add_special_tokens=False))
         longest = max(longest, len(tokens))
         size = target_length + 1
-        found += list(tokens[: len(tokens) // size * size].split(size)) if len(tokens) >= size else []
+        found += (
+            list(tokens[: len(tokens) // size * size].split(size)) if len(tokens) >= size else []
+        )
     if not found:
         raise ArgumentError(
             f"the text of {text.source} is too short for --to {target_length}: its longest "

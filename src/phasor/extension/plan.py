@@ -82,9 +82,7 @@ class Plan:
         return Task(kind="loss", candidate=name, document=document, length=length)
 
     def _cropped(self, document: int) -> Task:
-        return Task(
-            kind="cropped", candidate="none", document=document, length=self.target_length
-        )
+        return Task(kind="cropped", candidate="none", document=document, length=self.target_length)
 
 
 def ranked(done: Sequence[Measurement], names: Sequence[str], length: int) -> list[str]:

@@ -122,9 +122,7 @@ def extend(
         with open_store(folder, _setup(subject, texts), resume=resume) as store:
             complete = gather(subject, found, texts, plan, store, screen, budget=budget)
             measured = list(store.measurements)
-        verdict = judge(
-            measured, found, trained_length=situation.trained_length, target_length=to
-        )
+        verdict = judge(measured, found, trained_length=situation.trained_length, target_length=to)
         result = Extension(
             explanation=explanation,
             verdict=verdict,

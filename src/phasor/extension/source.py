@@ -75,9 +75,7 @@ def load(path: Path, *, target_length: int, device: str = "cpu") -> Subject:
         trained_length=trained,
         target_length=target_length,
     )
-    return Subject(
-        path=path, model=model, tokenizer=tokenizer, rotary=rotary, situation=situation
-    )
+    return Subject(path=path, model=model, tokenizer=tokenizer, rotary=rotary, situation=situation)
 
 
 def _rotation(model: Any, path: Path) -> tuple[Any, Any]:
@@ -124,7 +122,7 @@ def _pretrained(path: Path) -> tuple[Any, Any]:
     folder, options = where
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **options)
-    except Exception as error:  # noqa: BLE001  transformers raises whatever it stumbles over
+    except Exception as error:
         raise ArgumentError(
             f"cannot read a tokenizer from {path}: {_first_line(error)}; the loss of text needs one"
         ) from error
@@ -132,7 +130,7 @@ def _pretrained(path: Path) -> tuple[Any, Any]:
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, **options
         )
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         raise ArgumentError(f"cannot load the model of {path}: {_first_line(error)}") from error
     return model, tokenizer
 

@@ -119,7 +119,7 @@ def passkey_found(
         )
         if progress is not None:
             progress(end - start)
-    logits = model(
-        input_ids=tokens[None, asked:-1], past_key_values=cache, use_cache=True
-    ).logits[0]
+    logits = model(input_ids=tokens[None, asked:-1], past_key_values=cache, use_cache=True).logits[
+        0
+    ]
     return bool((logits.argmax(-1) == tokens[asked + 1 :]).all())

@@ -59,9 +59,8 @@ def read_documents(
         tokens = torch.tensor(tokenizer.encode(document, add_special_tokens=False))
         longest = max(longest, len(tokens))
         size = target_length + 1
-        found += (
-            list(tokens[: len(tokens) // size * size].split(size)) if len(tokens) >= size else []
-        )
+        whole_documents = len(tokens) // size
+        found += tokens[: whole_documents * size].view(whole_documents, size).unbind()
     if not found:
         raise ArgumentError(
             f"the text of {text.source} is too short for --to {target_length}: its longest "

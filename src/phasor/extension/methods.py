@@ -77,9 +77,7 @@ def candidates(names: Sequence[str], situation: Situation) -> list[Candidate]:
         if name not in METHODS:
             raise unknown_name("there is no method", name, ["auto", *METHODS])
         if wanted.count(name) > 1:
-            raise ArgumentError(
-                f"name each method once; {name} is there {wanted.count(name)} times"
-            )
+            raise ArgumentError(f"name each method once, got {name} {wanted.count(name)} times")
     return [METHODS[name](situation) for name in dict.fromkeys(["none", *wanted])]
 
 

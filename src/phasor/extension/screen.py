@@ -81,8 +81,9 @@ def explanation_lines(explanation: Explanation) -> list[str]:
         lines.append(f"All {pairs} pairs complete a turn in {trained:,} tokens.")
     if explanation.base is not None and explanation.base_needed is not None:
         lines.append(
-            f"By the bound on the base, {explanation.base:,.0f} carries {explanation.base_context:,} "
-            f"tokens, and {target:,} take {explanation.base_needed:,.0f} (trained models exceed it)."
+            f"By the bound on the base, {explanation.base:,.0f} carries "
+            f"{explanation.base_context:,} tokens, and {target:,} take "
+            f"{explanation.base_needed:,.0f}; trained models often exceed it."
         )
     return lines
 
@@ -90,7 +91,7 @@ def explanation_lines(explanation: Explanation) -> list[str]:
 def verdict_table(verdict: Verdict, candidates: Sequence[str]) -> Table:
     """Each candidate's loss along the document, its pass keys, how far it holds, what it costs."""
     table = Table(
-        title="loss above that with context cut, nats per token, up to position; cost within training",
+        title="nats above the model with its context cut, at positions; cost: within training",
         title_justify="left", title_style="dim", box=SIMPLE_HEAD, show_edge=False,
         padding=(0, 1, 0, 0),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a trained model does with position: of the lab's own, and of any causal transformers model."""
+"""What a trained model does with position: the lab's own, and any causal model of transformers."""
 
 from phasor.lab.measure.by_position import LossByPosition as LossByPosition
 from phasor.lab.measure.by_position import cropped_losses as cropped_losses

@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from phasor.checkpoints import read as read
     from phasor.checkpoints.patching.patch import patch as patch
     from phasor.checkpoints.patching.patch import unpatch as unpatch
+    from phasor.extension import extend as extend
     from phasor.spec import PositionSpec as PositionSpec
 
 # For those who look at models on disk or change them: who only builds one need not wait for it.
 _HOMES = {
     "PositionSpec": "phasor.spec",
+    "extend": "phasor.extension",
     "patch": "phasor.checkpoints.patching.patch",
     "read": "phasor.checkpoints",
     "spec": "phasor.spec",

@@ -14,6 +14,7 @@ from phasor.extension.documents import Documents, read_documents
 from phasor.extension.evidence import Watcher, gather
 from phasor.extension.explain import Explanation, explain
 from phasor.extension.methods import Candidate, candidates
+from phasor.extension.page import render_page
 from phasor.extension.plan import Plan
 from phasor.extension.source import Subject, load
 from phasor.extension.store import open_store
@@ -146,6 +147,7 @@ def _write(
             result = replace(result, fields=write_checkpoint(subject, best[0], draft))
         values = result.to_json()
         (draft / "extension.json").write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+        (draft / "report.html").write_text(render_page(result), encoding="utf-8")
         shutil.copy(measured / "measurements.jsonl", draft)
     shutil.rmtree(measured)
     return result

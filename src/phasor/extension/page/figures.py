@@ -72,7 +72,7 @@ def pair_speeds(explanation: Explanation) -> go.Figure:
             line_width=0, fillcolor="#d55e00", opacity=0.10,
         )  # fmt: skip
         figure.add_annotation(
-            x=explanation.incomplete[0], y=1, yref="paper", text="never complete a turn",
+            x=explanation.incomplete[0], y=0, yref="paper", text="never complete a turn",
             showarrow=False, xanchor="left", yanchor="bottom",
         )  # fmt: skip
     figure.update_xaxes(title="pair of channels, fastest first")

@@ -30,15 +30,26 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from phasor import spec as spec
     from phasor.checkpoints import read as read
+    from phasor.checkpoints.patching.patch import patch as patch
+    from phasor.checkpoints.patching.patch import unpatch as unpatch
+    from phasor.extension import extend as extend
     from phasor.spec import PositionSpec as PositionSpec
+
+# For those who look at models on disk or change them: who only builds one need not wait for it.
+_HOMES = {
+    "PositionSpec": "phasor.spec",
+    "extend": "phasor.extension",
+    "patch": "phasor.checkpoints.patching.patch",
+    "read": "phasor.checkpoints",
+    "spec": "phasor.spec",
+    "unpatch": "phasor.checkpoints.patching.patch",
+}
 
 
 def __getattr__(name: str) -> object:
-    # Specs are for those who look at models: who only runs one need not wait for them.
-    home = {"spec": "phasor.spec", "PositionSpec": "phasor.spec", "read": "phasor.checkpoints"}
-    if name not in home:
+    if name not in _HOMES:
         raise AttributeError(f"module 'phasor' has no attribute {name!r}")
     from importlib import import_module
 
-    module = import_module(home[name])
+    module = import_module(_HOMES[name])
     return module if name == "spec" else getattr(module, name)

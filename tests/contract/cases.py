@@ -192,6 +192,11 @@ class Layer(nn.Module):
         weight = torch.randn(width, DIM, generator=generator) * DIM**-0.5
         self.projection = nn.Parameter(weight)
 
+    @property
+    def scores(self) -> bool:
+        """Whether the encoding does something to scores."""
+        return "score" in self.encoding.sites
+
     def forward(
         self,
         x: Tensor,

@@ -8,10 +8,12 @@ import pytest
 import torch
 from contract.cases import CASES, HEAD_DIM, HEADS, LONGEST, Layer, OnGrid, embeddings
 from torch import Tensor
+from torch.nn.attention.flex_attention import flex_attention
 from torch.testing import assert_close
 from torch.utils._pytree import tree_map_only
 
 import phasor
+from phasor.attention import blocks
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
 LOOKS_UP = (
@@ -88,6 +90,7 @@ class TestShapesAndDtypes:
         assert_close(layer(strided, positions_of(x)), layer(x, positions_of(x)), **EXACT)
 
 
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile:UserWarning")
 class TestGradients:
     def test_gradcheck(self, layer: Layer) -> None:
         x = embeddings(1, 3).requires_grad_()
@@ -96,18 +99,49 @@ class TestGradients:
         )
 
     @pytest.mark.parametrize("causal", [True, False])
-    def test_fused_attention_equals_reference(self, layer: Layer, causal: bool) -> None:
-        if "score" in layer.encoding.sites and not layer.encoding.score_is_bias:
-            pytest.skip("fused attention refuses what is no bias")
+    @pytest.mark.parametrize("impl", ["sdpa", "blockwise"])
+    def test_fused_attention_equals_reference(
+        self, layer: Layer, causal: bool, impl: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(blocks, "LEAST_ROWS", 2)
+        monkeypatch.setattr(blocks, "BLOCK_BYTES", 8 * 2 * HEADS * 30)  # 30 pairs, 13 times 13
         x = embeddings().requires_grad_()
         weight = torch.randn(2, HEADS, 13, HEAD_DIM, dtype=torch.float64)
         inputs = (x, *layer.parameters())
-        found = {}
-        for impl in ("sdpa", "reference"):
-            out = layer(x, positions_of(x), causal=causal, impl=impl)
-            found[impl] = (out, *torch.autograd.grad((out * weight).sum(), inputs))
-        for fused, reference in zip(found["sdpa"], found["reference"], strict=True):
+        found = []
+        for way in (impl, "reference"):
+            if way == "sdpa" and not layer.encoding.score_is_bias and layer.scores:
+                with pytest.raises(NotImplementedError, match="which fused attention cannot"):
+                    layer(x, positions_of(x), causal=causal, impl=way)
+                return
+            out = layer(x, positions_of(x), causal=causal, impl=way)
+            found.append((out, *torch.autograd.grad((out * weight).sum(), inputs)))
+        for fused, reference in zip(*found, strict=True):
             assert_close(fused, reference, **EXACT)
+
+    def test_flex_attention_takes_the_score_mod(self, layer: Layer) -> None:
+        """For those whose attention is their own: on CPU without a gradient, which it lacks."""
+        if not layer.scores or layer.encoding.score_needs_row:
+            pytest.skip("no score_mod of single scores")
+        layer.float()
+        x = embeddings(dtype=torch.float32)
+        encoding, positions = layer.encoding, positions_of(x)
+        with torch.no_grad():
+            expected = layer(x, positions, causal=False, impl="reference")
+            x = encoding.embed(x, encoding.prepare(positions))
+            query, key, value = layer.project(x)
+            prepared = encoding.prepare(positions)
+            prepared = encoding.look(prepared, query, key, encoding.observe(x))
+            query, key = encoding.rotate(query, key, prepared)
+            out = flex_attention(
+                query,
+                key,
+                value,
+                score_mod=encoding.score_mod(prepared),
+                scale=HEAD_DIM**-0.5,
+                enable_gqa=True,
+            )
+        assert_close(out, expected, rtol=1e-5, atol=1e-5)
 
 
 class TestCompile:

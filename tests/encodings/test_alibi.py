@@ -85,3 +85,24 @@ def test_refuses_a_scale_or_precision_that_is_none() -> None:
         phasor.ALiBi(8, scale=0.0)
     with pytest.raises(ArgumentError, match=r"must be 'exact' or 'bfloat16', got 'half'"):
         phasor.ALiBi(8, precision="half")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.125])
+def test_slopes_for_flash_attention(scale: float) -> None:
+    """By its documentation's formula, with a cache."""
+    heads, seq, key_seq = 6, 3, 7
+    alibi = phasor.ALiBi(heads, scale=scale)
+    slopes = alibi.alibi_slopes
+    assert slopes.dtype == torch.float32
+    query, key = torch.zeros(1, heads, seq, 4), torch.zeros(1, heads, key_seq, 4)
+    prepared = alibi.prepare(torch.arange(4, 7), key_positions=torch.arange(7))
+    found = attention_scores(query, key, alibi, prepared)
+    for i in range(seq):
+        for j in range(key_seq):
+            expected = -slopes * abs(i + key_seq - seq - j)
+            assert_close(found[0, :, i, j], expected)
+
+
+def test_slopes_cannot_say_what_falcon_rounds() -> None:
+    with pytest.raises(NotImplementedError, match="rounds products"):
+        _ = phasor.ALiBi(8, precision="bfloat16").alibi_slopes

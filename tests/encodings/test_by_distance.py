@@ -1,4 +1,4 @@
-"""Tables that content makes: one score, a block of them and all of them are the same numbers."""
+"""Tables that content makes: one score at a time and all of them are the same numbers."""
 
 import itertools
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 import phasor
 from phasor.attention import attention_scores
+from phasor.encodings.by_distance import of_key, of_query
 
 MAKE: dict[str, Callable[[], phasor.PositionEncoding]] = {
     "shaw": lambda: phasor.Shaw(4, max_distance=3),
@@ -20,7 +21,7 @@ MAKE: dict[str, Callable[[], phasor.PositionEncoding]] = {
 
 
 @pytest.mark.parametrize("name", MAKE)
-def test_one_score_and_a_block_equal_all(name: str) -> None:
+def test_one_score_equals_that_of_all(name: str) -> None:
     encoding = MAKE[name]().double().requires_grad_(False)
     generator = torch.Generator().manual_seed(0)
     for parameter in encoding.parameters():
@@ -40,10 +41,16 @@ def test_one_score_and_a_block_equal_all(name: str) -> None:
     for at in itertools.product(range(2), range(4), (0, 3), (0, 4, 8)):
         found = score_mod(plain[at], *(torch.tensor(index) for index in at))
         assert_close(found, whole[at], rtol=1e-12, atol=1e-12)
+
+
+def test_a_block_is_gathered_as_it_would_be_indexed() -> None:
+    table = torch.randn(2, 4, 9, 5)
     batch, head = torch.arange(2).view(-1, 1, 1, 1), torch.arange(4).view(1, -1, 1, 1)
     rows, keys = torch.arange(1, 4).view(1, 1, -1, 1), torch.arange(2, 8).view(1, 1, 1, -1)
-    block = score_mod.bias(batch, head, rows, keys)
-    assert_close(plain[:, :, 1:4, 2:8] + block, whole[:, :, 1:4, 2:8], rtol=1e-12, atol=1e-12)
+    row = (rows - keys).clamp(-2, 2) + 2
+    for look_up, index in ((of_query, rows), (of_key, keys)):
+        found = look_up(table, batch, head, index, row)
+        assert_close(found, table[batch, head, index, row], rtol=0, atol=0)
 
 
 def test_other_heads_and_less_precision_are_refused() -> None:

@@ -76,6 +76,15 @@ def test_an_input_of_another_width() -> None:
         phasor.FoX(6, 3).observe(torch.randn(1, 7, 5))
 
 
+def test_gates_of_other_tokens_than_the_keys() -> None:
+    fox = drawn()
+    query, key, value = torch.randn(3, 1, 3, 7, 4, dtype=torch.float64)
+    for tokens in (6, 8):
+        features = fox.observe(torch.randn(1, tokens, 6, dtype=torch.float64))
+        with pytest.raises(phasor.errors.ArgumentError, match="needs features of all 7 keys"):
+            phasor.attention(query, key, value, fox, features=features)
+
+
 def test_the_lab_gives_each_layer_its_own() -> None:
     from phasor.encodings.catalogue import ModelShape
     from phasor.encodings.spelling import parse_spelling

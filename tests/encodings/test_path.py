@@ -40,7 +40,7 @@ def matrices(path: phasor.PaTH, hidden: Tensor, head: int) -> list[Tensor]:
         for lag in range(min(t + 1, path.width)):
             mixed += path.taps[own, path.width - 1 - lag] * projected[t - lag]
         mixed = mixed / (1 + (-mixed).exp())
-        unit = mixed / math.sqrt(sum(float(value) ** 2 for value in mixed))
+        unit = mixed / math.sqrt(sum(float(value) ** 2 for value in mixed) + 1e-6)
         logit = float(path.gate[head] @ x + path.gate_bias[head])
         beta = 2 / (1 + math.exp(-logit))
         made.append(torch.eye(HEAD_DIM, dtype=torch.float64) - beta * torch.outer(unit, unit))
@@ -94,6 +94,15 @@ def test_no_product_makes_anything_longer_even_over_a_long_way_in_float32() -> N
     limit = query.norm(dim=-1)[..., None] * key.norm(dim=-1)[..., None, :] / math.sqrt(HEAD_DIM)
     assert bool((scores[0].abs() <= limit * (1 + 1e-5)).all())
     assert_close(scores[1].double(), scores[0], rtol=1e-4, atol=1e-4)
+
+
+def test_an_input_of_zeros_has_a_gradient() -> None:
+    path = phasor.PaTH(DIM, HEAD_DIM, num_heads=KV_HEADS)
+    query, key = torch.randn(1, HEADS, 7, HEAD_DIM), torch.randn(1, KV_HEADS, 7, HEAD_DIM)
+    hidden = torch.zeros(1, 7, DIM, requires_grad=True)
+    phasor.attention(query, key, key, path, features=path.observe(hidden)).sum().backward()
+    assert hidden.grad is not None
+    assert hidden.grad.abs().max() < 1e4
 
 
 @pytest.mark.parametrize("order", [1, -1])

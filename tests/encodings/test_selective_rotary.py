@@ -40,7 +40,7 @@ def angles(selective: phasor.SelectiveRotary, hidden: Tensor, head: int, pair: i
     for x in hidden.tolist():
         unit = []
         for start in range(0, DIM, part):
-            length = math.sqrt(sum(value**2 for value in x[start : start + part]))
+            length = math.sqrt(sum(value**2 for value in x[start : start + part]) + 1e-6)
             unit += [value / length for value in x[start : start + part]]
         narrow = selective.down @ torch.tensor(unit, dtype=torch.float64)
         steps.append(float(selective.up[channel] @ narrow))
@@ -85,7 +85,7 @@ def test_tokens_that_all_advance_by_one_are_rope() -> None:
     selective = phasor.SelectiveRotary(1, 8, num_heads=1, rank=1, width=1, base=10_000.0).double()
     for parameter in selective.parameters():
         torch.nn.init.ones_(parameter)
-    hidden = torch.full((1, 9, 1), 0.3, dtype=torch.float64)
+    hidden = torch.full((1, 9, 1), 1e6, dtype=torch.float64)
     query, key = torch.randn(2, 1, 1, 9, 8, dtype=torch.float64)
     prepared = selective.prepare(torch.arange(9), dtype=torch.float64)
     seen = selective.look(prepared, query, key, selective.observe(hidden))
@@ -103,11 +103,21 @@ def test_angles_stay_exact_over_a_million_tokens() -> None:
     selective.requires_grad_(False)
     seq = 1_000_000
     query = torch.tensor([1.0, 0.0]).expand(1, 1, seq, 2)
-    features = selective.observe(torch.ones(1, seq, 1))
+    features = selective.observe(torch.full((1, seq, 1), 1e6))
     seen = selective.look(selective.prepare(torch.arange(seq)), query, query, features)
     turned, _ = selective.rotate(query[:, :, -1:], None, seen)
     assert turned[0, 0, 0, 0].item() == pytest.approx(math.cos(1e6), abs=1e-6)
     assert turned[0, 0, 0, 1].item() == pytest.approx(math.sin(1e6), abs=1e-6)
+
+
+def test_an_input_of_zeros_has_a_gradient() -> None:
+    selective = phasor.SelectiveRotary(DIM, HEAD_DIM, num_heads=KV_HEADS)
+    query, key = torch.randn(1, HEADS, 7, HEAD_DIM), torch.randn(1, KV_HEADS, 7, HEAD_DIM)
+    hidden = torch.zeros(1, 7, DIM, requires_grad=True)
+    features = selective.observe(hidden)
+    phasor.attention(query, key, key, selective, features=features).sum().backward()
+    assert hidden.grad is not None
+    assert 0 < hidden.grad.abs().max() < 1e4
 
 
 def test_a_document_does_not_see_the_one_before() -> None:

@@ -126,7 +126,7 @@ def attention(
     query, rotated_key = encoding.rotate(query, key, prepared)
     assert rotated_key is not None
     score_mod = encoding.score_mod(prepared)
-    check_sizes(score_mod, (*query.shape[:3], key_seq))
+    check_sizes(score_mod, (len(query), query.shape[1], seq, key_seq))
     call = Call(query, rotated_key, value, scale, encoding, prepared, score_mod, softcap, allowed)
     return attend(call, impl)
 

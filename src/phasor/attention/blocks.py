@@ -18,11 +18,14 @@ BLOCK_BYTES = 8 * 2**20
 """What the scores of one block take, about: small beside query, key and value of a long text, and
 enough that what is done to a block outweighs the call that does it."""
 
-_LEAST_ROWS = 16
+LEAST_ROWS = 16
 """Of a block, however large the batch: fewer would read all keys for hardly any queries."""
 
 _GRID = 16
 """Keys are cut at so many places at most: each cut costs a backward pass a tensor of zeros."""
+
+_LEAST_STEP = 128
+"""Keys between two cuts, however narrow the window."""
 
 
 class Block(NamedTuple):
@@ -70,7 +73,7 @@ def blocks(call: Call, area: int) -> list[Block]:
     past, causal, window, *_ = call.allowed
     step = -(-key_seq // _GRID)
     if window is not None:
-        step = min(step, window)
+        step = min(step, max(window, _LEAST_STEP))
     reach = key_seq if window is None else window - 1
     plan, start = [], 0
     while start < seq:
@@ -78,13 +81,14 @@ def blocks(call: Call, area: int) -> list[Block]:
             0 if call.encoding.score_needs_row else min(max(start + past - reach, 0), key_seq - 1)
         )
         first -= first % step
-        # The largest number of rows r with r (seen + r) <= area, or r key_seq <= area.
-        seen = max(start + past + (0 if causal else reach) - first, 0)
-        rows = (math.isqrt(seen * seen + 4 * area) - seen) // 2
-        rows = max(rows, area // key_seq, min(_LEAST_ROWS, area))
-        end = min(start + rows, seq)
-        last = end + past + (0 if causal else reach)
-        last = min(max(-(-last // step) * step, first + 1), key_seq)
+        # Up to the next cut, so that blocks between two cuts have one size: the memory of one
+        # serves the next.
+        sight = start + past + 1 + (0 if causal else reach)
+        cut = min(max(-(-sight // step) * step, first + 1), key_seq)
+        rows = max(area // (cut - first), LEAST_ROWS)
+        if cut < key_seq:
+            rows = min(rows, max(cut - sight + 1, 1))
+        end, last = min(start + rows, seq), cut
         plan.append(Block((start, end), (first, last)))
         start = end
     return plan

@@ -23,7 +23,8 @@ def flex(call: Call) -> Tensor:
     if allowed.causal or not allowed.is_causal_alone:
         batch, num_heads, seq, key_seq = call.shape
         block_mask = make_mask(
-            allowed.pair,
+            # It counts arguments, of a method too many.
+            lambda batch, head, i, j: allowed.pair(batch, head, i, j),
             batch if allowed.differs_by_sequence else None,
             num_heads if allowed.differs_by_head else None,
             seq,

@@ -36,7 +36,7 @@ def fused_block(
     if call.score_mod is not None:
         # A bias is what it makes of score 0; of batch size 1 where the batch shares its positions.
         zero = torch.zeros((), dtype=table_dtype(query.dtype), device=query.device)
-        shape = (*query.shape[:3], key.shape[2])
+        shape = (len(query), query.shape[1], query.shape[2], key.shape[2])
         term = modified(zero, call.score_mod, shape, first_query=rows[0], first_key=keys[0])
         bias = term if bias is None else term.masked_fill(~bias, float("-inf"))
     return _attend(call, query, key, value, bias)

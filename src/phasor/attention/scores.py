@@ -46,7 +46,7 @@ def attention_scores(
     query, rotated_key = encoding.rotate(query, key, prepared)
     assert rotated_key is not None
     score_mod = encoding.score_mod(prepared)
-    check_sizes(score_mod, (*query.shape[:3], rotated_key.shape[2]))
+    check_sizes(score_mod, (len(query), query.shape[1], query.shape[2], rotated_key.shape[2]))
     return scores(query, rotated_key, score_mod, scale)
 
 
@@ -67,7 +67,7 @@ def scores(
         score = query.to(dtype) @ key.to(dtype).transpose(-1, -2) * scale
     if score_mod is None:
         return score
-    shape = (*query.shape[:3], key.shape[2])
+    shape = (len(query), query.shape[1], query.shape[2], key.shape[2])
     return modified(score, score_mod, shape, first_query=first_query, first_key=first_key)
 
 

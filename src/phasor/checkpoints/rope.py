@@ -50,7 +50,9 @@ def _rotary(
     kind = parameters.get("rope_type", "default")
     own = Fields(parameters, fields.notes)
     base = _base(own, fields, row, at)
-    partial = 1.0 if own.get("partial_rotary_factor") is None else own.number("partial_rotary_factor")
+    partial = (
+        1.0 if own.get("partial_rotary_factor") is None else own.number("partial_rotary_factor")
+    )
     channels = _channels(fields, row)
     frequencies: GeometricSpec | ProportionalSpec | ExplicitSpec
     scaling = None
@@ -132,9 +134,7 @@ def _reversed(spec: RotarySpec) -> RotarySpec:
     )
 
 
-def _sections(
-    own: Fields, fields: Fields, row: Architecture, width: int
-) -> SectionsSpec | None:
+def _sections(own: Fields, fields: Fields, row: Architecture, width: int) -> SectionsSpec | None:
     if row.sections is None:
         return None
     sizes = own.get("mrope_section")

@@ -119,6 +119,23 @@ class ALiBi(PositionEncoding):
             self.slopes = _rounded_slopes(num_heads)
             self.is_relative = False
 
+    @property
+    def alibi_slopes(self) -> Tensor:
+        """`[num_heads]` float32, for attention that knows ALiBi itself; `.to` the query's device.
+
+        FlashAttention's `alibi_slopes`: it adds `-slope * |i + key_seq - seq - j|` to the score of
+        query `i` and key `j`, which is this encoding where positions count tokens.
+
+        Raises:
+            NotImplementedError: `precision="bfloat16"`, whose rounding no slope expresses.
+        """
+        if self.precision != "exact":
+            raise NotImplementedError(
+                f"precision={self.precision!r} rounds products, which slopes alone cannot say; "
+                "use phasor.attention"
+            )
+        return (self.scale * self.slopes).float()
+
     def prepare(
         self,
         positions: Tensor,

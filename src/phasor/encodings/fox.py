@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from phasor.encoding import PositionEncoding, ScoreMod
+from phasor.encodings.hidden import check_hidden, check_tokens
 from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
@@ -100,11 +101,7 @@ class FoX(PositionEncoding):
 
     def observe(self, hidden: Tensor) -> Tensor:
         """Logarithms of the gates, `[batch, seq, num_heads]`, float32 at least."""
-        if hidden.shape[-1] != self.dim:
-            raise ArgumentError(
-                f"FoX was built for inputs of {self.dim} channels, got shape {list(hidden.shape)}; "
-                f"build it with dim={hidden.shape[-1]}"
-            )
+        check_hidden(hidden, self.dim, owner="FoX")
         dtype = table_dtype(hidden.dtype)
         # A sum of products instead of a matrix product, which autocast and TF32 would round: what
         # is lost here adds up over the tokens in between.
@@ -115,6 +112,7 @@ class FoX(PositionEncoding):
         self, prepared: Forgetting, query: Tensor, key: Tensor, features: Tensor | None = None
     ) -> Forgetting:
         assert features is not None
+        check_tokens(prepared.positions, query, key, features, owner="FoX")
         return prepared._replace(decay=features.to(prepared.dtype).cumsum(1))
 
     def score_mod(self, prepared: Forgetting) -> ScoreMod:

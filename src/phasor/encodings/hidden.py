@@ -48,6 +48,14 @@ def project(hidden: Tensor, *weights: Tensor) -> Tensor:
     return hidden
 
 
+def unit_length(x: Tensor) -> Tensor:
+    r"""$x / \sqrt{\lVert x \rVert^2 + 10^{-6}}$ along the last axis.
+
+    As in flash-linear-attention, so that the gradient at zero, of padding say, stays moderate.
+    """
+    return x / (x.square().sum(-1, keepdim=True) + 1e-6).sqrt()
+
+
 def convolve(x: Tensor, taps: Tensor, positions: Tensor) -> Tensor:
     r"""Each token and those right before it, weighted per channel: $\sum_j a_{W-1-j}\,x_{t-j}$.
 

@@ -6,7 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.hidden import check_hidden, check_tokens, convolve, draw_linear, project
+from phasor.encodings.hidden import (
+    check_hidden,
+    check_tokens,
+    convolve,
+    draw_linear,
+    project,
+    unit_length,
+)
 from phasor.encodings.query_key import check_query_key, heads_per_group
 from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
 from phasor.errors import ArgumentError
@@ -149,7 +156,7 @@ class PaTH(PositionEncoding):
         direction, strength = features.split((self.up.shape[0], self.num_heads), -1)
         direction = nn.functional.silu(convolve(direction, self.taps, prepared.positions.key))
         direction = direction.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-        unit, strength = nn.functional.normalize(direction, dim=-1), strength.transpose(1, 2)
+        unit, strength = unit_length(direction), strength.transpose(1, 2)
         grouped = query.to(unit.dtype).unflatten(1, (self.num_heads, group))
         with torch.autocast(query.device.type, enabled=False):
             term = way(grouped, key.to(unit.dtype), unit, strength).flatten(1, 2)

@@ -6,7 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding
-from phasor.encodings.hidden import check_hidden, check_tokens, convolve, draw_linear, project
+from phasor.encodings.hidden import (
+    check_hidden,
+    check_tokens,
+    convolve,
+    draw_linear,
+    project,
+    unit_length,
+)
 from phasor.encodings.query_key import check_query_key, heads_per_group
 from phasor.encodings.relative import ScorePositions, score_positions
 from phasor.errors import ArgumentError
@@ -128,8 +135,9 @@ class SelectiveRotary(PositionEncoding):
         """The projections before the convolution, `[batch, seq, channels]`, float32 at least."""
         check_hidden(hidden, self.dim, owner="SelectiveRotary")
         parts = hidden.double().unflatten(-1, (self.num_heads, -1))
-        unit = nn.functional.normalize(parts, dim=-1).flatten(-2)
-        return project(unit, self.down, self.up).to(table_dtype(hidden.dtype))
+        return project(unit_length(parts).flatten(-2), self.down, self.up).to(
+            table_dtype(hidden.dtype)
+        )
 
     def look(
         self, prepared: Turning, query: Tensor, key: Tensor, features: Tensor | None = None

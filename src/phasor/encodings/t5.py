@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
-from phasor.errors import ArgumentError, ArgumentTypeError
+from phasor.encodings.by_distance import whole_positions
+from phasor.encodings.relative import ScorePositions, add_to_score
+from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 
 
@@ -129,13 +130,7 @@ class T5Bias(PositionEncoding):
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Biases:
-        where = score_positions(positions, key_positions, owner="T5Bias")
-        for given in where:
-            if given.is_floating_point():
-                raise ArgumentTypeError(
-                    "T5Bias sorts whole distances into buckets and takes integer positions, got "
-                    "floats; call positions.long()"
-                )
+        where = whole_positions(positions, key_positions, owner="T5Bias")
         device = positions.device
         return Biases(where, self.bucket_of.to(device), self.weight.to(device, table_dtype(dtype)))
 

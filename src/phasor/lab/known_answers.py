@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from phasor.attention import look
 from phasor.encoding import NoPE, PositionEncoding
 from phasor.encodings.catalogue import ModelShape
 from phasor.encodings.spelling import parse_spelling
@@ -115,14 +116,11 @@ def _of(name: str) -> list[KnownAnswer]:
         answers.append(KnownAnswer(name, "adding to a vector changes its norm", False, change))
     turning = [layer for layer in range(_LAYERS) if "query_key" in encoding[layer].sites]
     if turning and encoding[turning[0]].keeps_norm:
+        own = encoding[turning[0]]
         heads = x.unflatten(-1, (_HEADS, -1)).transpose(1, 2)
-        layer = turning[0]
-        turned, _ = encoding[layer].rotate(heads, None, prepared.layers[layer])
-        start = encoding.prepare(torch.zeros_like(positions), dtype=x.dtype)
-        at_zero, _ = encoding[layer].rotate(heads, None, start.layers[layer])
         # Where a gain is meant, as in YaRN, position 0 shows it.
-        if _change(heads, at_zero) < _ZERO:
-            change = _norm_change(heads, turned)
+        if _norm_change(heads, _turned(own, x, heads, torch.zeros_like(positions))) < _ZERO:
+            change = _norm_change(heads, _turned(own, x, heads, positions))
             answers.append(KnownAnswer(name, "turning a vector keeps its norm", True, change))
     return answers
 
@@ -142,6 +140,13 @@ def _model(encoding: PositionEncoding | PerLayer, *, num_layers: int) -> Decoder
             nn.init.normal_(block.weight, std=block.in_features**-0.5)
     nn.init.normal_(model.embedding.weight)
     return model.requires_grad_(False)
+
+
+def _turned(encoding: PositionEncoding, x: Tensor, heads: Tensor, positions: Tensor) -> Tensor:
+    """The queries `heads` of a layer whose input is `x`, after the rotation."""
+    prepared = encoding.prepare(positions, dtype=x.dtype)
+    seen = look(encoding, prepared, heads, heads, encoding.observe(x))
+    return encoding.rotate(heads, None, seen)[0]
 
 
 def _tokens() -> Tensor:

@@ -1,11 +1,8 @@
 """Fills the page."""
 
-import json
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
+import plotly.graph_objects as go
 
 from phasor.inspection.finding import link
 from phasor.inspection.inspect import Inspection
@@ -23,6 +20,7 @@ from phasor.inspection.sentences import (
     rotation_title,
     travel_line,
 )
+from phasor.lab.report.page import fill
 
 _MOST_ROTATIONS = 8
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#a6761d")
@@ -30,28 +28,16 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#
 
 def render_page(inspection: Inspection) -> str:
     """One self-contained HTML page about `inspection`, its towers below it."""
-    environment = Environment(
-        # The lab's reports and this page look alike because they are one template.
-        loader=ChoiceLoader(
-            [
-                PackageLoader("phasor.inspection.page", "."),
-                PackageLoader("phasor.lab.report", "."),
-            ]
-        ),
-        autoescape=select_autoescape(["j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["link"] = link
-    figures: dict[str, dict[str, Any]] = {}
+    figures: dict[str, go.Figure] = {}
     stacks = [_stack(stack, figures) for stack in _all(inspection)]
-    return environment.get_template("inspect.html.j2").render(
+    return fill(
+        "inspect.html.j2",
+        figures,
+        package="phasor.inspection.page",
+        filters={"link": link},
         model=inspection.spec.model,
         stacks=stacks,
         spec=inspection.spec.to_json(),
-        figures=Markup(json.dumps(figures).replace("</", "<\\/")),
-        plotly=Markup(get_plotlyjs()),
     )
 
 
@@ -59,7 +45,7 @@ def _all(inspection: Inspection) -> list[Inspection]:
     return [inspection, *(below for tower in inspection.towers for below in _all(tower))]
 
 
-def _stack(inspection: Inspection, figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _stack(inspection: Inspection, figures: dict[str, go.Figure]) -> dict[str, Any]:
     shown = list(zip(inspection.rotations, inspection.roundings, strict=True))[:_MOST_ROTATIONS]
     return {
         "headline": headline(inspection),
@@ -89,27 +75,17 @@ def _layer_map(inspection: Inspection) -> list[dict[str, Any]]:
     return sorted(tiles, key=lambda tile: tile["layer"])
 
 
-def _draw(rotation: Rotation, figures: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
+def _draw(rotation: Rotation, figures: dict[str, go.Figure]) -> list[dict[str, str]]:
     """Add the pictures that make sense to `figures`; their places, titles and captions."""
     wanted = {"wavelengths": wavelengths}
     if rotation.length is not None and rotation.trained_length is not None:
         wanted |= {"coverage": coverage, "score": score_by_distance, "errors": errors_by_position}
     at, places = len(figures), []
     for name, draw in wanted.items():
-        figure = draw(rotation).to_plotly_json()
-        # Plotly's default template carries colours of one theme; the page sets its own.
-        figure["layout"].pop("template", None)
         place = f"{name}-{at}"
-        figures[place] = json.loads(json.dumps(figure, default=_plain))
+        figures[place] = draw(rotation)
         places.append({"id": place, "title": _TITLES[name], "caption": _CAPTIONS[name]})
     return places
-
-
-def _plain(value: object) -> object:
-    convert = getattr(value, "to_plotly_json", None) or getattr(value, "tolist", None)
-    if convert is None:
-        raise TypeError(f"cannot write {type(value).__name__} as JSON")
-    return convert()
 
 
 _TITLES = {

@@ -47,6 +47,9 @@ def build(library: Path = LIBRARY, *, only: str | None = None) -> None:
             named = [f"-DVARIANT={variant}", *machine]
             units.append(("table.c", f"table_{variant}", [*named, "-ffp-contract=off"]))
             units.append(("rows.c", f"rows_{variant}", [*named, "-ffp-contract=fast"]))
+            for name, defined in (("turn_rows_wide", []), ("turn_rows_each", ["-DEACH"])):
+                flags = [*named, "-ffp-contract=off", f"-DTURN_ROWS={name}", *defined]
+                units.append(("rows.c", f"{name}_{variant}", flags))
         objects = []
         for source, name, flags in units:
             objects.append(str(Path(folder, f"{name}.o")))

@@ -6,7 +6,14 @@
 
 enum { FLOAT32, BFLOAT16, FLOAT16, FLOAT64 };                 /* activations */
 enum { POSITION_INT64, POSITION_INT32, POSITION_FLOAT64, POSITION_FLOAT32 };
-enum { ROAD_TURNS, ROAD_FLOAT64, ROAD_FLOAT32 };              /* how an angle is formed */
+/* How an angle is formed; or that cosines and sines are given, and what is rounded by their use. */
+enum {
+    ROAD_TURNS, ROAD_FLOAT64, ROAD_FLOAT32,
+    ROAD_TABLE,         /* the result, once */
+    ROAD_TABLE_WIDE,    /* products and sum to float32, then the result */
+    ROAD_TABLE_EACH,    /* each product and the sum to the dtype of the activations */
+    ROADS
+};
 
 /* Strides count elements. */
 typedef struct {
@@ -22,7 +29,9 @@ typedef struct {
     int64_t batch, seq, head_dim, start, axes, pairs, threads, tensors;
     double sign, gain;
     const char *positions, *frequencies;
-    /* position_batches is 1 where the batch shares its positions. */
+    /* position_batches is 1 where the batch shares its positions. Of a table, `positions` are the
+       cosines, of the dtype `position_dtype` of activations, and `frequencies` the sines, with the
+       same strides; `position_axis` leads from one pair to the next. */
     int64_t position_batches, position_batch, position_seq, position_axis;
     Activations tensor[2];
 } Call;

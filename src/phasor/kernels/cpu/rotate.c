@@ -25,7 +25,8 @@
 
 #define DECLARE(variant)                                                                           \
     FillTable NAMED(fill_table, variant);                                                          \
-    TurnRows NAMED(turn_rows, variant);
+    TurnRows NAMED(turn_rows, variant), NAMED(turn_rows_wide, variant),                            \
+        NAMED(turn_rows_each, variant);
 DECLARE(generic)
 #if defined(PHASOR_X86)
 DECLARE(avx2)
@@ -103,6 +104,7 @@ static void ask_for_large_pages(const Call *call, const Activations *x) {
 
 /* So that Python can see whether it was built from these sources. */
 const int64_t phasor_call_size = sizeof(Call);
+const int64_t phasor_roads = ROADS;
 
 /* 0, or 1 where there was no memory for a table. */
 int phasor_rotate(const Call *call) {
@@ -112,14 +114,19 @@ int phasor_rotate(const Call *call) {
         NAMED(fill_table, avx2), NAMED(fill_table, avx512),
 #endif
     };
-    static TurnRows *const turn_rows[] = {
-        NAMED(turn_rows, generic),
+#define ROUNDINGS(variant)                                                                         \
+    { NAMED(turn_rows, variant), NAMED(turn_rows_wide, variant), NAMED(turn_rows_each, variant) }
+    static TurnRows *const turn_rows[][3] = {
+        ROUNDINGS(generic),
 #if defined(PHASOR_X86)
-        NAMED(turn_rows, avx2), NAMED(turn_rows, avx512),
+        ROUNDINGS(avx2), ROUNDINGS(avx512),
 #endif
     };
     const int64_t set = instruction_set();
-    Share whole = {.call = call, .fill_table = fill_table[set], .turn_rows = turn_rows[set]};
+    const int narrow = call->dtype == BFLOAT16 || call->dtype == FLOAT16;
+    const int rounding = call->road < ROAD_TABLE_WIDE ? 0 : call->road == ROAD_TABLE_EACH && narrow ? 2 : 1;
+    Share whole = {
+        .call = call, .fill_table = fill_table[set], .turn_rows = turn_rows[set][rounding]};
 
     int64_t heads = 0, head_major = 0, fresh = 0;
     for (int64_t i = 0; i < call->tensors; i++) {

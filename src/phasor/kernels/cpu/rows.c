@@ -1,4 +1,8 @@
-/* Turning rows: the heads of a few tokens of one sequence, by a table of those tokens. */
+/* Turning rows: the heads of a few tokens of one sequence, by a table of those tokens.
+
+   Compiled once for each rounding. As it stands a product and a sum may become one instruction with
+   one rounding; named `turn_rows_wide` and `turn_rows_each` it is compiled without that, and the
+   latter rounds each product to the dtype of the activations, where that is narrower. */
 #include <string.h>
 
 #include "call.h"
@@ -10,6 +14,10 @@
    while those are in the first-level cache. */
 #define HEADS_AT_ONCE 4
 
+#if !defined(TURN_ROWS)
+#define TURN_ROWS turn_rows
+#endif
+
 #define INLINE static inline __attribute__((always_inline))
 
 #define STORE(T, to, v)                                                                            \
@@ -18,14 +26,25 @@
         else store_##T(to, v);                                                                     \
     } while (0)
 
+/* A product as it goes into the sum: of vectors, and of single numbers. */
+#if defined(EACH)
+#define KEPT(T, x) kept_##T(x)
+#define KEPT_ONE(T, x) kept_one_##T(x)
+#else
+#define KEPT(T, x) (x)
+#define KEPT_ONE(T, x) (x)
+#endif
+#define SUM(T, KEEP, a, b, c, d) (KEEP(T, (a) * (b)) + KEEP(T, (c) * (d)))
+#define DIFFERENCE(T, KEEP, a, b, c, d) (KEEP(T, (a) * (b)) - KEEP(T, (c) * (d)))
+
 /* What is left over after the vectors, pair by pair. */
 #define REST(T, NUMBER)                                                                            \
     INLINE void rest_##T(const T *in, T *out, const NUMBER *c, const NUMBER *s, int64_t i,         \
                          int64_t pairs, int64_t step, int64_t apart) {                             \
         for (; i < pairs; i++) {                                                                   \
             const NUMBER first = widen_##T(in + i * step), second = widen_##T(in + i * step + apart); \
-            narrow_##T(out + i * step, first * c[i] - second * s[i]);                              \
-            narrow_##T(out + i * step + apart, second * c[i] + first * s[i]);                      \
+            narrow_##T(out + i * step, DIFFERENCE(T, KEPT_ONE, first, c[i], second, s[i]));        \
+            narrow_##T(out + i * step + apart, SUM(T, KEPT_ONE, second, c[i], first, s[i]));       \
         }                                                                                          \
     }
 
@@ -39,8 +58,8 @@
             memcpy(&cosine, c + i, sizeof cosine);                                                 \
             memcpy(&sine, s + i, sizeof sine);                                                     \
             const VECTOR first = load_##T(in + i), second = load_##T(in + pairs + i);              \
-            STORE(T, out + i, first * cosine - second * sine);                                     \
-            STORE(T, out + pairs + i, second * cosine + first * sine);                             \
+            STORE(T, out + i, DIFFERENCE(T, KEPT, first, cosine, second, sine));                   \
+            STORE(T, out + pairs + i, SUM(T, KEPT, second, cosine, first, sine));                  \
         }                                                                                          \
         rest_##T(in, out, c, s, i, pairs, 1, pairs);                                               \
     }                                                                                              \
@@ -55,20 +74,23 @@
             memcpy(&sine, s + i, sizeof sine);                                                     \
             const VECTOR low = load_##T(in + 2 * i), high = load_##T(in + 2 * i + lanes);          \
             const VECTOR first = EVENS##SUFFIX(low, high), second = ODDS##SUFFIX(low, high);       \
-            const VECTOR a = first * cosine - second * sine, b = second * cosine + first * sine;   \
+            const VECTOR a = DIFFERENCE(T, KEPT, first, cosine, second, sine);                     \
+            const VECTOR b = SUM(T, KEPT, second, cosine, first, sine);                            \
             STORE(T, out + 2 * i, LOW_ZIPPED##SUFFIX(a, b));                                       \
             STORE(T, out + 2 * i + lanes, HIGH_ZIPPED##SUFFIX(a, b));                              \
         }                                                                                          \
         rest_##T(in, out, c, s, i, pairs, 2, 1);                                                   \
     }
 
+#if !defined(EACH)
 REST(float, float)
-REST(half, float)
 REST(double, double)
-REST(bfloat, float)
 ROWS(float, float, Floats, )
-ROWS(half, float, Floats, )
 ROWS(double, double, Doubles, _DOUBLE)
+#endif
+REST(half, float)
+REST(bfloat, float)
+ROWS(half, float, Floats, )
 
 /* The table of these has evens and odds apart: see `place_float` in table.c. */
 INLINE void half_row_bfloat(const bfloat *in, bfloat *out, const float *c, const float *s,
@@ -83,8 +105,10 @@ INLINE void half_row_bfloat(const bfloat *in, bfloat *out, const float *c, const
         const Words first = load_bfloats(in + i), second = load_bfloats(in + pairs + i);
         const Floats a0 = even_bfloats(first), a1 = odd_bfloats(first);
         const Floats b0 = even_bfloats(second), b1 = odd_bfloats(second);
-        STORE(bfloats, out + i, rounded_bfloats(a0 * c0 - b0 * s0, a1 * c1 - b1 * s1));
-        STORE(bfloats, out + pairs + i, rounded_bfloats(b0 * c0 + a0 * s0, b1 * c1 + a1 * s1));
+        STORE(bfloats, out + i, rounded_bfloats(DIFFERENCE(bfloat, KEPT, a0, c0, b0, s0),
+                                                DIFFERENCE(bfloat, KEPT, a1, c1, b1, s1)));
+        STORE(bfloats, out + pairs + i, rounded_bfloats(SUM(bfloat, KEPT, b0, c0, a0, s0),
+                                                        SUM(bfloat, KEPT, b1, c1, a1, s1)));
     }
     rest_bfloat(in, out, c, s, i, pairs, 1, pairs);
 }
@@ -98,7 +122,8 @@ INLINE void interleaved_row_bfloat(const bfloat *in, bfloat *out, const float *c
         memcpy(&sine, s + i, sizeof sine);
         const Words both = load_bfloats(in + 2 * i);
         const Floats a = even_bfloats(both), b = odd_bfloats(both);
-        STORE(bfloats, out + 2 * i, rounded_bfloats(a * cosine - b * sine, b * cosine + a * sine));
+        STORE(bfloats, out + 2 * i, rounded_bfloats(DIFFERENCE(bfloat, KEPT, a, cosine, b, sine),
+                                                    SUM(bfloat, KEPT, b, cosine, a, sine)));
     }
     rest_bfloat(in, out, c, s, i, pairs, 2, 1);
 }
@@ -160,10 +185,12 @@ INLINE void interleaved_row_bfloat(const bfloat *in, bfloat *out, const float *c
         }                                                                                          \
     }
 
+#if !defined(EACH)
 TURN(float, float)
+TURN(double, double)
+#endif
 TURN(bfloat, float)
 TURN(half, float)
-TURN(double, double)
 
 /* Whether every vector that would be stored lies at a multiple of its own size. */
 static int aligned(const Call *call, const Activations *x) {
@@ -173,14 +200,16 @@ static int aligned(const Call *call, const Activations *x) {
     return (((int64_t)(intptr_t)x->out | size * steps) & (vector - 1)) == 0;
 }
 
-void NAMED(turn_rows, VARIANT)(const Call *call, const Activations *x, int64_t batch, int64_t first,
+void NAMED(TURN_ROWS, VARIANT)(const Call *call, const Activations *x, int64_t batch, int64_t first,
                                int64_t tokens, const void *table, int stream) {
     stream = stream && CAN_STREAM && x->in != x->out && aligned(call, x);
     switch (call->dtype) {
+#if !defined(EACH)
         case FLOAT32: turn_float(call, x, batch, first, tokens, table, stream); break;
+        case FLOAT64: turn_double(call, x, batch, first, tokens, table, stream); break;
+#endif
         case BFLOAT16: turn_bfloat(call, x, batch, first, tokens, table, stream); break;
-        case FLOAT16: turn_half(call, x, batch, first, tokens, table, stream); break;
-        default: turn_double(call, x, batch, first, tokens, table, stream);
+        default: turn_half(call, x, batch, first, tokens, table, stream);
     }
     if (stream) finish_stream();
 }

@@ -173,6 +173,31 @@ static void place(const float *restrict from, int n, float gain, float *restrict
     for (; i < n; i++) to[i] = gain * from[i];
 }
 
+/* Cosines or sines that are given, `n` pairs from `first` on. */
+static void given(const Call *call, const char *numbers, int64_t at, int64_t first, int n,
+                  float *restrict narrow, double *restrict wide) {
+    const int64_t step = call->position_axis;
+    at += first * step;
+    switch (call->position_dtype) {
+        case FLOAT32:
+            for (int i = 0; i < n; i++) narrow[i] = ((const float *)numbers)[at + i * step];
+            break;
+        case BFLOAT16:
+            for (int i = 0; i < n; i++)
+                narrow[i] = widen_bfloat((const bfloat *)numbers + at + i * step);
+            break;
+        case FLOAT16:
+            for (int i = 0; i < n; i++) narrow[i] = widen_half((const half *)numbers + at + i * step);
+            break;
+        default:
+            for (int i = 0; i < n; i++) wide[i] = ((const double *)numbers)[at + i * step];
+    }
+    if (call->position_dtype == FLOAT64)
+        for (int i = 0; i < n; i++) narrow[i] = (float)wide[i];
+    else
+        for (int i = 0; i < n; i++) wide[i] = narrow[i];
+}
+
 void NAMED(fill_table, VARIANT)(const Call *call, int64_t position_batch, int64_t first_token,
                                 int64_t tokens, void *table) {
     const int64_t numbers = 2 * call->pairs;
@@ -186,7 +211,10 @@ void NAMED(fill_table, VARIANT)(const Call *call, int64_t position_batch, int64_
         for (int64_t first = 0; first < call->pairs; first += CHUNK) {
             const int n = (int)(call->pairs - first < CHUNK ? call->pairs - first : CHUNK);
             const int wide = call->dtype == FLOAT64;
-            if (call->road == ROAD_TURNS) {
+            if (call->road >= ROAD_TABLE) {
+                given(call, call->positions, at, first, n, cosine, wide_cosine);
+                given(call, call->frequencies, at, first, n, sine, wide_sine);
+            } else if (call->road == ROAD_TURNS) {
                 phases(call, at, first, n, phase);
                 if (wide) trig_of_phases_double(phase, n, wide_cosine, wide_sine);
                 else trig_of_phases_float(phase, n, cosine, sine);

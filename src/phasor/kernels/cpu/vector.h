@@ -115,6 +115,18 @@ static inline Words rounded_bfloats(Floats even, Floats odd) {
 
 static inline void store_bfloats(bfloat *to, Words both) { memcpy(to, &both, sizeof both); }
 
+/* Rounded, and wide again. */
+static inline float kept_one_bfloat(float x) {
+    bfloat narrow;
+    narrow_bfloat(&narrow, x);
+    return widen_bfloat(&narrow);
+}
+
+static inline Floats kept_bfloat(Floats v) {
+    const Words bits = (Words)v;
+    return (Floats)((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000);
+}
+
 /* ---- float16 */
 
 typedef struct { uint16_t bits; } half;
@@ -172,6 +184,17 @@ static inline Halves rounded_half(Floats v) {
 static inline void store_half(half *to, Floats v) {
     const Halves narrow = rounded_half(v);
     memcpy(to, &narrow, sizeof narrow);
+}
+
+static inline float kept_one_half(float x) {
+    half narrow;
+    narrow_half(&narrow, x);
+    return widen_half(&narrow);
+}
+
+static inline Floats kept_half(Floats v) {
+    const Halves narrow = rounded_half(v);
+    return load_half((const half *)&narrow);
 }
 
 /* ---- float64 */

@@ -1,15 +1,11 @@
 """Fills the page."""
 
-import json
 from itertools import pairwise
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
-
 from phasor.lab.report.figures import FIGURES, colours
 from phasor.lab.report.heat_map import heat_map, names
+from phasor.lab.report.page import fill
 from phasor.lab.tasks import look_up_task
 from phasor.lab.verdict import BREAKS, HOLDS, rank
 
@@ -36,26 +32,23 @@ def render_report(results: dict[str, Any]) -> str:
     if task.has_running_text or task.has_one_answer:
         left_out |= {"loss_against_length"}
     shown = [name for name in FIGURES if name not in left_out]
-    figures = {name: FIGURES[name](results).to_plotly_json() for name in shown}
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            results=results,
-            config=results["config"],
-            encodings=results["encodings"],
-            lengths=lengths,
-            ranked=results["ranking"],
-            rankings={length: rank(results, length) for length in lengths},
-            steps=steps,
-            task=task,
-            has_answers=task.has_one_answer,
-            colours=colours(results),
-            holds=HOLDS,
-            breaks=BREAKS,
-            figures=_script(figures),
-            plotly=Markup(get_plotlyjs()),
-        )
+    figures = {name: FIGURES[name](results) for name in shown}
+    return fill(
+        "report.html.j2",
+        figures,
+        filters=_FILTERS,
+        results=results,
+        config=results["config"],
+        encodings=results["encodings"],
+        lengths=lengths,
+        ranked=results["ranking"],
+        rankings={length: rank(results, length) for length in lengths},
+        steps=steps,
+        task=task,
+        has_answers=task.has_one_answer,
+        colours=colours(results),
+        holds=HOLDS,
+        breaks=BREAKS,
     )
 
 
@@ -68,48 +61,18 @@ def render_overview(results: dict[str, Any]) -> str:
         versions = ", ".join(f"{library} {number}" for library, number in task["versions"].items())
         machine = task["machine"]["gpu"] or task["machine"]["processor"]
         machines.setdefault(f"{versions}; {machine}", []).append(name)
-    return (
-        _environment()
-        .get_template("overview.html.j2")
-        .render(
-            tasks=tasks,
-            what=what,
-            encodings=names(results),
-            num_columns=sum(len(task["config"]["eval_lengths"]) for task in tasks.values()),
-            shares=[name for name, task in what.items() if task.has_one_answer],
-            losses=[name for name, task in what.items() if not task.has_one_answer],
-            machines=machines,
-            figures=_script({"heat_map": heat_map(results).to_plotly_json()}),
-            plotly=Markup(get_plotlyjs()),
-        )
+    return fill(
+        "overview.html.j2",
+        {"heat_map": heat_map(results)},
+        filters=_FILTERS,
+        tasks=tasks,
+        what=what,
+        encodings=names(results),
+        num_columns=sum(len(task["config"]["eval_lengths"]) for task in tasks.values()),
+        shares=[name for name, task in what.items() if task.has_one_answer],
+        losses=[name for name, task in what.items() if not task.has_one_answer],
+        machines=machines,
     )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("phasor.lab.report", "."),
-        autoescape=select_autoescape(["j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(nats=_nats, interval=_interval, size=_size, tiny=_tiny)
-    return environment
-
-
-def _script(figures: dict[str, dict[str, Any]]) -> Markup:
-    """`figures` as JSON inside a script element, which `</` would end."""
-    for figure in figures.values():
-        # Plotly's default template carries colours of one theme; the page sets its own.
-        figure["layout"].pop("template", None)
-    return Markup(json.dumps(figures, default=_plain).replace("</", "<\\/"))
-
-
-def _plain(value: object) -> object:
-    convert = getattr(value, "to_plotly_json", None) or getattr(value, "tolist", None)
-    if convert is None:
-        raise TypeError(f"cannot write {type(value).__name__} as JSON")
-    return convert()
 
 
 def _nats(value: float | None) -> str:
@@ -132,3 +95,6 @@ def _size(num_bytes: float) -> str:
 
 def _tiny(value: float) -> str:
     return f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.3g}"
+
+
+_FILTERS = {"nats": _nats, "interval": _interval, "size": _size, "tiny": _tiny}

@@ -1,0 +1,1 @@
+"""Rewriting a safetensors checkpoint from one pair layout, or one format, to another."""

@@ -1,0 +1,171 @@
+"""How the rows of a model's projections are cut into heads, from its configuration."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from phasor.checkpoints.converting.families import BY_MODEL_TYPE, META, PAIR_LAYOUTS, Family
+from phasor.checkpoints.converting.families import PairLayout as PairLayout
+from phasor.checkpoints.converting.json_file import number, whole_number
+from phasor.errors import ArgumentError, unknown_name
+
+# The key that marks a configuration whose weights are in another layout than its code expects.
+MARK = "phasor"
+_MARKED_TYPE = "model_type"
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Heads of a model, and how they turn.
+
+    Args:
+        family: Its names.
+        layout: Of the weights as they are.
+        num_heads: Heads of the query.
+        num_kv_heads: Heads of key and value, where the configuration says.
+        head_dim: Channels of each, where the configuration says or the width implies.
+        rotary_dim: Channels that turn, the first ones of each head; all if `None`.
+        stacked: Whether a projection of query, key and value has all queries first.
+    """
+
+    family: Family
+    layout: PairLayout
+    num_heads: int
+    num_kv_heads: int | None
+    head_dim: int
+    rotary_dim: int | None
+    stacked: bool
+
+
+def heads_of_config(config: dict[str, Any], where: Path, *, guess_family: bool = False) -> Heads:
+    """Read `config.json`.
+
+    Args:
+        config: What is in it.
+        where: The file, for errors.
+        guess_family: Take an unknown architecture for a LLaMA, whose names most models have.
+    """
+    mark = _mark(config, where)
+    model_type = mark.get(_MARKED_TYPE, config.get("model_type"))
+    if not isinstance(model_type, str):
+        raise ArgumentError(f"{where} has no model_type; it names the architecture, as in 'llama'")
+    family = BY_MODEL_TYPE.get(model_type)
+    if family is None:
+        if not guess_family:
+            raise unknown_name(
+                f"phasor does not know how the weights of {where} are laid out: no architecture",
+                model_type,
+                sorted(BY_MODEL_TYPE),
+            )
+        family = BY_MODEL_TYPE["llama"]
+    num_heads = whole_number(config, "num_attention_heads", "n_head", where=where)
+    width = whole_number(config, "hidden_size", "n_embd", where=where)
+    head_dim = whole_number(config, "head_dim", where=where)
+    if num_heads is None or (head_dim is None and width is None):
+        raise ArgumentError(
+            f"{where} must say num_attention_heads, and hidden_size or head_dim; without them the "
+            "rows of a projection cannot be cut into heads"
+        )
+    head_dim = head_dim or (width or 0) // num_heads
+    if head_dim % 2 and not family.partial:
+        raise ArgumentError(f"{where} says heads of {head_dim} channels, which do not pair")
+    names = ("num_key_value_heads", "num_kv_heads", "n_head_kv")
+    num_kv_heads = whole_number(config, *names, where=where)
+    stacked = model_type == "phi3"
+    if model_type == "falcon":
+        if config.get("alibi"):
+            raise ArgumentError(f"{where} has alibi: true; nothing turns, so no layout is there")
+        if not config.get("new_decoder_architecture"):
+            stacked = bool(config.get("multi_query", True))
+            num_kv_heads = 1 if stacked else num_heads
+    return Heads(
+        family=family,
+        layout=layout_of(config, where, family),
+        num_heads=num_heads,
+        num_kv_heads=num_kv_heads,
+        head_dim=head_dim,
+        rotary_dim=_rotary_dim(config, where, family, model_type, head_dim),
+        stacked=stacked,
+    )
+
+
+def layout_of(config: dict[str, Any], where: Path, family: Family) -> PairLayout:
+    """Layout of the weights: what the mark says, or else what the code of the family expects."""
+    given = _mark(config, where).get("layout", family.layout)
+    for layout in PAIR_LAYOUTS:
+        if layout == given:
+            return layout
+    raise unknown_name(f"{MARK}.layout in {where}: no layout", str(given), list(PAIR_LAYOUTS))
+
+
+def _mark(config: dict[str, Any], where: Path) -> dict[str, Any]:
+    mark = config.get(MARK, {})
+    if not isinstance(mark, dict):
+        raise ArgumentError(f"{MARK} in {where} must be an object, got {mark!r}")
+    return mark
+
+
+def heads_of_params(params: dict[str, Any], where: Path) -> Heads:
+    """Read Meta's `params.json`."""
+    num_heads = whole_number(params, "n_heads", where=where)
+    width = whole_number(params, "dim", where=where)
+    if num_heads is None or width is None or width % num_heads:
+        raise ArgumentError(f"{where} must say dim and n_heads, which divides it")
+    return Heads(
+        family=META,
+        layout=META.layout,
+        num_heads=num_heads,
+        num_kv_heads=whole_number(params, "n_kv_heads", where=where) or num_heads,
+        head_dim=whole_number(params, "head_dim", where=where) or width // num_heads,
+        rotary_dim=None,
+        stacked=False,
+    )
+
+
+def _rotary_dim(
+    config: dict[str, Any], where: Path, family: Family, model_type: str, head_dim: int
+) -> int | None:
+    """Channels of each head that turn, or `None` for all of them."""
+    if model_type == "gptj":
+        given = whole_number(config, "rotary_dim", where=where)
+        if given is None or given > head_dim or given % 2:
+            raise ArgumentError(
+                f"rotary_dim in {where} must be even and at most {head_dim}, got {given}"
+            )
+        return given
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    if not isinstance(rope, dict):
+        raise ArgumentError(f"rope_parameters in {where} must be an object, got {rope!r}")
+    names = ("partial_rotary_factor", "rotary_pct")
+    share = number(rope, *names, where=where) or number(config, *names, where=where)
+    if share is None:
+        if family.partial and model_type != "phi3":
+            raise ArgumentError(
+                f"{where} must say partial_rotary_factor: how much of each head turns"
+            )
+        return None
+    if share == 1:
+        return None
+    if not family.partial or share > 1 or int(head_dim * share) < 2 or int(head_dim * share) % 2:
+        raise ArgumentError(
+            f"partial_rotary_factor {share:g} in {where} does not fit {model_type} with heads of "
+            f"{head_dim} channels"
+        )
+    return int(head_dim * share)
+
+
+def marked(config: dict[str, Any], layout: PairLayout, where: Path) -> dict[str, Any]:
+    """The configuration for weights in `layout`.
+
+    Code that reads `model_type` and turns another layout would compute nonsense without an error.
+    So the type gets a name that such code does not know, and the old one moves to the mark. A
+    layout that the code does expect gives the old configuration back.
+    """
+    mark = config.get(MARK, {})
+    plain = {key: value for key, value in config.items() if key != MARK}
+    plain |= {key: mark[key] for key in (_MARKED_TYPE, "architectures") if key in mark}
+    family = BY_MODEL_TYPE[plain[_MARKED_TYPE]]
+    if family.layout == layout:
+        return plain
+    old = {key: plain.pop(key) for key in (_MARKED_TYPE, "architectures") if key in plain}
+    return {_MARKED_TYPE: f"{old[_MARKED_TYPE]}-{layout}", **plain, MARK: {"layout": layout, **old}}

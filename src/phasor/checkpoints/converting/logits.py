@@ -1,0 +1,187 @@
+"""The proof by running the model: its logits before and after, where it can be run."""
+
+import inspect
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from phasor.checkpoints.converting.convert import Plan
+from phasor.checkpoints.converting.families import PAIR_LAYOUTS, PairLayout
+from phasor.checkpoints.converting.heads import marked
+from phasor.checkpoints.converting.json_file import write_object
+from phasor.checkpoints.converting.meta_forward import meta_logits
+from phasor.checkpoints.converting.source import CONFIG, Source, read_source
+from phasor.checkpoints.converting.tensor_file import Entry
+from phasor.checkpoints.converting.turning import DTYPES
+from phasor.errors import ArgumentError
+from phasor.kernels.reference import apply_rotation
+
+_TOKENS = 24
+# Larger models take minutes on a CPU.
+_MOST_BYTES = 4_000_000_000
+# Of float32 arithmetic in another order, relative to the largest logit.
+TOLERANCE = 2e-4
+# What the modules of transformers call their rotation.
+_ROTATION = "apply_rotary_pos_emb"
+
+
+def why_not(plan: Plan) -> str | None:
+    """Why the model cannot be run here, or `None` where it can."""
+    if plan.format == "adapter":
+        return "an adapter runs only in its model"
+    if any(entry.dtype not in DTYPES for entry in plan.source.entries):
+        return "its weights are quantised"
+    if not any(_is_embedding(entry.name) for entry in plan.source.entries):
+        return "it has no embedding of tokens"
+    floats = sum(entry.size // DTYPES[entry.dtype].itemsize for entry in plan.source.entries)
+    if 4 * floats > _MOST_BYTES:
+        return f"in float32 it needs {4 * floats / 1e9:.0f} GB"
+    try:
+        import transformers  # noqa: F401
+    except ModuleNotFoundError:
+        return "transformers is not installed; pip install 'phasor[hub]'"
+    return None
+
+
+def compare_logits(plan: Plan, folder: Path) -> float:
+    """The largest difference of logits of a random sequence, relative to the largest logit.
+
+    Each side is computed by code that expects its layout: a plain LLaMA for Meta's format, the
+    model in transformers for a layout that it has, and for another layout that model with its
+    rotation replaced by phasor's.
+
+    Raises:
+        ArgumentError: They differ by more than rounding.
+    """
+    generator = torch.Generator().manual_seed(0)
+    vocab_size = min(entry.shape[0] for entry in plan.source.entries if _is_embedding(entry.name))
+    tokens = torch.randint(0, vocab_size, (_TOKENS,), generator=generator)
+    before = _logits(plan.source, tokens)
+    after = _logits(read_source(folder), tokens)
+    difference = ((before - after).abs().max() / before.abs().max()).item()
+    if not difference < TOLERANCE:
+        raise ArgumentError(
+            f"the converted model gives other logits: they differ by {difference:.1e} of the "
+            "largest; nothing was kept"
+        )
+    return difference
+
+
+def _is_embedding(name: str) -> bool:
+    return name.endswith(
+        ("embed_tokens.weight", "tok_embeddings.weight", "wte.weight", "embed_in.weight",
+         "word_embeddings.weight")
+    )  # fmt: skip
+
+
+def _logits(source: Source, tokens: Tensor) -> Tensor:
+    if source.format == "meta":
+        entries = {entry.name: entry for entry in source.entries}
+        return meta_logits(source.config, lambda name: read_tensor(entries[name]).float(), tokens)
+    model = _load(source)
+    with torch.inference_mode(), _rotating(type(model).__module__, source):
+        return model(tokens[None], use_cache=False).logits[0].float()
+
+
+def read_tensor(entry: Entry) -> Tensor:
+    """A whole tensor."""
+    data = bytearray(b"".join(entry.pieces()))
+    return torch.frombuffer(data, dtype=DTYPES[entry.dtype]).view(entry.shape)
+
+
+def _load(source: Source) -> Any:
+    """The model in transformers, on the CPU in float32; its rotation is that of its family."""
+    import transformers
+
+    logging = transformers.utils.logging
+    verbosity = logging.get_verbosity()
+    bar = logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            for path in source.folder.iterdir():
+                if path.name != CONFIG["hf"]:
+                    (folder / path.name).symlink_to(path.resolve())
+            plain = marked(source.config, source.heads.family.layout, source.folder)
+            write_object(folder / CONFIG["hf"], plain)
+            model, about = transformers.AutoModelForCausalLM.from_pretrained(
+                folder, dtype=torch.float32, output_loading_info=True
+            )
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()
+    if about["missing_keys"]:
+        raise ArgumentError(
+            f"{source.folder} lacks {sorted(about['missing_keys'])[0]}, without which the model "
+            "cannot be run to verify the conversion; pass --no-verify to do without"
+        )
+    return model.eval()
+
+
+@contextmanager
+def _rotating(module_name: str, source: Source) -> Iterator[None]:
+    """While it lasts, models of a module rotate in the layout of the weights."""
+    layout = source.heads.layout
+    if layout == source.heads.family.layout:
+        yield
+        return
+    module = sys.modules[module_name]
+    usual = vars(module)[_ROTATION]
+    names = tuple(inspect.signature(usual).parameters)
+    vars(module)[_ROTATION] = _ROTATIONS[names](layout)
+    try:
+        yield
+    finally:
+        vars(module)[_ROTATION] = usual
+
+
+def _of_query_and_key(layout: PairLayout) -> Callable[..., tuple[Tensor, Tensor]]:
+    pairing, backwards = PAIR_LAYOUTS[layout]
+
+    def rotated(
+        q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, unsqueeze_dim: int = 1
+    ) -> tuple[Tensor, Tensor]:
+        assert unsqueeze_dim == 1
+        cos, sin = _once(cos), _once(sin)
+        sin = -sin if backwards else sin
+        return (
+            apply_rotation(q, cos, sin, layout=pairing),
+            apply_rotation(k, cos, sin, layout=pairing),
+        )
+
+    return rotated
+
+
+def _of_one_tensor(layout: PairLayout) -> Callable[..., Tensor]:
+    """As GPT-J has it: `[batch, seq, num_heads, rotary_dim]`, tables of pairs."""
+    pairing, backwards = PAIR_LAYOUTS[layout]
+
+    def rotated(tensor: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
+        sin = -sin if backwards else sin
+        return apply_rotation(tensor.transpose(1, 2), cos, sin, layout=pairing).transpose(1, 2)
+
+    return rotated
+
+
+def _once(table: Tensor) -> Tensor:
+    """Models store each angle twice, as two halves or side by side."""
+    half = table.shape[-1] // 2
+    if torch.equal(table[..., :half], table[..., half:]):
+        return table[..., :half]
+    assert torch.equal(table[..., ::2], table[..., 1::2])
+    return table[..., ::2]
+
+
+_ROTATIONS: dict[tuple[str, ...], Callable[[PairLayout], Callable[..., Any]]] = {
+    ("q", "k", "cos", "sin", "unsqueeze_dim"): _of_query_and_key,
+    ("tensor", "sin", "cos"): _of_one_tensor,
+}

@@ -1,0 +1,1 @@
+"""phasor's rotation in a live model of transformers."""

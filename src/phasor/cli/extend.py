@@ -1,0 +1,122 @@
+"""`phasor extend`: thin; the work is in `phasor.extension`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from phasor.cli.base import FAILURE, INTERRUPTED, USAGE_ERROR, app, chosen_device, fail
+from phasor.errors import PhasorError
+
+_WHAT, _HOW_MUCH, _WHERE = "What to try", "Budget", "Where"
+
+
+@app.command(epilog="Example: phasor extend path/to/model --to 16384 --out longer --budget 45")
+def extend(
+    path: Annotated[
+        Path, typer.Argument(help="A checkpoint folder, or a GGUF file.", show_default=False)
+    ],
+    to: Annotated[int, typer.Option(help="Tokens that are wanted.", show_default=False)],
+    methods: Annotated[
+        str,
+        typer.Option(
+            help="none, linear, ntk, dynamic_ntk, yarn, llama3; several with commas; or auto, all.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = "auto",
+    text: Annotated[
+        Path | None,
+        typer.Option(
+            help="File or folder with documents at least as long as --to.",
+            show_default="source of the Python standard library",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    documents: Annotated[
+        int, typer.Option(help="To measure on, at most.", rich_help_panel=_HOW_MUCH)
+    ] = 4,
+    passkeys: Annotated[
+        int,
+        typer.Option(help="Prompts of each length and depth; 0: none.", rich_help_panel=_HOW_MUCH),
+    ] = 1,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            help="Minutes; what would not end within them is left out.",
+            show_default="as long as it takes",
+            rich_help_panel=_HOW_MUCH,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the checkpoint and report.html; must not exist.",
+            show_default="none: measure only",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_WHERE)
+    ] = "auto",
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on after a kill, with --out.", rich_help_panel=_WHERE),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print all numbers as JSON.", rich_help_panel=_WHERE)
+    ] = False,
+) -> None:
+    """Measure how a model can be given a longer context, and write it with what holds furthest.
+
+    Explains what its frequencies mean for the length, then measures each method on the same
+    documents: loss by position, and whether a pass key is still found. PATH is never touched.
+    """
+    from phasor.extension.run import extend as run
+    from phasor.extension.screen import ConsoleScreen, verdict_table
+
+    console = Console(stderr=as_json)
+    kept = f"; what was measured is kept: go on with --resume --out {out}" * (out is not None)
+    try:
+        result = run(
+            path,
+            to=to,
+            methods=[name.strip() for name in methods.split(",")],
+            text=text,
+            out=out,
+            documents=documents,
+            passkeys=passkeys,
+            budget=None if budget is None else 60 * budget,
+            device=chosen_device(device),
+            resume=resume,
+            screen=ConsoleScreen(console),
+        )
+    except PhasorError as error:
+        fail(str(error), status=USAGE_ERROR)
+    except OSError as error:
+        fail(f"{error}{kept}", status=FAILURE)
+    except KeyboardInterrupt:
+        fail(f"stopped{kept}", status=INTERRUPTED)
+    if as_json:
+        typer.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
+    console.print()
+    console.print(verdict_table(result.verdict, list(result.methods)))
+    soft = not console.is_terminal
+    console.print(result.verdict.sentence, soft_wrap=soft, highlight=False, markup=False)
+    if not result.complete:
+        console.print(
+            "The budget ended before all was measured; more of it narrows this down.",
+            soft_wrap=soft,
+            highlight=False,
+        )
+    if out is None:
+        console.print("Next: the same with --out DIR writes the checkpoint.", highlight=False)
+    else:
+        what = "Checkpoint and report" if result.verdict.best else "Report, no checkpoint"
+        console.print(
+            f"\n{what}: {out} (open report.html in a browser)",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )

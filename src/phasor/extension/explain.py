@@ -1,0 +1,125 @@
+"""What can be said of a longer context without running the model."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from phasor.errors import ArgumentError
+from phasor.extension.methods import Candidate, Situation
+from phasor.rotary import Frequencies, geometric
+
+_STEP = 0.02  # of a decade: how finely bases are searched
+_LARGEST_BASE = 1e12
+_BLOCK = 1 << 14
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """What the frequencies of a model mean for the length that is wanted.
+
+    Args:
+        trained_length: Tokens.
+        target_length: Tokens.
+        wavelengths: Tokens in which each pair turns once, fastest first; `inf` for one that stands
+            still.
+        incomplete: Pairs that turn less than once in the trained length: beyond it they take
+            angles that no training has seen, so they break first.
+        base: The model's, or `None`.
+        base_context: The longest context that the frequencies carry by the bound of the base.
+        base_needed: The smallest base that carries the target by that bound; `None` if there is
+            no base to compare with.
+        ratios: By candidate, how fast each pair turns at the target, as a share of what it did.
+    """
+
+    trained_length: int
+    target_length: int
+    wavelengths: tuple[float, ...]
+    incomplete: tuple[int, ...]
+    base: float | None
+    base_context: int
+    base_needed: float | None
+    ratios: dict[str, tuple[float, ...]]
+
+
+def explain(situation: Situation, found: Sequence[Candidate]) -> Explanation:
+    """Read off the frequencies what breaks first, and what each candidate does about it."""
+    before = _none_at(situation, found)
+    wavelengths = tuple(
+        2 * math.pi / abs(speed) if speed else math.inf for speed in before.inv_freq[0].tolist()
+    )
+    base = situation.frequencies.base
+    return Explanation(
+        trained_length=situation.trained_length,
+        target_length=situation.target_length,
+        wavelengths=wavelengths,
+        incomplete=tuple(
+            pair for pair, length in enumerate(wavelengths) if length > situation.trained_length
+        ),
+        base=base,
+        base_context=context_of(before, 2 * situation.target_length),
+        base_needed=None
+        if base is None
+        else base_for(situation.frequencies.rotary_dim, situation.target_length),
+        ratios={
+            candidate.name: _ratio(
+                candidate.frequencies(situation.frequencies, situation.target_length), before
+            )
+            for candidate in found
+        },
+    )
+
+
+def context_of(frequencies: Frequencies, longest: int) -> int:
+    r"""Tokens up to which a pair of equal tokens still scores higher than one of random ones.
+
+    The largest $L$ with $\sum_p \cos(m\,\omega_p) \ge 0$ for all $m \le L$, at most `longest`: the
+    bound that a base puts on the context.
+
+    Source:
+        Men et al. 2024, arXiv:2405.14591, theorem 1.
+
+    Examples:
+        >>> from phasor.extension.explain import context_of
+        >>> context_of(phasor.geometric(128, 10_000.0), 8192)
+        1797
+    """
+    speeds = frequencies.inv_freq[0]
+    for start in range(0, longest + 1, _BLOCK):
+        places = torch.arange(start, min(start + _BLOCK, longest + 1), dtype=torch.float64)
+        total = (places[:, None] * speeds).cos().sum(-1)
+        below = (total < 0).nonzero()
+        if len(below):
+            return start + int(below[0, 0]) - 1
+    return longest
+
+
+def base_for(rotary_dim: int, length: int) -> float:
+    """The smallest base, to a fiftieth of a decade, that carries `length` by `context_of`.
+
+    Raises:
+        ArgumentError: None up to 10^12 does.
+    """
+    exponent = 2.0
+    while 10**exponent <= _LARGEST_BASE:
+        base = 10**exponent
+        if context_of(geometric(rotary_dim, base), length) >= length:
+            return base
+        exponent += _STEP
+    raise ArgumentError(
+        f"no base up to {_LARGEST_BASE:.0e} carries {length} tokens with {rotary_dim // 2} pairs; "
+        "ask for a shorter context"
+    )
+
+
+def _none_at(situation: Situation, found: Sequence[Candidate]) -> Frequencies:
+    none = next(candidate for candidate in found if candidate.name == "none")
+    return none.frequencies(situation.frequencies, situation.trained_length)
+
+
+def _ratio(after: Frequencies, before: Frequencies) -> tuple[float, ...]:
+    return tuple(
+        new / old if old else 1.0
+        for new, old in zip(after.inv_freq[0].tolist(), before.inv_freq[0].tolist(), strict=True)
+    )

@@ -1,0 +1,177 @@
+"""The candidates: what each method makes of a model's frequencies, and how configs spell it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from phasor.errors import ArgumentError, unknown_name
+from phasor.rotary import Frequencies, scaling
+from phasor.rotary.scaling import LengthScaling, Scaling
+
+LOW_FREQ_FACTOR, HIGH_FREQ_FACTOR = 1.0, 4.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """What a method may need to know.
+
+    Args:
+        frequencies: Of the model, before any scaling that its config has.
+        scaling: What its config has.
+        rope_parameters: In transformers' words, as the model has them.
+        trained_length: Tokens that it was trained for.
+        target_length: Tokens that are wanted.
+    """
+
+    frequencies: Frequencies
+    scaling: Scaling | LengthScaling | None
+    rope_parameters: Mapping[str, Any]
+    trained_length: int
+    target_length: int
+
+    @property
+    def factor(self) -> float:
+        """By which the context is to grow."""
+        return self.target_length / self.trained_length
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One way to reach the target.
+
+    Args:
+        name: Of the method, with what sets it apart from others of that name.
+        scaling: Applied to the unscaled frequencies.
+        rope_parameters: The same in transformers' words.
+        max_seq_len: What the config is to give as the longest sequence.
+        why: In a sentence, what it does.
+    """
+
+    name: str
+    scaling: Scaling | LengthScaling | None
+    rope_parameters: Mapping[str, Any] = field(hash=False)
+    max_seq_len: int
+    why: str
+
+    def frequencies(self, unscaled: Frequencies, seq_len: int) -> Frequencies:
+        """What it makes of `unscaled` for sequences of `seq_len` tokens."""
+        if self.scaling is None:
+            return unscaled
+        if isinstance(self.scaling, LengthScaling):
+            return self.scaling.at(seq_len)(unscaled)
+        return self.scaling(unscaled)
+
+
+def candidates(names: Sequence[str], situation: Situation) -> list[Candidate]:
+    """The candidates called `names`; `"none"` is always among them, first.
+
+    Args:
+        names: Of `METHODS`, or `"auto"` for all of them.
+        situation: Of the model.
+
+    Raises:
+        ArgumentError: An unknown name, or one given twice.
+    """
+    wanted = list(METHODS) if list(names) == ["auto"] else list(names)
+    for name in wanted:
+        if name not in METHODS:
+            raise unknown_name("there is no method", name, ["auto", *METHODS])
+        if wanted.count(name) > 1:
+            raise ArgumentError(f"name each method once, got {name} {wanted.count(name)} times")
+    return [METHODS[name](situation) for name in dict.fromkeys(["none", *wanted])]
+
+
+def _none(situation: Situation) -> Candidate:
+    return Candidate(
+        name="none",
+        scaling=situation.scaling,
+        rope_parameters=dict(situation.rope_parameters),
+        max_seq_len=situation.target_length,
+        why="the model as it is",
+    )
+
+
+def _linear(situation: Situation) -> Candidate:
+    return Candidate(
+        name="linear",
+        scaling=scaling.linear(factor=situation.factor),
+        rope_parameters=_base(situation) | {"rope_type": "linear", "factor": situation.factor},
+        max_seq_len=situation.target_length,
+        why=f"every pair turns {situation.factor:g} times slower",
+    )
+
+
+def _ntk(situation: Situation) -> Candidate:
+    method = scaling.ntk(factor=situation.factor)
+    base = method(situation.frequencies).base
+    return Candidate(
+        name="ntk",
+        scaling=method,
+        rope_parameters=_base(situation) | {"rope_type": "default", "rope_theta": base},
+        max_seq_len=situation.target_length,
+        why=f"a larger base: {base:,.0f}",
+    )
+
+
+def _dynamic_ntk(situation: Situation) -> Candidate:
+    # transformers and vLLM take the trained length from max_position_embeddings.
+    return Candidate(
+        name="dynamic_ntk",
+        scaling=scaling.dynamic_ntk(
+            factor=situation.factor, original_seq_len=situation.trained_length
+        ),
+        rope_parameters=_base(situation) | {"rope_type": "dynamic", "factor": situation.factor},
+        max_seq_len=situation.trained_length,
+        why="a base that grows with each sequence; engines differ in what they do with cached keys",
+    )
+
+
+def _yarn(situation: Situation) -> Candidate:
+    return Candidate(
+        name="yarn",
+        scaling=scaling.yarn(factor=situation.factor, original_seq_len=situation.trained_length),
+        rope_parameters=_base(situation)
+        | {
+            "rope_type": "yarn",
+            "factor": situation.factor,
+            "original_max_position_embeddings": situation.trained_length,
+        },
+        max_seq_len=situation.target_length,
+        why="slow pairs turn slower, fast ones stay, scores are sharpened",
+    )
+
+
+def _llama3(situation: Situation) -> Candidate:
+    numbers = {"low_freq_factor": LOW_FREQ_FACTOR, "high_freq_factor": HIGH_FREQ_FACTOR}
+    return Candidate(
+        name="llama3",
+        scaling=scaling.llama3(
+            factor=situation.factor, original_seq_len=situation.trained_length, **numbers
+        ),
+        rope_parameters=_base(situation)
+        | {
+            "rope_type": "llama3",
+            "factor": situation.factor,
+            "original_max_position_embeddings": situation.trained_length,
+            **numbers,
+        },
+        max_seq_len=situation.target_length,
+        why="pairs that turn less than once turn slower, those of four turns and more stay",
+    )
+
+
+METHODS: dict[str, Callable[[Situation], Candidate]] = {
+    "none": _none,
+    "linear": _linear,
+    "ntk": _ntk,
+    "dynamic_ntk": _dynamic_ntk,
+    "yarn": _yarn,
+    "llama3": _llama3,
+}
+"""How each method is set where nothing is searched for."""
+
+
+def _base(situation: Situation) -> dict[str, Any]:
+    """What every config keeps: the base, and how much of each head turns."""
+    kept = ("rope_theta", "partial_rotary_factor")
+    return {key: situation.rope_parameters[key] for key in kept if key in situation.rope_parameters}

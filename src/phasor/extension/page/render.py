@@ -1,0 +1,43 @@
+"""Fills the page."""
+
+from typing import TYPE_CHECKING
+
+from phasor.extension.page.figures import (
+    colours,
+    excess_by_position,
+    loss_by_position,
+    pair_speeds,
+    passkeys,
+)
+from phasor.extension.screen import explanation_lines
+from phasor.extension.verdict import LOSS_TOLERANCE, PASSKEY_SHARE
+from phasor.lab.report.page import fill
+
+if TYPE_CHECKING:
+    from phasor.extension.run import Extension
+
+
+def render_page(extension: "Extension") -> str:
+    """One self-contained HTML page that shows `extension`."""
+    verdict, explanation = extension.verdict, extension.explanation
+    figures = {"pair_speeds": pair_speeds(explanation)}
+    measured = any(finding.loss for finding in verdict.findings)
+    if measured:
+        figures["loss"] = loss_by_position(verdict, explanation.trained_length)
+    if any(finding.excess for finding in verdict.findings):
+        figures["excess"] = excess_by_position(verdict, explanation.trained_length)
+    if any(finding.passkeys for finding in verdict.findings):
+        figures["passkeys"] = passkeys(verdict)
+    return fill(
+        "extension.html.j2",
+        figures,
+        package="phasor.extension.page",
+        extension=extension,
+        verdict=verdict,
+        explanation=explanation,
+        lines=explanation_lines(explanation),
+        colours=colours([finding.name for finding in verdict.findings]),
+        tolerance=LOSS_TOLERANCE,
+        share=PASSKEY_SHARE,
+        shown=list(figures),
+    )

@@ -1,0 +1,169 @@
+"""The whole of it: load, explain, measure, judge, write."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import phasor
+from phasor.errors import ArgumentError
+from phasor.extension.documents import Documents, read_documents
+from phasor.extension.evidence import Watcher, gather
+from phasor.extension.explain import Explanation, explain
+from phasor.extension.methods import Candidate, candidates
+from phasor.extension.page import render_page
+from phasor.extension.plan import Plan
+from phasor.extension.source import Subject, load
+from phasor.extension.store import open_store
+from phasor.extension.verdict import Verdict, judge
+from phasor.extension.write import appearing, write_checkpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extension:
+    """What was found, and what was written.
+
+    Args:
+        explanation: What can be said without running the model.
+        verdict: What the measurements say.
+        complete: Whether all that was planned was measured.
+        text: Source and hash of the text.
+        methods: What each candidate does, in a sentence.
+        fields: What differs in the config that was written, and why; empty where none was.
+    """
+
+    explanation: Explanation
+    verdict: Verdict
+    complete: bool
+    text: dict[str, str]
+    methods: dict[str, str]
+    fields: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+class Screen(Watcher, Protocol):
+    """Shows what happens, from the explanation on."""
+
+    def explained(self, subject: Subject, explanation: Explanation) -> None:
+        """The model is loaded and its frequencies are understood."""
+        ...
+
+
+class _Silent:
+    def explained(self, subject: Subject, explanation: Explanation) -> None: ...
+    def begin(self, task: object, tokens: int, left: float) -> None: ...
+    def read(self, tokens: int) -> None: ...
+    def end(self, measurement: object) -> None: ...
+
+
+def extend(
+    path: Path | str,
+    *,
+    to: int,
+    methods: Sequence[str] = ("auto",),
+    text: Path | None = None,
+    out: Path | None = None,
+    documents: int = 4,
+    passkeys: int = 1,
+    budget: float | None = None,
+    device: str = "cpu",
+    resume: bool = False,
+    screen: Screen | None = None,
+) -> Extension:
+    """Measure how a checkpoint can be given a longer context, and write it with what is best.
+
+    Args:
+        path: A checkpoint folder of transformers, or a GGUF file; never touched.
+        to: Tokens that are wanted.
+        methods: Names, or `"auto"`.
+        text: What to measure on; the source of the Python standard library if `None`.
+        out: Folder for the checkpoint and the report; nothing is written if `None`.
+        documents: To measure on, at most.
+        passkeys: Prompts of each length and depth; 0 asks for none.
+        budget: Seconds to measure for; `None` for as long as it takes.
+        device: Where to run the model.
+        resume: Go on with the measurements of a run that did not end.
+        screen: Told what happens.
+
+    Returns:
+        Everything found.
+
+    Raises:
+        ArgumentError: A checkpoint, text, target or folder that cannot be used; it says why.
+    """
+    screen = screen or _Silent()
+    if out is not None and out.exists():
+        raise ArgumentError(f"{out} exists already; choose another folder with --out")
+    if documents < 1 or passkeys < 0:
+        raise ArgumentError(
+            f"documents must be at least 1 and passkeys at least 0, got {documents} and {passkeys}"
+        )
+    subject = load(Path(path), target_length=to, device=device)
+    situation = subject.situation
+    found = candidates(methods, situation)
+    explanation = explain(situation, found)
+    screen.explained(subject, explanation)
+    texts = read_documents(subject.tokenizer, text, to, count=documents)
+    plan = Plan(
+        names=[candidate.name for candidate in found],
+        trained_length=situation.trained_length,
+        target_length=to,
+        documents=len(texts.measured),
+        passkey_lengths=_passkey_lengths(situation.trained_length, to) if passkeys else (),
+        passkey_trials=passkeys,
+    )
+    with tempfile.TemporaryDirectory() as nowhere:
+        folder = Path(nowhere) if out is None else out.with_name(f"{out.name}.measuring")
+        with open_store(folder, _setup(subject, texts), resume=resume) as store:
+            complete = gather(subject, found, texts, plan, store, screen, budget=budget)
+            measured = list(store.measurements)
+        verdict = judge(measured, found, trained_length=situation.trained_length, target_length=to)
+        result = Extension(
+            explanation=explanation,
+            verdict=verdict,
+            complete=complete,
+            text={"source": texts.source, "sha256": texts.sha256},
+            methods={candidate.name: candidate.why for candidate in found},
+            fields={},
+        )
+        if out is not None:
+            result = _write(subject, found, result, out, folder)
+    return result
+
+
+def _write(
+    subject: Subject, found: Sequence[Candidate], result: Extension, out: Path, measured: Path
+) -> Extension:
+    """The checkpoint, if there is one to recommend, the report and all numbers, in one piece."""
+    with appearing(out) as draft:
+        best = [candidate for candidate in found if candidate.name == result.verdict.best]
+        if best:
+            result = replace(result, fields=write_checkpoint(subject, best[0], draft))
+        values = result.to_json()
+        (draft / "extension.json").write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+        (draft / "report.html").write_text(render_page(result), encoding="utf-8")
+        shutil.copy(measured / "measurements.jsonl", draft)
+    shutil.rmtree(measured)
+    return result
+
+
+def _passkey_lengths(trained: int, target: int) -> tuple[int, ...]:
+    """Within the trained length, at it, between it and the target, and at the target."""
+    return tuple(sorted({trained // 2, trained, (trained + target) // 2, target}))
+
+
+def _setup(subject: Subject, texts: Documents) -> dict[str, Any]:
+    """What decides the outcome of a measurement beside its task."""
+    return {
+        "path": str(subject.path),
+        "trained_length": subject.situation.trained_length,
+        "target_length": subject.situation.target_length,
+        "text": texts.sha256,
+        "phasor": phasor.__version__,
+    }

@@ -1,0 +1,151 @@
+"""What a person sees while candidates are measured, and the table at the end."""
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from phasor.extension.explain import Explanation
+from phasor.extension.plan import Task
+from phasor.extension.source import Subject
+from phasor.extension.store import Measurement
+from phasor.extension.verdict import LOSS_TOLERANCE, Finding, Verdict
+
+_COLUMNS = 4
+_LARGE = 0.005
+
+
+class ConsoleScreen:
+    """A bar for the pass that runs in a terminal, a line for each that is done elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = console.is_terminal
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f} tokens"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            expand=True,
+            transient=True,
+        )
+
+    def explained(self, subject: Subject, explanation: Explanation) -> None:
+        for line in explanation_lines(explanation):
+            self._say(line)
+        self._say("")
+
+    def begin(self, task: Task, tokens: int, left: float) -> None:
+        if self._live:
+            self._progress.start()
+            rest = f"about {_clock(left)} left in all" if left else ""
+            self._bar = self._progress.add_task(_words(task), total=tokens, left=rest)
+
+    def read(self, tokens: int) -> None:
+        if self._live:
+            self._progress.advance(self._bar, tokens)
+
+    def end(self, measurement: Measurement) -> None:
+        if self._live:
+            self._progress.remove_task(self._bar)
+            self._progress.stop()
+        task = Task(
+            kind=measurement.kind, candidate=measurement.candidate, length=measurement.length,
+            document=measurement.document, depth=measurement.depth,
+        )  # fmt: skip
+        self._say(f"{_words(task)}: {_outcome(measurement)} ({measurement.seconds:.0f} s)")
+
+    def _say(self, line: str) -> None:
+        self._console.print(
+            line, soft_wrap=not self._console.is_terminal, highlight=False, markup=False
+        )
+        self._console.file.flush()
+
+
+def explanation_lines(explanation: Explanation) -> list[str]:
+    """What the frequencies say before anything is run, a sentence each."""
+    trained, target = explanation.trained_length, explanation.target_length
+    missing, pairs = len(explanation.incomplete), len(explanation.wavelengths)
+    lines = [f"From {trained:,} to {target:,} tokens, by a factor of {target / trained:g}."]
+    if missing:
+        lines.append(
+            f"{missing} of {pairs} pairs never complete a turn in {trained:,} tokens, from pair "
+            f"{explanation.incomplete[0]} on: past it they take angles that no training has seen."
+        )
+    else:
+        lines.append(f"All {pairs} pairs complete a turn in {trained:,} tokens.")
+    if explanation.base is not None and explanation.base_needed is not None:
+        lines.append(
+            f"By the bound on the base, {explanation.base:,.0f} carries "
+            f"{explanation.base_context:,} tokens, and {target:,} take "
+            f"{explanation.base_needed:,.0f}; trained models often exceed it."
+        )
+    return lines
+
+
+def verdict_table(verdict: Verdict, candidates: Sequence[str]) -> Table:
+    """Each candidate's loss along the document, its pass keys, how far it holds, what it costs."""
+    table = Table(
+        title="nats above the model with its context cut, at positions; cost: within training",
+        title_justify="left", title_style="dim", box=SIMPLE_HEAD, show_edge=False,
+        padding=(0, 1, 0, 0),
+    )  # fmt: skip
+    bins = len(verdict.edges) - 1
+    shown = sorted({round((at + 1) * bins / _COLUMNS) - 1 for at in range(_COLUMNS)} - {-1})
+    table.add_column("method", no_wrap=True)
+    for at in shown:
+        table.add_column(f"{verdict.edges[at + 1]:,}", justify="right", no_wrap=True)
+    for title in ("keys", "holds to", "cost"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for finding in verdict.findings:
+        style = "bold" if finding.name == verdict.best else ""
+        table.add_row(
+            Text(finding.name, style=style),
+            *(_excess(finding, at) for at in shown),
+            _keys(finding),
+            "–" if finding.effective is None else f"{finding.effective:,}",
+            "–" if finding.regression is None else f"{finding.regression.mean:+.3f}",
+        )
+    return table
+
+
+def _excess(finding: Finding, at: int) -> Text:
+    if not finding.excess:
+        return Text("–")
+    value = finding.excess[at]
+    words = f"{value:+.2f}" if abs(value) >= _LARGE else "0"
+    return Text(words, style="red" if value > LOSS_TOLERANCE else "")
+
+
+def _keys(finding: Finding) -> str:
+    right = sum(found for found, _ in finding.passkeys.values())
+    asked = sum(asked for _, asked in finding.passkeys.values())
+    return f"{right}/{asked}" if asked else "–"
+
+
+def _words(task: Task) -> str:
+    if task.kind == "passkey":
+        return f"{task.candidate}: pass key in {task.length:,} tokens at {task.depth:.0%}"
+    if task.kind == "cropped":
+        return f"reference, context cut: document {task.document + 1}, {task.length:,} tokens"
+    return f"{task.candidate}: document {task.document + 1}, {task.length:,} tokens"
+
+
+def _outcome(measurement: Measurement) -> str:
+    if measurement.kind == "passkey":
+        return "found" if measurement.values[0] else "not found"
+    first, last = measurement.values[0], measurement.values[-1]
+    mean = sum(measurement.values) / len(measurement.values)
+    return f"{mean:.3f} nats, {first:.3f} at the start, {last:.3f} at the end"
+
+
+def _clock(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min" if minutes else f"{seconds:.0f} s"

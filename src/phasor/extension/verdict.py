@@ -1,0 +1,205 @@
+"""What the measurements say: how far each candidate holds, what it costs, which one to take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from phasor.extension.evidence import edges
+from phasor.extension.methods import Candidate
+from phasor.extension.store import Measurement
+from phasor.lab.statistics import Estimate, mean_interval
+
+LOSS_TOLERANCE = 0.1
+"""A candidate holds where its loss is at most this much above the reference, nats per token."""
+PASSKEY_SHARE = 0.85
+"""It holds at a length if it finds at least this share of the pass keys."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What was found of one candidate.
+
+    Args:
+        name: Of the candidate.
+        loss: Mean loss by bin of positions, over the documents read to the target; empty where no
+            document was.
+        excess: By bin, how much that lies above the reference: the model as it is, with no more
+            context than it was trained for.
+        documents: How many were read to the target.
+        passkeys: By length, how many keys were found, of how many.
+        effective: Tokens up to which loss and pass keys both hold; `None` where it was not read to
+            the target.
+        regression: Loss within the trained length, less that of the model as it is: mean over bins
+            and documents with its interval, nats per token.
+    """
+
+    name: str
+    loss: tuple[float, ...]
+    excess: tuple[float, ...]
+    documents: int
+    passkeys: dict[int, tuple[int, int]]
+    effective: int | None
+    regression: Estimate | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """All findings, and what follows.
+
+    Args:
+        edges: Of the bins.
+        reference: Loss of the reference by bin; empty before it is measured.
+        findings: In the order of the candidates.
+        best: The name of the candidate to take; `None` if none holds further than the model as it
+            is.
+        sentence: The recommendation with its numbers.
+    """
+
+    edges: tuple[int, ...]
+    reference: tuple[float, ...]
+    findings: tuple[Finding, ...]
+    best: str | None
+    sentence: str
+
+
+def judge(
+    measurements: Sequence[Measurement],
+    found: Sequence[Candidate],
+    *,
+    trained_length: int,
+    target_length: int,
+) -> Verdict:
+    """Weigh what was measured."""
+    bounds = tuple(edges(target_length))
+    reference = {m.document: m.values for m in measurements if m.kind == "cropped"}
+    findings = tuple(
+        _finding(candidate.name, measurements, reference, bounds, trained_length, target_length)
+        for candidate in found
+    )
+    best = _best(findings)
+    return Verdict(
+        edges=bounds,
+        reference=_mean(list(reference.values())),
+        findings=findings,
+        best=None if best is None else best.name,
+        sentence=_sentence(findings, best, trained_length, target_length),
+    )
+
+
+def _finding(
+    name: str,
+    measurements: Sequence[Measurement],
+    reference: dict[int, tuple[float, ...]],
+    bounds: tuple[int, ...],
+    trained_length: int,
+    target_length: int,
+) -> Finding:
+    losses = {
+        candidate: {
+            m.document: m.values
+            for m in measurements
+            if (m.kind, m.candidate, m.length) == ("loss", candidate, target_length)
+        }
+        for candidate in {name, "none"}
+    }
+    own = losses[name]
+    compared = [document for document in own if document in reference]
+    excess = _mean(
+        [
+            tuple(a - b for a, b in zip(own[document], reference[document], strict=True))
+            for document in compared
+        ]
+    )
+    inside = [at for at, end in enumerate(bounds[1:]) if end <= trained_length]
+    paired = [
+        own[document][at] - losses["none"][document][at]
+        for document in own
+        if document in losses["none"]
+        for at in inside
+    ]
+    passkeys: dict[int, tuple[int, int]] = {}
+    for m in measurements:
+        if (m.kind, m.candidate) == ("passkey", name):
+            right, asked = passkeys.get(m.length, (0, 0))
+            passkeys[m.length] = right + int(m.values[0]), asked + 1
+    return Finding(
+        name=name,
+        loss=_mean(list(own.values())),
+        excess=excess,
+        documents=len(own),
+        passkeys=dict(sorted(passkeys.items())),
+        effective=_effective(excess, passkeys, bounds),
+        regression=mean_interval(paired) if paired and name != "none" else None,
+    )
+
+
+def _effective(
+    excess: tuple[float, ...], passkeys: dict[int, tuple[int, int]], bounds: tuple[int, ...]
+) -> int | None:
+    if not excess:
+        return None
+    held = bounds[0]
+    for end, value in zip(bounds[1:], excess, strict=True):
+        if value > LOSS_TOLERANCE:
+            break
+        held = end
+    last = 0
+    for length, (right, asked) in sorted(passkeys.items()):
+        if right < PASSKEY_SHARE * asked:
+            return min(held, last)
+        last = length
+    return held
+
+
+def _best(findings: Sequence[Finding]) -> Finding | None:
+    def order(finding: Finding) -> tuple[float, float]:
+        cost = 0.0 if finding.regression is None else finding.regression.mean
+        return -(finding.effective or 0), cost
+
+    ranked = sorted((f for f in findings if f.effective is not None), key=order)
+    none = next(finding for finding in findings if finding.name == "none")
+    if not ranked or (ranked[0].effective or 0) <= (none.effective or 0):
+        return None
+    return ranked[0]
+
+
+def _sentence(
+    findings: Sequence[Finding], best: Finding | None, trained_length: int, target_length: int
+) -> str:
+    none = next(finding for finding in findings if finding.name == "none")
+    if best is None:
+        if none.effective is None:
+            return "Nothing was read to the target, so nothing is recommended; give more --budget."
+        if none.effective >= target_length:
+            return (
+                f"Leave the model as it is: it holds to {target_length:,} tokens without any "
+                "scaling."
+            )
+        return (
+            f"None of these holds further than the model as it is, to {none.effective:,} tokens; "
+            "--search or --finetune may."
+        )
+    keys = _keys(best)
+    cost = ""
+    if best.regression is not None:
+        cost = f", and costs {best.regression.mean:+.3f} nats within {trained_length:,}"
+        if best.regression.low is not None and best.regression.high is not None:
+            cost += f" [{best.regression.low:+.3f}, {best.regression.high:+.3f}]"
+    before = "" if none.effective is None else f"; as it is, the model holds to {none.effective:,}"
+    short = "" if (best.effective or 0) >= target_length else f", short of {target_length:,}"
+    return (
+        f"Take {best.name}: it holds to {best.effective:,} tokens{short} (loss within "
+        f"{LOSS_TOLERANCE} nats of the model with its context cut at {trained_length:,}{keys})"
+        f"{cost}{before}."
+    )
+
+
+def _keys(finding: Finding) -> str:
+    if not finding.passkeys:
+        return "; no pass key was asked for"
+    longest = max(finding.passkeys)
+    right, asked = finding.passkeys[longest]
+    return f"; {right} of {asked} pass keys found at {longest:,}"
+
+
+def _mean(rows: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+    return tuple(sum(column) / len(column) for column in zip(*rows, strict=True))

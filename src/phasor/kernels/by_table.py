@@ -1,0 +1,254 @@
+"""The rotation by cosines and sines that somebody else has formed, with the roundings they chose.
+
+For models that keep a table of their own (`phasor.patch`). `rotate` forms its angles itself, which
+needs no table and is exact.
+"""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from phasor.errors import ArgumentError
+from phasor.kernels import cpu
+from phasor.kernels.cpu.launch import DTYPES, NO_KEY
+from phasor.kernels.cpu.library import CALL, rotate_function
+from phasor.kernels.operator import needs_gradient
+from phasor.kernels.reference import apply_rotation
+from phasor.rotary.layout import Layout, check_layout
+
+Rounding = Literal["once", "wide", "each"]
+
+# What is rounded: the result (a product and a sum may be one instruction); each product and the sum
+# to float32, then the result; each product and the sum to the dtype of the activations. The numbers
+# are roads of call.h.
+ROUNDINGS: dict[str, int] = {"once": 3, "wide": 4, "each": 5}
+# The order in memory of what comes out: that of what goes in, or one of two contiguous ones.
+Order = Literal["heads first", "seq first"]
+_ORDERS: dict[Order | None, int] = {None: 0, "heads first": 1, "seq first": 2}
+_NAMES: dict[int, Rounding] = {3: "once", 4: "wide", 5: "each"}
+_CONTIGUOUS = torch.contiguous_format
+
+_LIBRARY = torch.library.Library("phasor", "FRAGMENT")
+_LIBRARY.define(
+    "rotate_by_table(Tensor query, Tensor key, Tensor cos, Tensor sin, bool interleaved, "
+    "int start, int sign, int order, int road, int backward_order, int backward_road) "
+    "-> (Tensor, Tensor)"
+)
+
+
+def rotate_by_table(
+    query: Tensor,
+    key: Tensor | None,
+    cos: Tensor,
+    sin: Tensor,
+    *,
+    layout: Layout = "half",
+    start: int = 0,
+    rounding: Rounding = "once",
+    backward_rounding: Rounding | None = None,
+    gradient_order: Order | None = None,
+) -> tuple[Tensor, Tensor | None]:
+    r"""Turn each pair $(x_1, x_2)$ to $(x_1\cos - x_2\sin,\; x_2\cos + x_1\sin)$.
+
+    Args:
+        query: `[batch, num_heads, seq, head_dim]`, any strides.
+        key: `[batch, num_kv_heads, seq, head_dim]` of the same dtype, or `None`.
+        cos: `[1 or batch, seq, pairs]`, of any dtype; no gradient reaches it.
+        sin: As `cos`.
+        layout: Which channels form a pair.
+        start: The first of the `2 * pairs` channels that turn; the others are copied.
+        rounding: `"once"`: the result. `"wide"`: products and their sum to float32, then the
+            result. `"each"`: products and their sum to the dtype of the activations, as PyTorch
+            does operation by operation. All are the same for float32 and float64, but that only
+            `"once"` may fuse a product with the sum.
+        backward_rounding: The same for the gradient; `rounding` if `None`.
+        gradient_order: The order of the gradient in memory, `[batch, heads, seq, head_dim]` or
+            `[batch, seq, heads, head_dim]`; as it arrives if `None`.
+
+    Returns:
+        Rotated query and key, in their dtypes.
+
+    Raises:
+        ArgumentError: The table does not fit.
+
+    Examples:
+        >>> from phasor.kernels.by_table import rotate_by_table
+        >>> query, positions = torch.randn(1, 2, 3, 8), torch.arange(3)
+        >>> cos, sin = phasor.cos_sin(positions, phasor.geometric(8))
+        >>> turned, _ = rotate_by_table(query, None, cos[None], sin[None])
+        >>> expected, _ = phasor.rotate(query, None, positions, phasor.geometric(8))
+        >>> torch.testing.assert_close(turned, expected)
+    """
+    check_layout(layout)
+    for x in (query, key):
+        if x is not None:
+            _check(x, cos, sin, start)
+    roads = ROUNDINGS[rounding], ROUNDINGS[backward_rounding or rounding]
+    how = (layout == "interleaved", start, 1, 0, roads[0], _ORDERS[gradient_order], roads[1])
+    some_key = query[:, :0] if key is None else key
+    if _is_plain(query, some_key, cos, sin):
+        turned_query, turned_key = _turn(query, some_key, cos, sin, *how)
+    elif not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
+        turned_query, turned_key = RotationByTable.apply(query, some_key, cos, sin, *how)
+    else:
+        turned_query, turned_key = torch.ops.phasor.rotate_by_table.default(
+            query, some_key, cos, sin, *how
+        )
+    return turned_query, None if key is None else turned_key
+
+
+def has_kernel(x: Tensor) -> bool:
+    """Whether a kernel turns `x` by a table; elsewhere the operations of PyTorch do."""
+    return x.is_cpu and x.dtype in DTYPES and cpu.why_missing() is None
+
+
+def _check(x: Tensor, cos: Tensor, sin: Tensor, start: int) -> None:
+    if (
+        x.ndim != 4
+        or cos.ndim != 3
+        or cos.shape != sin.shape
+        or cos.shape[0] not in (1, x.shape[0])
+        or cos.shape[1] != x.shape[2]
+        or not 0 <= start <= x.shape[3] - 2 * cos.shape[2]
+    ):
+        raise ArgumentError(
+            "a table must be cos and sin [1 or batch, seq, pairs] for activations [batch, "
+            f"num_heads, seq, head_dim], got {list(cos.shape)} and {list(sin.shape)} for "
+            f"{list(x.shape)}, to turn from channel {start} on"
+        )
+
+
+def _is_plain(*tensors: Tensor) -> bool:
+    """Whether nobody watches: PyTorch's dispatcher would take longer than a decoding step."""
+    return not (
+        torch.compiler.is_compiling()
+        or any(type(x) not in (Tensor, torch.nn.Parameter) for x in tensors)
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._are_functorch_transforms_active()
+        or torch._C._get_tracing_state() is not None
+        or forward_ad._current_level >= 0
+        or needs_gradient(*tensors)
+    )
+
+
+def _turn(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> tuple[Tensor, Tensor]:
+    interleaved, start, sign, order, road, *_ = how
+    # An empty key stands for none, whatever its dtype.
+    if not (has_kernel(query) and (key.dtype == query.dtype or not key.shape[1])):
+        rounding = _NAMES[road]
+        turned = _empty(query, order), _empty(key, order)
+        for out, x in zip(turned, (query, key), strict=True):
+            out.copy_(_reference(x, cos, sin, interleaved, start, sign, rounding))
+        return turned
+    if cos.dtype not in DTYPES or sin.dtype != cos.dtype:
+        cos, sin = cos.double(), sin.double()
+    if sin.stride() != cos.stride():
+        cos, sin = cos.contiguous(), sin.contiguous()
+    query, key = (x if x.stride(-1) == 1 else x.contiguous() for x in (query, key))
+    outs = _empty(query, order), _empty(key, order)
+    batch, heads, seq, head_dim = query.shape
+    of_key = NO_KEY
+    if key.shape[1]:
+        of_key = (
+            key.data_ptr(), outs[1].data_ptr(), key.shape[1],
+            *key.stride()[:3], *outs[1].stride()[:3],
+        )  # fmt: skip
+    batches, _, pairs = cos.shape
+    batch_step, seq_step, step = cos.stride()
+    call = CALL.pack(
+        DTYPES[query.dtype], road, DTYPES[cos.dtype], interleaved,
+        batch, seq, head_dim, start, 1, pairs, torch.get_num_threads(), 2 if key.shape[1] else 1,
+        sign, 1.0,
+        cos.data_ptr(), sin.data_ptr(),
+        batches, batch_step, seq_step, step,
+        query.data_ptr(), outs[0].data_ptr(), heads,
+        *query.stride()[:3], *outs[0].stride()[:3],
+        *of_key,
+    )  # fmt: skip
+    if rotate_function()(call):
+        raise MemoryError(f"no memory for a table of {seq} tokens with {pairs} pairs each")
+    return outs
+
+
+def _empty(x: Tensor, order: int) -> Tensor:
+    if order == _ORDERS[None]:
+        return torch.empty_like(x)
+    if order == _ORDERS["seq first"]:
+        return torch.empty_like(x.transpose(1, 2), memory_format=_CONTIGUOUS).transpose(1, 2)
+    return torch.empty_like(x, memory_format=_CONTIGUOUS)
+
+
+def _reference(
+    x: Tensor,
+    cos: Tensor,
+    sin: Tensor,
+    interleaved: bool,
+    start: int,
+    sign: int,
+    rounding: Rounding,
+) -> Tensor:
+    layout: Layout = "interleaved" if interleaved else "half"
+    sin = sin * sign
+    if rounding != "each":
+        wide = torch.promote_types(x.dtype, torch.float32)
+        return apply_rotation(x, cos.to(wide), sin.to(wide), layout=layout, start=start)
+    pairs = cos.shape[-1]
+    cos, sin = cos.unsqueeze(1), sin.unsqueeze(1)
+    before, turning, after = x.split((start, 2 * pairs, x.shape[-1] - start - 2 * pairs), dim=-1)
+    shape = (pairs, 2) if interleaved else (2, pairs)
+    first, second = turning.unflatten(-1, shape).unbind(-1 if interleaved else -2)
+    turned = (
+        (first * cos).to(x.dtype) - (second * sin).to(x.dtype),
+        (second * cos).to(x.dtype) + (first * sin).to(x.dtype),
+    )
+    pair = torch.stack(turned, dim=-1 if interleaved else -2).flatten(-2)
+    return torch.cat((before, pair, after), dim=-1)
+
+
+class RotationByTable(torch.autograd.Function):
+    """The rotation, whose gradient is the rotation back and saves the table alone."""
+
+    @staticmethod
+    def forward(
+        query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any
+    ) -> tuple[Tensor, Tensor]:
+        with torch._C._AutoDispatchBelowAutograd():
+            return torch.ops.phasor.rotate_by_table.default(query, key, cos, sin, *how)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        _, _, cos, sin, *ctx.how = inputs
+        if ctx.needs_input_grad[2] or ctx.needs_input_grad[3]:
+            raise ArgumentError(
+                "rotate_by_table has no gradient to its table; detach it, or rotate by learned "
+                "frequencies with phasor.rotate"
+            )
+        ctx.save_for_backward(cos, sin)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        interleaved, start, sign, *forward, order, road = ctx.how
+        turned = torch.ops.phasor.rotate_by_table.default(
+            *gradients, *ctx.saved_tensors, interleaved, start, -sign, order, road, *forward
+        )
+        return *turned, *[None] * 9
+
+
+def _differentiably(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> Any:
+    if needs_gradient(query, key, cos, sin):
+        return RotationByTable.apply(query, key, cos, sin, *how)
+    with torch._C._AutoDispatchBelowAutograd():
+        return torch.ops.phasor.rotate_by_table.default(query, key, cos, sin, *how)
+
+
+def _shapes(
+    query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any
+) -> tuple[Tensor, Tensor]:
+    return _empty(query, how[3]), _empty(key, how[3])
+
+
+_LIBRARY.impl("rotate_by_table", _turn, "CompositeExplicitAutograd")
+_LIBRARY.impl("rotate_by_table", _differentiably, "Autograd")
+torch.library.register_fake("phasor::rotate_by_table", _shapes, lib=_LIBRARY)

@@ -1,0 +1,184 @@
+"""The new folder appears whole or not at all, in little memory, whatever happens."""
+
+import errno
+import json
+import os
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from phasor.checkpoints.converting import whole_folder
+from phasor.checkpoints.converting.convert import plan, write
+from phasor.checkpoints.converting.json_file import write_object
+from phasor.checkpoints.converting.source import read_source
+from phasor.errors import ArgumentError
+
+CONVERT = """
+import resource, sys
+from pathlib import Path
+from phasor.checkpoints.converting.convert import plan, write
+from phasor.checkpoints.converting.proof import prove
+from phasor.checkpoints.converting.source import read_source
+source, target = map(Path, sys.argv[1:])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+planned = plan(read_source(source), layout="interleaved")
+write(planned, target, verify=lambda folder: prove(planned, folder))
+print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def large(folder: Path, megabytes: int) -> Path:
+    """One fused projection of zeros, which take no place on the disk until they are copied."""
+    folder.mkdir()
+    rows = 3 * 64 * 16
+    columns = (megabytes << 20) // rows // 4
+    name = "gpt_neox.layers.0.attention.query_key_value.weight"
+    size = rows * columns * 4
+    text = json.dumps(
+        {name: {"dtype": "F32", "shape": [rows, columns], "data_offsets": [0, size]}}
+    ).encode()
+    with (folder / "model.safetensors").open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(8 + len(text) + size)
+    config = {"model_type": "gpt_neox", "num_attention_heads": 16, "hidden_size": 1024}
+    write_object(folder / "config.json", {**config, "rotary_pct": 0.25})
+    return folder
+
+
+def small(folder: Path) -> Path:
+    folder.mkdir()
+    save_file(
+        {"model.layers.0.self_attn.q_proj.weight": torch.randn(64, 64)},
+        folder / "model.safetensors",
+    )
+    write_object(
+        folder / "config.json",
+        {"model_type": "llama", "num_attention_heads": 4, "hidden_size": 64},
+    )
+    return folder
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_memory_holds_no_whole_tensor(tmp_path: Path) -> None:
+    """The bar is the largest tensor and 300 MB, of which PyTorch alone takes more than 200."""
+    source = large(tmp_path / "source", 250)
+    run = subprocess.run(
+        [sys.executable, "-c", CONVERT, source, tmp_path / "target"],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    before, peak = (int(kilobytes) / 1024 for kilobytes in run.stdout.split())
+    assert peak < 250 + 300
+    assert peak - before < 250
+
+
+@pytest.mark.parametrize("megabytes", [0, 60])
+def test_killed_while_it_writes(megabytes: int, tmp_path: Path) -> None:
+    source, target = large(tmp_path / "source", 150), tmp_path / "target"
+    size = (source / "model.safetensors").stat().st_size
+    process = subprocess.Popen([sys.executable, "-c", CONVERT, source, target])
+    deadline = time.monotonic() + 60
+    while True:
+        written = [path.stat().st_size for path in tmp_path.glob(".target.*/*.safetensors")]
+        if written and written[0] >= megabytes << 20:
+            break
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not target.exists()
+    assert sorted(path.name for path in source.iterdir()) == ["config.json", "model.safetensors"]
+    assert (source / "model.safetensors").stat().st_size == size
+    # What it left behind is hidden, and in nobody's way.
+    (left,) = tmp_path.glob(".target.*")
+    assert left.is_dir()
+
+
+def test_a_disk_that_fills_up(tmp_path: Path) -> None:
+    """The limit on the size of files stands in for it: the write itself fails."""
+    source, target = large(tmp_path / "source", 64), tmp_path / "target"
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (32 << 20, 32 << 20))
+
+    run = subprocess.run(
+        [sys.executable, "-m", "phasor", "convert", source, target, "--layout=interleaved"],
+        capture_output=True, text=True, timeout=120, check=False, preexec_fn=limit,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert run.stderr.endswith("File too large; nothing was kept\n")
+    assert run.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_a_disk_that_is_full_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = small(tmp_path / "source")
+    usage = type("Usage", (), {"free": 100})
+    monkeypatch.setattr(whole_folder.shutil, "disk_usage", lambda _: usage)
+    planned = plan(read_source(source), layout="interleaved")
+    with pytest.raises(ArgumentError, match="has 100 bytes free, and 16,384 are needed"):
+        write(planned, tmp_path / "target")
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "rename"])
+def test_failures_at_the_end(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = small(tmp_path / "source")
+    before = content(source)
+    planned = plan(read_source(source), layout="interleaved")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(*((os, "fsync") if call == "fsync" else (Path, "rename")), fail)
+    with pytest.raises(OSError, match="No space left"):
+        write(planned, tmp_path / "target")
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+    assert content(source) == before
+
+
+def test_a_verdict_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    source = small(tmp_path / "source")
+
+    def refuse(folder: Path) -> None:
+        assert (folder / "model.safetensors").exists()
+        raise ArgumentError("wrong")
+
+    with pytest.raises(ArgumentError, match="wrong"):
+        write(plan(read_source(source), layout="interleaved"), tmp_path / "target", verify=refuse)
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "dangling link"])
+def test_what_is_there_already_stays(kind: str, tmp_path: Path) -> None:
+    source, target = small(tmp_path / "source"), tmp_path / "target"
+    {
+        "folder": target.mkdir,
+        "file": lambda: target.write_text("mine"),
+        "dangling link": lambda: target.symlink_to(tmp_path / "nowhere"),
+    }[kind]()
+    with pytest.raises(ArgumentError, match="exists already"):
+        write(plan(read_source(source), layout="interleaved"), target)
+    assert {path.name for path in tmp_path.iterdir()} == {"source", "target"}
+
+
+@pytest.mark.parametrize("where", ["source/inside", "source/deep/inside", "nowhere/target"])
+def test_places_that_will_not_do(where: str, tmp_path: Path) -> None:
+    source = small(tmp_path / "source")
+    (source / "deep").mkdir()
+    message = "there is no folder" if "nowhere" in where else "is not to be touched"
+    with pytest.raises(ArgumentError, match=message):
+        write(plan(read_source(source), layout="interleaved"), tmp_path / where)

@@ -11,6 +11,9 @@ from sybil.parsers.rest import DocTestParser
 
 import phasor
 
+# Also where phasor was installed before its plugin was.
+pytest_plugins = ["phasor_pytest"]
+
 
 def _namespace(namespace: dict[str, object]) -> None:
     torch.manual_seed(0)

@@ -1,17 +1,23 @@
 """What an inspection says of a rotary encoding, against formulas written out here."""
 
+import io
+import json
 import math
 from dataclasses import replace
 
 import mpmath
 import pytest
+from rich.console import Console
 from torch.testing import assert_close
 
 import phasor
 from phasor.inspection import Rotation, inspect
+from phasor.inspection.page import render_page
 from phasor.inspection.rounding import rounding_at
+from phasor.inspection.screen import print_inspection
 from phasor.rotary.scaling import LengthScaling, Scaling
-from phasor.spec import GeometricSpec, LayerSpec, PositionSpec, RotarySpec
+from phasor.spec import ExplicitSpec, GeometricSpec, LayerSpec, PositionSpec, RotarySpec
+from phasor.spec.frequencies import FrequencySpec
 from phasor.spec.golden import GOLDEN
 from phasor.spec.golden.layer import rotary_layer
 
@@ -194,3 +200,30 @@ def test_exact_frequencies_are_the_ones_looked_at() -> None:
     scaled = phasor.scaling.yarn(factor=4, original_seq_len=TRAINED)(phasor.geometric(DIM))
     speeds = [2 * math.pi / pair.wavelength for pair in rotation.pairs]
     assert_close(speeds, scaled.inv_freq[0].tolist(), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("frequencies", "max_seq_len"),
+    [
+        (GeometricSpec(rotary_dim=8, base=1e-300), 4096),
+        (GeometricSpec(rotary_dim=8, base=1e300), 4096),
+        (ExplicitSpec(inv_freq=((0.0, 0.0, 0.0, 0.0),)), 4096),
+        (GeometricSpec(rotary_dim=8), 1),
+        (GeometricSpec(rotary_dim=8), 10**30),
+        (GeometricSpec(rotary_dim=2), None),
+    ],
+    ids=["tiny base", "huge base", "nothing turns", "one token", "endless", "one pair"],
+)
+def test_odd_numbers_are_looked_at_without_a_fall(
+    frequencies: FrequencySpec, max_seq_len: int | None
+) -> None:
+    rotary = RotarySpec(head_dim=8, frequencies=frequencies)
+    layer = LayerSpec(encodings=(rotary,))
+    inspection = inspect(PositionSpec(model="odd", layers=(layer,), max_seq_len=max_seq_len))
+    json.dumps(inspection.as_json(), allow_nan=False)
+    console = Console(record=True, width=100, file=io.StringIO())
+    print_inspection(inspection, console)
+    text = console.export_text()
+    assert "odd: 1 layer," in text
+    assert "nan" not in text.lower()
+    assert "NaN" not in render_page(inspection).split("<script>", 1)[0]

@@ -90,7 +90,8 @@ def inspect(
     """
     if length is not None and not 1 <= length <= _LONGEST:
         raise ArgumentError(f"length must be from 1 to {_LONGEST} tokens, got {length}")
-    length = spec.max_seq_len if length is None else length
+    if length is None and spec.max_seq_len is not None:
+        length = min(spec.max_seq_len, _LONGEST)
     rotations = _rotations(spec, length)
     roundings = tuple(
         None

@@ -47,7 +47,7 @@ def rounding_at(frequencies: Frequencies, length: int) -> Rounding:
     bfloat16 = angle_errors(_angles_of_cast(positions, cast), positions, flat)
     # The error of a rounded frequency grows in proportion to the position.
     drift = float((cast.double() - flat.inv_freq).abs().max())
-    first = math.ceil(_NOTICEABLE / drift) if drift else length
+    first = math.ceil(_NOTICEABLE / drift) if drift > _NOTICEABLE / length else length
     return Rounding(
         length=length,
         float32=float(worst.max()),
@@ -69,7 +69,8 @@ def angle_errors(found: Tensor, positions: Tensor, frequencies: Frequencies) -> 
         `[..., pairs]`, float64, from 0 to pi.
     """
     apart = (found.double() - angles(positions, frequencies)).remainder(2 * math.pi)
-    return torch.minimum(apart, 2 * math.pi - apart)
+    # Where float32 overflows, nothing is left of the angle.
+    return torch.minimum(apart, 2 * math.pi - apart).nan_to_num(nan=math.pi)
 
 
 def _angles_of_cast(positions: Tensor, cast: Tensor) -> Tensor:

@@ -70,7 +70,8 @@ def _pair_table(rotation: Rotation) -> Table:
     for name in ("pair", "tokens a turn", "turns in training", "slowed", "unseen"):
         table.add_column(name, justify="right", style="default")
     table.add_column("tokens a turn, log; │ trained context")
-    longest = max(pair.wavelength for pair in rotation.pairs if not math.isinf(pair.wavelength))
+    turning = [pair.wavelength for pair in rotation.pairs if not math.isinf(pair.wavelength)]
+    longest = max(turning, default=1.0)
     for at in sorted(set(_telling(rotation))):
         pair = rotation.pairs[at]
         table.add_row(

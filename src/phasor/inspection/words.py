@@ -31,7 +31,7 @@ def number(value: float) -> str:
         return "∞"
     if value == round(value) and abs(value) < 1e15:
         return f"{round(value):,}"
-    return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.1f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def layer_in_words(layer: LayerSpec, embedding: EmbeddingSpec | None) -> str:

@@ -18,7 +18,6 @@ from typer.testing import CliRunner
 
 from phasor import __version__
 from phasor.cli import app
-from phasor.lab.tasks import TASKS
 
 SMALL = (
     "--train-length=16", "--eval-factors=1,2", "--seeds=2", "--steps=40", "--batch-size=4",
@@ -385,20 +384,6 @@ def test_the_list_of_encodings() -> None:
 
 def test_version() -> None:
     assert CliRunner().invoke(app, ["--version"]).stdout == f"phasor {__version__}\n"
-
-
-def test_help_teaches() -> None:
-    text = phasor("compare", "--help").stdout
-    for word in ("What to compare", "Size and budget", "Where and how", "Example: phasor compare"):
-        assert word in text
-    for default in ("0.003", "none,sinusoidal,learned,rotary,alibi"):
-        assert default in text
-    for name, task in TASKS.items():
-        line = next(line for line in text.splitlines() if line.startswith(f" {name} "))
-        recipe = task.recipe
-        assert task.summary in line
-        assert f"({recipe.train_length} to " in line
-        assert f"{task.length_unit}, {recipe.steps} x {recipe.batch_size})" in line
 
 
 def test_json_goes_to_standard_output_alone(folder_of_text: Path, tmp_path: Path) -> None:

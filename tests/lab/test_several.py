@@ -172,7 +172,7 @@ def page(finished: Path) -> Iterator[Page]:
 @needs_browser
 class TestInTheBrowser:
     def test_the_heat_map_is_drawn_with_its_numbers(self, page: Page, finished: Path) -> None:
-        shown = page.locator("#heat_map .heatmap-label").all_inner_texts()
+        shown = page.locator("#heat_map .heatmap-label").all_text_contents()
         parity = read(finished)["tasks"]["parity"]["encodings"]["none"]["exact_match"]["6"]
         assert len(shown) == 8
         assert f"{parity['mean']:.2f}" in shown

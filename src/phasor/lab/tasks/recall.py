@@ -20,6 +20,9 @@ class Recall(QuestionAnswer):
     can be inferred from what was not asked yet. Training scores each answer. Evaluation scores the
     first of a sequence: exact match is then the share of queries that are answered right.
 
+    The recipe does not suffice to learn it at the lab's default size, where a model gets little
+    further than to name one of the values that it read. It takes more steps and width.
+
     Args:
         train_length: Pairs of the longest training sequence.
         max_length: The most pairs that will be evaluated. There are as many keys as it needs, and

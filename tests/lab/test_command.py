@@ -370,11 +370,10 @@ def test_the_results_of_another_configuration(finished: Path, folder_of_text: Pa
 
 def test_the_list_of_encodings() -> None:
     rows = json.loads(phasor("encodings", "--json").stdout)
-    assert [row["name"] for row in rows] == [
-        "none", "sinusoidal", "learned", "rotary", "xpos", "fope", "pope", "grape_m", "liere",
-        "string", "alibi", "t5", "kerple", "fire", "sandwich",
-    ]  # fmt: skip
-    learned = rows[2]
+    names = [row["name"] for row in rows]
+    assert names[0] == "none"
+    assert {"learned", "rotary", "alibi", "t5", "fox", "shaw", "path"} < set(names)
+    learned = rows[names.index("learned")]
     assert learned["sites"] == ["embedding"]
     assert learned["parameters"] == 1024 * 768
     assert learned["paper"] == "arXiv:1705.03122"

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
+from rich.text import Text
 
 from phasor.cli.base import app
 
@@ -33,19 +34,14 @@ def encodings(
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
-    table = Table(pad_edge=False)
-    for column in ("name", "sites", "parameters", "paper", "what it is"):
-        table.add_column(column, justify="right" if column == "parameters" else "left")
-    for row in rows:
-        table.add_row(
-            f"[bold]{row['name']}[/bold]",
-            ", ".join(row["sites"]) or "none",
-            f"{row['parameters']:,}",
-            row["paper"],
-            row["summary"],
-        )
     console = Console()
-    console.print(table)
+    console.print(f"{'name':<18}{'site':<18}{'parameters':>12}  paper", style="dim")
+    for row in rows:
+        sites = ", ".join(row["sites"]) or "none"
+        facts = f"{sites:<18}{row['parameters']:>12,}  {row['paper']}"
+        console.print(Text.assemble((f"{row['name']:<18}", "bold"), facts))
+        console.print(Padding(Text(row["summary"], style="dim"), (0, 0, 0, 2)))
+    console.print()
     console.print(
         "Parameters at width 768, 12 heads and 1024 positions. "
         "Next: phasor compare --encodings rotary,alibi",

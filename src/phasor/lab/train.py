@@ -126,17 +126,21 @@ def train(
 
 
 def _parameter_groups(model: Decoder, config: TrialConfig) -> list[dict[str, object]]:
-    encoding = list(model.encoding.parameters())
-    own = {id(parameter) for parameter in encoding}
+    biases, others = [], []
+    for encoding in model.encoding.distinct:
+        # Projections of content are weights like any other.
+        is_bias = "score" in encoding.sites and not encoding.looks_at
+        (biases if is_bias else others).extend(encoding.parameters())
+    own = {id(parameter) for parameter in (*biases, *others)}
     rest = [parameter for parameter in model.parameters() if id(parameter) not in own]
-    # A score bias that starts at zero moves by at most learning rate times steps, too little to
-    # show what it can do: it gets a larger rate. Norm gains and encodings are not decayed.
-    factor = config.score_lr_factor if "score" in model.encoding.sites else 1.0
     rate = config.learning_rate
     groups: list[dict[str, object]] = [
         {"params": [p for p in rest if p.ndim > 1], "lr": rate, "weight_decay": _WEIGHT_DECAY},
         {"params": [p for p in rest if p.ndim < 2], "lr": rate, "weight_decay": 0.0},
-        {"params": encoding, "lr": rate * factor, "weight_decay": 0.0},
+        # A bias that starts at zero moves by at most learning rate times steps, too little to show
+        # what it can do: it gets a larger rate. Norm gains and encodings are not decayed.
+        {"params": biases, "lr": rate * config.score_lr_factor, "weight_decay": 0.0},
+        {"params": others, "lr": rate, "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
 

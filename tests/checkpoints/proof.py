@@ -59,7 +59,9 @@ def prove(subject: Subject) -> Proof:
     proof = Proof()
     turned = set()
     for turn in seams.turns:
-        if (where := _turn(turn, seams, spec, positions, architecture(row_name), proof)) is not None:
+        if (
+            where := _turn(turn, seams, spec, positions, architecture(row_name), proof)
+        ) is not None:
             turned.add(where)
     towers = [tower for tower in spec.towers if tower.model not in subject.without]
     for stack in (spec, *towers):

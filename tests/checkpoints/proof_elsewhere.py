@@ -57,9 +57,7 @@ def prove_elsewhere(subject: Subject) -> Proof:
     return proof
 
 
-def _compare_rows(
-    path: str, module: Any, found: Tensor, stack: PositionSpec, proof: Proof
-) -> None:
+def _compare_rows(path: str, module: Any, found: Tensor, stack: PositionSpec, proof: Proof) -> None:
     stated = stack.embedding
     found = found.reshape(-1, *found.shape[-2:])[0, :SEQ]  # Longformer pads to its window
     if isinstance(stated, LearnedSpec):

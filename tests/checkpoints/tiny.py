@@ -136,9 +136,7 @@ class Subject:
         ]
         own = [each for each in classes if each.config_class is type(config)]
         own = own or [
-            each
-            for each in classes
-            if self.name in str(inspect.signature(each.__init__))
+            each for each in classes if self.name in str(inspect.signature(each.__init__))
         ]
         return min(own, key=lambda each: (not each.__name__.endswith("Model"), len(each.__name__)))
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from phasor.checkpoints.architectures import Architecture
-from phasor.checkpoints.fields import Fields, short
+from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.scaling import read_scaling
 from phasor.errors import PhasorError
 from phasor.rotary import Frequencies
@@ -50,12 +50,14 @@ def _rotary(
     kind = parameters.get("rope_type", "default")
     own = Fields(parameters, fields.notes)
     base = _base(own, fields, row, at)
-    partial = 1.0 if own.get("partial_rotary_factor") is None else own.number("partial_rotary_factor")
+    partial = (
+        1.0 if own.get("partial_rotary_factor") is None else own.number("partial_rotary_factor")
+    )
     channels = _channels(fields, row)
     frequencies: GeometricSpec | ProportionalSpec | ExplicitSpec
     scaling = None
     if kind == "proportional":
-        factor = 1.0 if own.get("factor") is None else own.number("factor")
+        factor = own.number("factor", 1.0)
         frequencies = ProportionalSpec(
             head_dim=channels, proportion=partial, base=base, factor=factor
         )
@@ -132,9 +134,7 @@ def _reversed(spec: RotarySpec) -> RotarySpec:
     )
 
 
-def _sections(
-    own: Fields, fields: Fields, row: Architecture, width: int
-) -> SectionsSpec | None:
+def _sections(own: Fields, fields: Fields, row: Architecture, width: int) -> SectionsSpec | None:
     if row.sections is None:
         return None
     sizes = own.get("mrope_section")
@@ -148,7 +148,13 @@ def _sections(
     if sizes is None:
         raise own.missing("mrope_section")
     if not isinstance(sizes, (list, tuple)) or any(type(size) is not int for size in sizes):
-        raise own.wrong("mrope_section", "a list of whole numbers", short(sizes))
+        raise own.wrong("mrope_section", "a list of whole numbers", sizes)
     if row.sections == "ernie":  # its configs list height, width, time
         sizes = (sizes[-1], *sizes[:-1])
+    if row.sections == "interleaved" and sum(sizes) != width // 2:
+        # The first axis has all pairs that no other takes, whatever its size says.
+        fields.notes.note(
+            f"mrope_section {list(sizes)} does not add up; the first axis has the rest"
+        )
+        sizes = (width // 2 - sum(sizes[1:]), *sizes[1:])
     return SectionsSpec(sizes=tuple(sizes), order=row.sections)

@@ -178,7 +178,7 @@ def test_bad_files(tmp_path: Path, text: str, message: str) -> None:
 def test_missing_files_and_wrong_types(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="does not exist"):
         phasor.read(tmp_path / "none.json")
-    with pytest.raises(ArgumentError, match="holds no config.json"):
+    with pytest.raises(ArgumentError, match=r"holds no config\.json"):
         phasor.read(tmp_path)
     with pytest.raises(ArgumentTypeError, match="got int"):
         phasor.read(3)

@@ -69,10 +69,10 @@ def test_gguf_pairs_halves_for_qwen(tmp_path: Path) -> None:
 
 
 def test_gguf_says_what_it_does_not_know(tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match="general.architecture 'wave' is not known"):
+    with pytest.raises(ArgumentError, match=r"general\.architecture 'wave' is not known"):
         phasor.read(write_gguf(tmp_path / "a.gguf", "wave"))
     file = write_gguf(tmp_path / "b.gguf", rope__freq_base=1e4, attention__sliding_window=7)
-    with pytest.raises(ArgumentError, match="attention.sliding_window 7"):
+    with pytest.raises(ArgumentError, match=r"attention\.sliding_window 7"):
         phasor.read(file)
     assert "which layers have it" in examine(file, strict=False).notes[0]
 

@@ -11,53 +11,17 @@ from phasor.spec import GeometricSpec, LayerSpec, PositionSpec, RotarySpec
 
 # llama.cpp's two ways to pair channels, by architecture (`llama_model_rope_type` there). Left out
 # are those whose layers differ in what metadata does not say.
-_NEIGHBOURS = frozenset(
-    [
-        "llama",
-        "deci",
-        "baichuan",
-        "orion",
-        "plamo",
-        "internlm2",
-        "minicpm",
-        "xverse",
-        "command-r",
-        "olmo",
-        "arctic",
-        "deepseek",
-        "chatglm",
-        "granite",
-        "granitemoe",
-        "arcee",
-        "ernie4_5",
-    ]
-)
-_HALVES = frozenset(
-    [
-        "falcon",
-        "dbrx",
-        "stablelm",
-        "bitnet",
-        "qwen",
-        "qwen2",
-        "qwen2moe",
-        "qwen3",
-        "qwen3moe",
-        "olmo2",
-        "olmoe",
-        "phi2",
-        "phi3",
-        "gemma",
-        "gemma2",
-        "starcoder2",
-        "gptneox",
-        "codeshell",
-        "nemotron",
-        "exaone",
-    ]
-)
-
-
+# fmt: off
+_NEIGHBOURS = {
+    "llama", "deci", "baichuan", "orion", "plamo", "internlm2", "minicpm", "xverse", "command-r",
+    "olmo", "arctic", "deepseek", "chatglm", "granite", "granitemoe", "arcee", "ernie4_5",
+}
+_HALVES = {
+    "falcon", "dbrx", "stablelm", "bitnet", "qwen", "qwen2", "qwen2moe", "qwen3", "qwen3moe",
+    "olmo2", "olmoe", "phi2", "phi3", "gemma", "gemma2", "starcoder2", "gptneox", "codeshell",
+    "nemotron", "exaone",
+}
+# fmt: on
 _FACTORS = "rope_freqs.weight"
 
 

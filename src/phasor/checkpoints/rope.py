@@ -98,6 +98,13 @@ def _width(channels: int, row: Architecture, fields: Fields, partial: float, kin
     if row.width in ("head", "partial"):
         # Of the default type each model has a copy of its own, and most ignore the factor.
         honoured = row.width == "partial" or kind != "default"
+        if partial != 1.0 and not honoured:
+            fields.notes.note(f"partial_rotary_factor {partial} is ignored: whole heads turn")
+        elif partial != 1.0 and row.width == "head" and row.rotary_slice == "leading":
+            fields.notes.doubt(
+                f"partial_rotary_factor {partial} with rope_type {kind!r}: the frequencies are "
+                "fewer than the code of this architecture expects, and transformers fails"
+            )
         return int(channels * partial) if honoured else channels
     if row.width == "rule:clvp":
         half = fields.whole("projection_dim") // (2 * fields.whole("num_attention_heads"))

@@ -23,7 +23,7 @@ def stored_frequencies(folder: Path, notes: Notes) -> dict[str, tuple[float, ...
             return {}
         try:
             with safe_open(file, framework="pt") as tensors:
-                for name in tensors.keys():
+                for name in tensors.keys():  # noqa: SIM118
                     if name.endswith("inv_freq") and len(tensors.get_slice(name).get_shape()) == 1:
                         found[name] = tuple(tensors.get_tensor(name).double().tolist())
         except (SafetensorError, OSError) as error:

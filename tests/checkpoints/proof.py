@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from checkpoints.seams import Attention, Seams, Turn
+from checkpoints.shares import honours_a_share
 from checkpoints.tiny import BATCH, SEQ, Subject
 from torch import Tensor, nn
 
@@ -63,6 +64,12 @@ def prove(subject: Subject) -> Proof:
             where := _turn(turn, seams, spec, positions, architecture(row_name), proof)
         ) is not None:
             turned.add(where)
+    row = architecture(row_name)
+    honours = honours_a_share(model)
+    # Where the name of a number rules, or a stack inside, there is nothing to compare.
+    if honours is not None and row.width in ("head", "partial") and row.stack is None:
+        if honours != (row.width == "partial"):
+            proof.differs(f"partial_rotary_factor is {'' if honours else 'not '}honoured")
     towers = [tower for tower in spec.towers if tower.model not in subject.without]
     for stack in (spec, *towers):
         for at, layer in enumerate(stack.layers):

@@ -125,8 +125,8 @@ class Seams:
         frame = sys._getframe(2)
         while frame is not None:
             found = frame.f_locals.get("self")
-            if isinstance(found, nn.Module) and id(found) in self.paths:
-                if _OWNER.search(type(found).__name__):
-                    return found
+            known = isinstance(found, nn.Module) and id(found) in self.paths
+            if known and _OWNER.search(type(found).__name__):
+                return found
             frame = frame.f_back
         return None

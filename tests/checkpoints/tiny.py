@@ -61,7 +61,8 @@ class Subject:
 
     `defaults` are fields that keep their defaults, `config` those that are set; `row` is the row
     of the table where the class has no `model_type`; `positions` is "default" where the model
-    takes none; `scaled_before` says that queries are scaled before they turn; `without` names towers that this class does not run.
+    takes none; `scaled_before` says that queries are scaled before they turn; `without` names
+    towers that this class does not run.
     """
 
     name: str

@@ -137,5 +137,7 @@ def architecture(model_type: str) -> Architecture:
 def _row(name: str, row: dict[str, Any]) -> Architecture:
     known = {each.name for each in fields(Architecture)}
     assert set(row) <= known, (name, set(row) - known)
-    made = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    made: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in row.items()
+    }
     return Architecture(**made)

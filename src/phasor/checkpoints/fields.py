@@ -48,9 +48,9 @@ class Fields:
             raise self.wrong(name, "a whole number from 1 on", value)
         return value
 
-    def number(self, name: str) -> float:
-        """A number that must be there."""
-        value = self.get(name)
+    def number(self, name: str, default: float | None = None) -> float:
+        """A number, which must be there if it has no default."""
+        value = self.get(name, default)
         if value is None:
             raise self.missing(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -1,5 +1,9 @@
 """Configs of transformers: its own class standardises what a file says."""
 
+import copy
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from phasor.checkpoints.notes import Notes
@@ -29,10 +33,29 @@ def standardise(config: dict[str, Any], notes: Notes) -> Any:
             "run, whatever auto_map says"
         )
     try:
-        return CONFIG_MAPPING[model_type].from_dict(dict(config))
+        with _quiet():
+            return CONFIG_MAPPING[model_type].from_dict(copy.deepcopy(config))
     except Exception as error:
         # Config classes fail in any way that a wrong value makes Python fail.
         reason = " ".join(str(error).split())
         raise notes.wrong(
             f"transformers refuses it as a config of {model_type}: {type(error).__name__}: {reason}"
         ) from None
+
+
+def names_of(config: Any) -> set[str]:
+    """Names that a config class documents: its fields, and what it maps to others."""
+    fields = getattr(type(config), "__dataclass_fields__", {})
+    return set(fields) | set(getattr(type(config), "attribute_map", {}))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What transformers logs about keys is said by the reader, with the file's name."""
+    logger = logging.getLogger("transformers")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -51,7 +51,7 @@ def _rotary(fields: Fields, row: Architecture, kind: Any, at: int) -> RotarySpec
     if not isinstance(outer, Mapping):
         raise fields.wrong("rope_parameters", "an object", outer)
     label = row.labels.get(str(kind), kind)
-    parameters = outer[label] if label in outer else outer
+    parameters = outer.get(label, outer)
     if parameters is None:  # null stands for a layer type without position
         return None
     if not isinstance(parameters, Mapping):

@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from phasor.checkpoints.fields import Fields
-from phasor.checkpoints.hugging_face import standardise
+from phasor.checkpoints.gguf import read_gguf
+from phasor.checkpoints.hugging_face import names_of, standardise
 from phasor.checkpoints.limits import check_config, read_json
+from phasor.checkpoints.meta import is_params, read_params
 from phasor.checkpoints.notes import Notes
 from phasor.checkpoints.stack import read_stack
-from phasor.errors import ArgumentTypeError
+from phasor.checkpoints.stated import check_stated
+from phasor.checkpoints.stored import with_stored
+from phasor.checkpoints.tensors import stored_frequencies
+from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.spec import PositionSpec
 
 
@@ -31,18 +36,27 @@ class Reading:
 def read(source: Any, *, strict: bool = True) -> PositionSpec:
     """The spec of a model.
 
+    Where transformers is installed, its config class standardises what the file says; the spec
+    holds what is then computed, which is not always what was written. No code from a checkpoint is
+    run and nothing is unpickled.
+
     Args:
-        source: A config dict, a `config.json`, a folder that holds one, or a config object or live
-            model of transformers.
+        source: A config dict, a `config.json`, Meta's `params.json`, a GGUF file, a folder that
+            holds one of the first two, or a config object or live model of transformers.
         strict: Refuse what is not understood. Otherwise it is warned about.
 
     Returns:
-        What the model computes, which is not always what its config says: that is warned about.
+        What the model computes. Where the source says something else, there is a `UserWarning`;
+        `phasor.checkpoints.examine` returns those sentences instead.
 
     Raises:
         ArgumentError: No source, no config, or one that is not understood; the message names the
             key, the value and the file.
         ArgumentTypeError: Something that is no source.
+
+    Source:
+        The numbers are the config's. How each architecture uses them is in the table
+        `architectures.json`, held to transformers' own code by the tests: docs/architectures.md.
 
     Examples:
         >>> spec = phasor.read({"model_type": "llama", "rope_theta": 500000.0, "head_dim": 64})
@@ -58,23 +72,64 @@ def read(source: Any, *, strict: bool = True) -> PositionSpec:
 def examine(source: Any, *, strict: bool = True) -> Reading:
     """As `read`, with the warnings beside the spec instead of raised as such."""
     if isinstance(source, Mapping):
-        notes = Notes("config", strict=strict)
-        check_config(dict(source), notes.where)
-        return _of_config(standardise(dict(source), notes), notes)
+        return _of_dict(dict(source), Notes("config", strict=strict))
     if isinstance(source, (str, Path)):
-        path = Path(source)
-        path = path / "config.json" if path.is_dir() else path
-        notes = Notes(str(path), strict=strict)
-        return _of_config(standardise(read_json(path), notes), notes)
+        return _of_path(Path(source), strict=strict)
     config = getattr(source, "config", source)
     if not isinstance(getattr(config, "model_type", None), str):
         raise ArgumentTypeError(
             "a source must be a config dict, a file, a folder, or a config or model of "
             f"transformers, got {type(source).__name__}"
         )
-    return _of_config(config, Notes(type(config).__name__, strict=strict))
+    notes = Notes(type(config).__name__, strict=strict)
+    return _reading(_of_config(config, notes), notes)
 
 
-def _of_config(config: Any, notes: Notes) -> Reading:
-    spec = read_stack(Fields(config, notes), str(config.model_type), str(config.model_type))
+def _of_path(path: Path, *, strict: bool) -> Reading:
+    if not path.exists():
+        raise ArgumentError(f"{path} does not exist; give a config.json, a folder or a GGUF file")
+    if path.is_file() and _is_gguf(path):
+        notes = Notes(str(path), strict=strict)
+        return _reading(read_gguf(path, notes), notes)
+    folder = path if path.is_dir() else None
+    if folder is not None:
+        names = ("config.json", "params.json")
+        path = next((folder / name for name in names if (folder / name).is_file()), folder)
+        if path is folder:
+            raise ArgumentError(f"{folder} holds no config.json and no params.json")
+        if folder.resolve() not in path.resolve().parents:
+            raise ArgumentError(f"{path} leads out of its folder, to {path.resolve()}")
+    notes = Notes(str(path), strict=strict)
+    reading = _of_dict(read_json(path), notes)
+    if folder is None:
+        return reading
+    stored = stored_frequencies(folder, notes)
+    return _reading(with_stored(reading.spec, stored, notes), notes)
+
+
+def _of_dict(config: dict[str, Any], notes: Notes) -> Reading:
+    check_config(config, notes.where)
+    if is_params(config):
+        return _reading(read_params(config, notes), notes)
+    made = standardise(config, notes)
+    spec = _of_config(made, notes)
+    check_stated(config, spec, names_of(made), notes)
+    return _reading(spec, notes)
+
+
+def _of_config(config: Any, notes: Notes) -> PositionSpec:
+    return read_stack(Fields(config, notes), str(config.model_type), str(config.model_type))
+
+
+def _reading(spec: PositionSpec, notes: Notes) -> Reading:
     return Reading(spec, tuple(notes.said))
+
+
+def _is_gguf(path: Path) -> bool:
+    if path.suffix.lower() == ".gguf":
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"GGUF"
+    except OSError as error:
+        raise ArgumentError(f"{path} cannot be read: {error.strerror}") from None

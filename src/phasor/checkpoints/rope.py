@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from phasor.checkpoints.architectures import Architecture
-from phasor.checkpoints.fields import Fields, short
+from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.scaling import read_scaling
 from phasor.errors import PhasorError
 from phasor.rotary import Frequencies
@@ -57,7 +57,7 @@ def _rotary(
     frequencies: GeometricSpec | ProportionalSpec | ExplicitSpec
     scaling = None
     if kind == "proportional":
-        factor = 1.0 if own.get("factor") is None else own.number("factor")
+        factor = own.number("factor", 1.0)
         frequencies = ProportionalSpec(
             head_dim=channels, proportion=partial, base=base, factor=factor
         )
@@ -98,6 +98,13 @@ def _width(channels: int, row: Architecture, fields: Fields, partial: float, kin
     if row.width in ("head", "partial"):
         # Of the default type each model has a copy of its own, and most ignore the factor.
         honoured = row.width == "partial" or kind != "default"
+        if partial != 1.0 and not honoured:
+            fields.notes.note(f"partial_rotary_factor {partial} is ignored: whole heads turn")
+        elif partial != 1.0 and row.width == "head" and row.rotary_slice == "leading":
+            fields.notes.doubt(
+                f"partial_rotary_factor {partial} with rope_type {kind!r}: the frequencies are "
+                "fewer than the code of this architecture expects, and transformers fails"
+            )
         return int(channels * partial) if honoured else channels
     if row.width == "rule:clvp":
         half = fields.whole("projection_dim") // (2 * fields.whole("num_attention_heads"))
@@ -148,7 +155,13 @@ def _sections(own: Fields, fields: Fields, row: Architecture, width: int) -> Sec
     if sizes is None:
         raise own.missing("mrope_section")
     if not isinstance(sizes, (list, tuple)) or any(type(size) is not int for size in sizes):
-        raise own.wrong("mrope_section", "a list of whole numbers", short(sizes))
+        raise own.wrong("mrope_section", "a list of whole numbers", sizes)
     if row.sections == "ernie":  # its configs list height, width, time
         sizes = (sizes[-1], *sizes[:-1])
+    if row.sections == "interleaved" and sum(sizes) != width // 2:
+        # The first axis has all pairs that no other takes, whatever its size says.
+        fields.notes.note(
+            f"mrope_section {list(sizes)} does not add up; the first axis has the rest"
+        )
+        sizes = (width // 2 - sum(sizes[1:]), *sizes[1:])
     return SectionsSpec(sizes=tuple(sizes), order=row.sections)

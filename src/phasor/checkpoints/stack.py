@@ -39,10 +39,6 @@ def read_stack(fields: Fields, row_name: str, model: str) -> PositionSpec:
 
 def _layers(fields: Fields, row: Architecture, model: str) -> PositionSpec:
     if row.when is not None and fields.get(row.when[0]) != row.when[1]:
-        fields.notes.note(
-            f"{fields.names.get(row.when[0], row.when[0])} is {fields.get(row.when[0])!r}, so "
-            f"{'another encoding is used' if row.otherwise else 'layers have no position'}"
-        )
         if row.otherwise is not None:
             return read_stack(fields, row.otherwise, model)
         layers = (LayerSpec(),) * fields.whole(row.layers)

@@ -1,0 +1,65 @@
+"""Frequencies of a checkpoint in place of those of its config, where the two differ."""
+
+from dataclasses import replace
+
+import torch
+
+from phasor.checkpoints.notes import Notes
+from phasor.spec import ExplicitSpec, PositionSpec, RotarySpec
+
+_TOLERANCE = 1e-2
+"""Half precision rounds a frequency by up to 0.4 %."""
+
+
+def with_stored(
+    spec: PositionSpec, stored: dict[str, tuple[float, ...]], notes: Notes
+) -> PositionSpec:
+    """The spec with the frequencies that its checkpoint stores, if all layers turn alike.
+
+    Stored frequencies that are those of the config, up to rounding, change nothing.
+    """
+    rotaries = {
+        each for layer in spec.layers for each in layer.encodings if isinstance(each, RotarySpec)
+    }
+    distinct = set(stored.values())
+    if not stored or not rotaries:
+        return spec
+    if len(rotaries) > 1 or len(distinct) > 1:
+        notes.doubt(
+            f"the checkpoint stores {len(distinct)} lists of frequencies for {len(rotaries)} kinds "
+            "of layers; which belongs where is not known"
+        )
+        return spec
+    (rotary,), (numbers,) = rotaries, distinct
+    built = rotary.build()
+    built = built.at(1) if built.length_scaling is not None else built
+    expected = built.frequencies.inv_freq.sum(0)
+    if len(numbers) != len(expected):
+        raise notes.wrong(
+            f"{next(iter(stored))} has {len(numbers)} frequencies, and the config {len(expected)}"
+        )
+    if torch.allclose(
+        torch.tensor(numbers, dtype=torch.float64), expected, rtol=_TOLERANCE, atol=0
+    ):
+        return spec
+    notes.note(f"{next(iter(stored))} in the checkpoint replaces the frequencies of the config")
+    learned = replace(
+        rotary,
+        frequencies=ExplicitSpec(
+            inv_freq=(numbers,),
+            base=built.frequencies.base,
+            attention_scale=built.frequencies.attention_scale,
+            softmax_scale=built.frequencies.softmax_scale,
+        ),
+        scaling=None,
+    )
+    return replace(
+        spec,
+        layers=tuple(
+            replace(
+                layer,
+                encodings=tuple(learned if each == rotary else each for each in layer.encodings),
+            )
+            for layer in spec.layers
+        ),
+    )

@@ -1,0 +1,48 @@
+"""Frequencies that a checkpoint stores: read from its safetensors, never unpickled."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from phasor.checkpoints.limits import read_json
+from phasor.checkpoints.notes import Notes
+from phasor.errors import ArgumentError
+
+
+def stored_frequencies(folder: Path, notes: Notes) -> dict[str, tuple[float, ...]]:
+    """Each tensor of one dimension whose name ends in `inv_freq`, by its name.
+
+    Raises:
+        ArgumentError: A file is cut off or no safetensors, or an index leads out of the folder.
+    """
+    found: dict[str, tuple[float, ...]] = {}
+    for file in _files(folder, notes):
+        try:
+            from safetensors import SafetensorError, safe_open
+        except ImportError:
+            notes.note("safetensors is not installed, so stored frequencies were not looked for")
+            return {}
+        try:
+            with safe_open(file, framework="pt") as tensors:
+                for name in tensors.keys():  # noqa: SIM118
+                    if name.endswith("inv_freq") and len(tensors.get_slice(name).get_shape()) == 1:
+                        found[name] = tuple(tensors.get_tensor(name).double().tolist())
+        except (SafetensorError, OSError) as error:
+            raise ArgumentError(f"{file} is no complete safetensors file: {error}") from None
+    return found
+
+
+def _files(folder: Path, notes: Notes) -> Iterator[Path]:
+    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if single.is_file():
+        yield single
+    elif index.is_file():
+        named = read_json(index).get("weight_map", {})
+        if not isinstance(named, dict):
+            raise notes.wrong(f"{index.name}: weight_map must be an object")
+        wanted = {file for name, file in named.items() if str(name).endswith("inv_freq")}
+        for name in sorted(map(str, wanted)):
+            file = folder / name
+            if Path(name).name != name:
+                raise notes.wrong(f"{index.name} names {name!r}, which is outside the folder")
+            if file.is_file():
+                yield file

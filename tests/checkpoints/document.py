@@ -1,0 +1,99 @@
+"""docs/architectures.md, made from the table and from what the proof runs.
+
+`python -m checkpoints.document` in `tests` writes it. That each verified architecture is one, the
+proof shows: test_proof.py and test_proof_elsewhere.py run them all.
+"""
+
+from collections import defaultdict
+from importlib.metadata import version
+from pathlib import Path
+
+from checkpoints.tiny import Subject, subjects
+
+from phasor.checkpoints.architectures import Architecture, architectures
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "architectures.md"
+
+_HEAD = """# Architectures
+
+What `phasor.read` makes of each `model_type` of transformers {version}. This page is made by
+`python -m checkpoints.document` in `tests`; the table behind it is `src/phasor/checkpoints/architectures.json`.
+
+- **Verified**: {verified}. A tiny random model of the class is built and run in the tests, and what its own code does to position equals
+  what the encodings of the spec do, layer by layer, to float32 rounding: how queries and keys turn (with different positions on
+  different axes, where there are several), which channels, in which layers, what scores are scaled by, how many tokens a query sees,
+  which rows of a table are read, which biases are added.
+- **Read only**: {read}. There is a row, or the parts have rows; no model was run.
+- **Not supported**: {refused}. `read` refuses them and says why.
+
+## Verified
+
+| `model_type` | layers | in the code and not in the spec |
+|---|---|---|
+"""
+
+
+def document() -> str:
+    """The page."""
+    table = {name: row for name, row in architectures().items() if "/" not in name}
+    run = [*subjects().values(), *subjects("subjects_without_rotation.json").values()]
+    verified = {_model_type(subject) for subject in run} & set(table)
+    refused = {name for name, row in table.items() if row.mechanism == "unsupported"}
+    read = set(table) - verified - refused
+    head = _HEAD.format(
+        version=version("transformers"),
+        verified=len(verified),
+        read=len(read),
+        refused=len(refused),
+    )
+    lines = [_line(name, table[name]) for name in sorted(verified)]
+    parts = sorted(name for name in read if table[name].stack is not None)
+    own = sorted(read - set(parts))
+    text = head + "\n".join(lines) + "\n\n## Read only\n\n"
+    text += f"By the row of the model inside: {_listed(parts)}.\n\nBy a row of their own: "
+    text += f"{_listed(own)}.\n\n## Not supported\n\n"
+    by_reason = defaultdict(list)
+    for name in sorted(refused):
+        by_reason[table[name].reason].append(name)
+    return (
+        text
+        + "\n".join(
+            f"- {reason[0].upper()}{reason[1:]}: {_listed(names)}."
+            for reason, names in sorted(by_reason.items())
+        )
+        + "\n"
+    )
+
+
+def _model_type(subject: Subject) -> str:
+    return subject.config_class.model_type
+
+
+def _line(name: str, row: Architecture) -> str:
+    return f"| `{name}` | {_words(row)} | {'; '.join(row.omits)} |"
+
+
+def _words(row: Architecture) -> str:
+    if row.stack is not None:
+        return f"of `{row.stack}`"
+    if row.mechanism != "rotary":
+        inside = {"alibi": "ALiBi", "t5": "T5 buckets", "none": ""}[row.mechanism]
+        added = "" if row.embedding is None else f"{row.embedding['kind']} table"
+        return inside or added or "no position"
+    words = ["rotary", row.layout]
+    words += ["pairs in, halves out"] * row.halves_out
+    words += ["part of each head"] * (row.width == "partial" or row.still is not None)
+    words += ["backwards"] * row.backwards
+    words += [f"{row.sections} sections"] * (row.sections is not None)
+    words += ["some layers without"] * (row.rotates != "all")
+    words += ["query temperature"] * (row.temperature is not None)
+    words += ["both directions"] * (not row.causal)
+    return ", ".join(words)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(document())

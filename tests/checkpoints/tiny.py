@@ -69,7 +69,7 @@ MORE: dict[str, dict[str, Any]] = {
         "patcher_config": {**_SMALL, "vocab_size": 260},
         "encoder_config": {**_SMALL, "hidden_size_global": 256, "cross_attn_k": 2},
         "decoder_config": {**_SMALL, "hidden_size_global": 256, "cross_attn_k": 2},
-        "global_config": {**_SMALL, "hidden_size": 256},
+        "global_config": {**_SMALL, "hidden_size": 256, "head_dim": 64},
         "encoder_hash_byte_group_vocab": 64,
         "encoder_hash_byte_group_size": [3],
     },
@@ -97,7 +97,9 @@ MORE: dict[str, dict[str, Any]] = {
 def shrunk(config: dict[str, Any]) -> dict[str, Any]:
     """The same configuration, small."""
     small = dict(config)
-    layers = next((config[n] for n in ("num_hidden_layers", "n_layer", "num_layers") if n in config), 0)
+    layers = next(
+        (config[n] for n in ("num_hidden_layers", "n_layer", "num_layers") if n in config), 0
+    )
     for name, value in config.items():
         if isinstance(value, bool):
             continue

@@ -133,9 +133,7 @@ def _is_plain(*tensors: Tensor) -> bool:
     )
 
 
-def _turn(
-    query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any
-) -> tuple[Tensor, Tensor]:
+def _turn(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> tuple[Tensor, Tensor]:
     interleaved, start, sign, order, road, *_ = how
     # An empty key stands for none, whatever its dtype.
     if not (has_kernel(query) and (key.dtype == query.dtype or not key.shape[1])):

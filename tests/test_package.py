@@ -71,6 +71,9 @@ def test_specs_are_there_when_asked_for() -> None:
     asked = "import sys, phasor; print('phasor.spec' in sys.modules, phasor.PositionSpec.__name__)"
     assert run(asked) == "False PositionSpec"
     assert run("import phasor; print(phasor.spec.LayerSpec.__name__)") == "LayerSpec"
+    assert run("import phasor; print(phasor.patch.__name__, phasor.unpatch.__name__)") == (
+        "patch unpatch"
+    )
     with pytest.raises(AttributeError, match="'phasor' has no attribute 'Rotery'"):
         _ = phasor.Rotery  # type: ignore[attr-defined]
 

@@ -190,6 +190,11 @@ def model_of(name: str, folder: str, dtype: torch.dtype = torch.float32) -> nn.M
             and kind.config_class is type(config) and not kind.__name__.endswith("PreTrainedModel")
         ]  # fmt: skip
         model = min(own, key=lambda kind: len(kind.__name__))._from_config(config)
+    with torch.no_grad():
+        for weight in model.parameters():
+            # Some are left as memory was found.
+            if not weight.isfinite().all() or weight.abs().max() > 1e3:
+                weight.normal_(std=0.02)
     return model.to(dtype).eval()
 
 

@@ -6,6 +6,7 @@ is the rule; bit for bit, so are the dtypes it computes in.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 
 import torch
@@ -168,7 +169,7 @@ def _follows(
 
 def _with_suffix(rule: Rule, apply: Apply, tensors: list[Tensor], cos: Tensor, sin: Tensor) -> Rule:
     """The same rule, knowing whether a query shorter than the table is turned by its end."""
-    suffixed = Rule(**{**rule.__dict__, "suffix": True})
+    suffixed = replace(rule, suffix=True)
     if len(tensors) < 2 or rule.heads != -3:
         return rule
     shorter = [tensors[0][..., 2:, :], *tensors[1:]]

@@ -110,7 +110,7 @@ def fits_kernel(x: Tensor, cos: Tensor, rule: Rule, *, one_angle: bool) -> bool:
     """
     seq = -2 if rule.heads == -3 else -3
     table_seq = cos.shape[seq if cos.ndim == x.ndim else -2]
-    whole = 2 * rule.column(cos, 0).shape[-1] == x.shape[-1]
+    whole = cos.shape[-1] * (2 if rule.columns == "single" else 1) == x.shape[-1]
     return (
         (rule.reads_once or one_angle)
         and (rule.pairs_in == rule.pairs_out or whole)
@@ -157,6 +157,8 @@ def _aligned(table: Tensor, x: Tensor, rule: Rule) -> Tensor:
 
 def _of_sequence(table: Tensor, x: Tensor, rule: Rule) -> Tensor:
     """`[1 or batch, seq, pairs]`."""
+    if table.ndim == 3 and x.ndim == 4 and not rule.suffix:
+        return table  # as decoding has it, where each view of a tensor counts
     table = _aligned(table, x, rule).squeeze(rule.heads)
     return table if table.ndim == 3 else table.unsqueeze(0)
 

@@ -66,6 +66,9 @@ def test_specs_are_there_when_asked_for() -> None:
     assert run("import phasor; print(phasor.spec.LayerSpec.__name__)") == "LayerSpec"
     asked = "import sys, phasor; print('phasor.checkpoints' in sys.modules, phasor.read.__name__)"
     assert run(asked) == "False read"
+    assert run("import phasor; print(phasor.patch.__name__, phasor.unpatch.__name__)") == (
+        "patch unpatch"
+    )
     with pytest.raises(AttributeError, match="'phasor' has no attribute 'Rotery'"):
         _ = phasor.Rotery  # type: ignore[attr-defined]
 

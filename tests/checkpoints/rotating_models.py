@@ -69,7 +69,7 @@ MORE: dict[str, dict[str, Any]] = {
         "patcher_config": {**_SMALL, "vocab_size": 260},
         "encoder_config": {**_SMALL, "hidden_size_global": 256, "cross_attn_k": 2},
         "decoder_config": {**_SMALL, "hidden_size_global": 256, "cross_attn_k": 2},
-        "global_config": {**_SMALL, "hidden_size": 256},
+        "global_config": {**_SMALL, "hidden_size": 256, "head_dim": 64},
         "encoder_hash_byte_group_vocab": 64,
         "encoder_hash_byte_group_size": [3],
     },
@@ -190,6 +190,11 @@ def model_of(name: str, folder: str, dtype: torch.dtype = torch.float32) -> nn.M
             and kind.config_class is type(config) and not kind.__name__.endswith("PreTrainedModel")
         ]  # fmt: skip
         model = min(own, key=lambda kind: len(kind.__name__))._from_config(config)
+    with torch.no_grad():
+        for weight in model.parameters():
+            # Some are left as memory was found.
+            if not weight.isfinite().all() or weight.abs().max() > 1e3:
+                weight.normal_(std=0.02)
     return model.to(dtype).eval()
 
 

@@ -6,6 +6,7 @@ is the rule; bit for bit, so are the dtypes it computes in.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 
 import torch
@@ -38,9 +39,10 @@ def rule_of(
         count: How many tensors turn in one call.
     """
     for heads in (-3, -2):
-        shape, table_shape = _shapes(ndim, table_ndim, head_dim, width, heads)
-        tensors = [_numbers(shape, seed=seed) for seed in range(count)]
-        cos, sin = _numbers(table_shape, seed=7), _numbers(table_shape, seed=8)
+        tensors, cos, sin = trial(
+            heads, torch.float64, torch.float64, ndim=ndim, table_ndim=table_ndim,
+            head_dim=head_dim, width=width, count=count,
+        )  # fmt: skip
         out = _attempt(apply, tensors, cos, sin)
         if out is None:
             continue
@@ -50,6 +52,8 @@ def rule_of(
     return None
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def arithmetic_of(
     apply: Apply,
     rule: Rule,
@@ -75,16 +79,13 @@ def arithmetic_of(
         width: See there.
         count: See there.
     """
-    shape, table_shape = _shapes(ndim, table_ndim, head_dim, width, rule.heads)
-    tensors = [
-        _numbers(shape, seed=seed).to(dtype).requires_grad_(dtype.is_floating_point)
-        for seed in range(count)
-    ]
-    cos, sin = (_numbers(table_shape, seed=seed).to(table_dtype) for seed in (7, 8))
+    sizes = {"ndim": ndim, "table_ndim": table_ndim, "head_dim": head_dim, "width": width}
+    tensors, cos, sin = trial(rule.heads, dtype, table_dtype, count=count, **sizes)
+    tensors = [x.requires_grad_() for x in tensors]
     out = _attempt(apply, tensors, cos, sin)
     if out is None:
         return None
-    gradients = [_numbers(shape, seed=20 + seed).to(out[0].dtype) for seed in range(count)]
+    gradients = [_numbers(list(y.shape), seed=20 + i).to(y.dtype) for i, y in enumerate(out)]
     back = torch.autograd.grad(out, tensors, gradients)
     ways = [(None, False), *product((torch.float32, torch.float64), (False, True))]
     for wide, casts_twice in ways:
@@ -94,6 +95,24 @@ def arithmetic_of(
         if all(map(torch.equal, (*out, *back), (*same, *same_back))):
             return arithmetic
     return None
+
+
+def trial(
+    heads: int,
+    dtype: torch.dtype,
+    table_dtype: torch.dtype,
+    *,
+    ndim: int,
+    table_ndim: int,
+    head_dim: int,
+    width: int,
+    count: int,
+) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Random activations, cos and sin of such shapes; the other arguments are as for `rule_of`."""
+    shape, table_shape = _shapes(ndim, table_ndim, head_dim, width, heads)
+    tensors = [_numbers(shape, seed=seed).to(dtype) for seed in range(count)]
+    cos, sin = (_numbers(table_shape, seed=seed).to(table_dtype) for seed in (7, 8))
+    return tensors, cos, sin
 
 
 def _shapes(
@@ -110,8 +129,8 @@ def _shapes(
 
 
 def _numbers(shape: list[int], *, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, dtype=torch.float64, generator=generator)
+    generator = torch.Generator("cpu").manual_seed(seed)
+    return torch.randn(shape, dtype=torch.float64, generator=generator, device="cpu")
 
 
 def _attempt(apply: Apply, tensors: list[Tensor], cos: Tensor, sin: Tensor) -> list[Tensor] | None:
@@ -150,7 +169,7 @@ def _follows(
 
 def _with_suffix(rule: Rule, apply: Apply, tensors: list[Tensor], cos: Tensor, sin: Tensor) -> Rule:
     """The same rule, knowing whether a query shorter than the table is turned by its end."""
-    suffixed = Rule(**{**rule.__dict__, "suffix": True})
+    suffixed = replace(rule, suffix=True)
     if len(tensors) < 2 or rule.heads != -3:
         return rule
     shorter = [tensors[0][..., 2:, :], *tensors[1:]]

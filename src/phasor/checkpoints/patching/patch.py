@@ -187,7 +187,7 @@ class _FirstForward:
 
     def __reduce__(self) -> Any:
         # A pickled model is one that is not patched.
-        return _no_hook, ()
+        return _left_hook, ()
 
     @staticmethod
     def leave(model: nn.Module) -> None:
@@ -196,5 +196,9 @@ class _FirstForward:
                 del model._forward_hooks[key]
 
 
-def _no_hook() -> Any:
-    return lambda model, arguments, output: None
+def _left_hook() -> Any:
+    return _nothing
+
+
+def _nothing(model: nn.Module, arguments: Any, output: Any) -> None:
+    """What a hook leaves behind in a pickle."""

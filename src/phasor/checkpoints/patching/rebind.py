@@ -48,8 +48,8 @@ def like(kind: type[nn.Module], members: dict[str, Any]) -> type[nn.Module]:
     """
 
     def __reduce_ex__(self: nn.Module, protocol: Any) -> Any:  # noqa: N807
-        make, arguments, *state = super(patched, self).__reduce_ex__(protocol)
-        return make, tuple(kind if x is patched else x for x in arguments), *state
+        _, _, *state = super(patched, self).__reduce_ex__(protocol)
+        return _blank, (kind,), *state
 
     def __deepcopy__(self: nn.Module, memo: dict[int, Any]) -> nn.Module:  # noqa: N807
         from copy import deepcopy
@@ -72,6 +72,10 @@ def like(kind: type[nn.Module], members: dict[str, Any]) -> type[nn.Module]:
         },
     )
     return patched
+
+
+def _blank(kind: type[nn.Module]) -> nn.Module:
+    return kind.__new__(kind)
 
 
 def original_class(module: nn.Module) -> type[nn.Module] | None:

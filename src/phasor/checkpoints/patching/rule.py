@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from phasor.kernels.by_table import Rounding, has_kernel, rotate_by_table
+from phasor.kernels.by_table import Rounding, rotate_by_table
 from phasor.rotary.layout import Layout
 
 Columns = Literal["single", "both halves", "lower half", "evens and odds", "evens"]
@@ -99,7 +99,7 @@ def turn(x: Tensor, cos: Tensor, sin: Tensor, rule: Rule, arithmetic: Arithmetic
     return torch.cat([part.to(arithmetic.out) for part in parts if part.shape[-1]], dim=-1)
 
 
-def can_use_kernel(x: Tensor, cos: Tensor, rule: Rule, *, one_angle: bool) -> bool:
+def fits_kernel(x: Tensor, cos: Tensor, rule: Rule, *, one_angle: bool) -> bool:
     """Whether one pass of a kernel can carry out the rule, but for its roundings.
 
     Args:
@@ -110,10 +110,9 @@ def can_use_kernel(x: Tensor, cos: Tensor, rule: Rule, *, one_angle: bool) -> bo
     """
     seq = -2 if rule.heads == -3 else -3
     table_seq = cos.shape[seq if cos.ndim == x.ndim else -2]
-    whole = 2 * rule.column(cos, 0).shape[-1] == x.shape[-1]
+    whole = cos.shape[-1] * (2 if rule.columns == "single" else 1) == x.shape[-1]
     return (
-        has_kernel(x)
-        and (rule.reads_once or one_angle)
+        (rule.reads_once or one_angle)
         and (rule.pairs_in == rule.pairs_out or whole)
         and not cos.requires_grad
         and (table_seq == x.shape[seq] or (rule.suffix and table_seq > x.shape[seq]))
@@ -158,6 +157,8 @@ def _aligned(table: Tensor, x: Tensor, rule: Rule) -> Tensor:
 
 def _of_sequence(table: Tensor, x: Tensor, rule: Rule) -> Tensor:
     """`[1 or batch, seq, pairs]`."""
+    if table.ndim == 3 and x.ndim == 4 and not rule.suffix:
+        return table  # as decoding has it, where each view of a tensor counts
     table = _aligned(table, x, rule).squeeze(rule.heads)
     return table if table.ndim == 3 else table.unsqueeze(0)
 

@@ -9,16 +9,18 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from phasor.checkpoints.patching.measure import arithmetic_of, rule_of
+from phasor.checkpoints.patching.measure import arithmetic_of, rule_of, trial
 from phasor.checkpoints.patching.rule import (
     Arithmetic,
     Rule,
-    can_use_kernel,
+    fits_kernel,
     turn,
     turn_at_once,
 )
 from phasor.errors import ArgumentError
+from phasor.kernels import cpu
 from phasor.kernels.by_table import Rounding
+from phasor.kernels.cpu.launch import supports
 
 Parity = Literal["bitwise", "rounded"]
 
@@ -84,6 +86,8 @@ class Site:
     )
 
     def __post_init__(self) -> None:
+        # Once, since torch.compile cannot look for a library.
+        self.has_kernel = cpu.why_missing() is None
         self.parameters = _parameters(self.original)
         self.complex = next((name for name in _COMPLEX if name in self.parameters), None)
         keywords = inspect.Parameter.VAR_KEYWORD
@@ -109,8 +113,38 @@ class Site:
             for unsqueeze in unsqueezes:
                 for width in _WIDTHS:
                     self.rule(Form(4, 3, width, unsqueeze, turned))
-        if not any(self.rules.values()):
+        found = [form for form, rule in self.rules.items() if rule]
+        if not found:
             self.why_not = "it is not a rotation of pairs of channels by its cos and sin"
+        elif not all(self._agrees(found[0], dtype) for dtype in self.dtypes):
+            self.why_not = "phasor's rotation differs from its own"
+
+    def _agrees(self, form: Form, dtype: torch.dtype) -> bool:
+        """Whether the substitute does what the function does, as it will be carried out."""
+        rule, arithmetic = self.rules[form], self.arithmetics[form, dtype, dtype]
+        if rule is None or arithmetic is None:
+            return True
+        sizes = _sizes(form)
+        # Vectors of the kernel, and a rest.
+        sizes |= {"head_dim": 5 * sizes["head_dim"], "width": 5 * sizes["width"]}
+        tensors, cos, sin = trial(rule.heads, dtype, dtype, **sizes)
+        angle = (cos[..., : cos.shape[-1] // 2] if not rule.reads_once else cos).float()
+        if not rule.reads_once:
+            angle = (
+                torch.cat((angle, angle), dim=-1)
+                if rule.columns == "both halves"
+                else angle.repeat_interleave(2, dim=-1)
+            )
+        cos, sin = angle.cos().to(dtype), angle.sin().to(dtype)
+        theirs = self._measured(form)(tensors, cos, sin)
+        ours = self._turned(tensors, cos, sin, rule, arithmetic)
+        if self.parity == "bitwise":
+            return all(map(torch.equal, ours, theirs))
+        close = 4 * torch.finfo(dtype).eps
+        return all(
+            torch.allclose(x, y, rtol=0, atol=close * float(y.detach().abs().max()))
+            for x, y in zip(ours, theirs, strict=True)
+        )
 
     def rule(self, form: Form) -> Rule | None:
         """The rule for tensors of this form, measured when it is first asked for."""
@@ -194,7 +228,11 @@ class Site:
         x = tensors[0]
         roundings = self._roundings(x, cos, arithmetic)
         if roundings is not None and all(
-            can_use_kernel(y, cos, rule, one_angle=self.one_angle) for y in tensors
+            self.has_kernel
+            and y.is_cpu
+            and supports(y.dtype)
+            and fits_kernel(y, cos, rule, one_angle=self.one_angle)
+            for y in tensors
         ):
             alike = (
                 len(tensors) == 2

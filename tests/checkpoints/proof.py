@@ -67,9 +67,9 @@ def prove(subject: Subject) -> Proof:
     row = architecture(row_name)
     honours = honours_a_share(model)
     # Where the name of a number rules, or a stack inside, there is nothing to compare.
-    if honours is not None and row.width in ("head", "partial") and row.stack is None:
-        if honours != (row.width == "partial"):
-            proof.differs(f"partial_rotary_factor is {'' if honours else 'not '}honoured")
+    comparable = row.width in ("head", "partial") and row.stack is None and honours is not None
+    if comparable and honours != (row.width == "partial"):
+        proof.differs(f"partial_rotary_factor is {'' if honours else 'not '}honoured")
     towers = [tower for tower in spec.towers if tower.model not in subject.without]
     for stack in (spec, *towers):
         for at, layer in enumerate(stack.layers):

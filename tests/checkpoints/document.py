@@ -16,13 +16,14 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "architectures.md"
 
 _HEAD = """# Architectures
 
-What `phasor.read` makes of each `model_type` of transformers {version}. This page is made by
-`python -m checkpoints.document` in `tests`; the table behind it is `src/phasor/checkpoints/architectures.json`.
+What `phasor.read` makes of each `model_type` of transformers {version}. Made by
+`python -m checkpoints.document` in `tests`, from `src/phasor/checkpoints/architectures.json`.
 
-- **Verified**: {verified}. A tiny random model of the class is built and run in the tests, and what its own code does to position equals
-  what the encodings of the spec do, layer by layer, to float32 rounding: how queries and keys turn (with different positions on
-  different axes, where there are several), which channels, in which layers, what scores are scaled by, how many tokens a query sees,
-  which rows of a table are read, which biases are added.
+- **Verified**: {verified}. The tests build and run a tiny random model of the class. What its own
+  code does to position equals what the encodings of the spec do, layer by layer, to float32
+  rounding: how queries and keys turn (with different positions on different axes, where there are
+  several), which channels, in which layers, what scores are scaled by, how many tokens a query
+  sees, which rows of a table are read, which biases are added.
 - **Read only**: {read}. There is a row, or the parts have rows; no model was run.
 - **Not supported**: {refused}. `read` refuses them and says why.
 

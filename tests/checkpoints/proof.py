@@ -67,9 +67,9 @@ def prove(subject: Subject) -> Proof:
     row = architecture(row_name)
     honours = honours_a_share(model)
     # Where the name of a number rules, or a stack inside, there is nothing to compare.
-    if honours is not None and row.width in ("head", "partial") and row.stack is None:
-        if honours != (row.width == "partial"):
-            proof.differs(f"partial_rotary_factor is {'' if honours else 'not '}honoured")
+    comparable = row.width in ("head", "partial") and row.stack is None and honours is not None
+    if comparable and honours != (row.width == "partial"):
+        proof.differs(f"partial_rotary_factor is {'' if honours else 'not '}honoured")
     towers = [tower for tower in spec.towers if tower.model not in subject.without]
     for stack in (spec, *towers):
         for at, layer in enumerate(stack.layers):
@@ -92,6 +92,11 @@ def _positions(spec: PositionSpec, subject: Subject, model: nn.Module) -> Tensor
 
 def _takes_positions(model: nn.Module) -> bool:
     return "position_ids" in inspect.signature(model.forward).parameters
+
+
+def is_cross(path: str) -> bool:
+    """Whether a module attends from decoder to encoder, where there is no position."""
+    return any(word in path.lower() for word in ("cross", "encoder_attn", "encdecattention"))
 
 
 def stack_of(spec: PositionSpec, path: str) -> PositionSpec:
@@ -192,7 +197,7 @@ def _attention(
     found: Attention, seams: Seams, spec: PositionSpec, proof: Proof, subject: Subject
 ) -> None:
     stack, at = stack_of(spec, found.path), seams.layer(found.path, found.owner)
-    if at is None or at >= len(stack.layers) or "cross" in found.path.lower():
+    if at is None or at >= len(stack.layers) or is_cross(found.path):
         return
     layer, where = stack.layers[at], f"{stack.model} layer {at}"
     stated = _rotary(layer)
@@ -212,7 +217,7 @@ def _attention(
 def seen(mask: Tensor | None, stack: PositionSpec) -> list[int] | None:
     """How many tokens the first, middle and last query see."""
     if mask is None:
-        return None if stack.causal else [SEQ] * 3
+        return [SEQ] * 3
     if mask.ndim != 4 or mask.shape[-2] != SEQ:
         return None
     allowed = mask if mask.dtype == torch.bool else mask > -1e9

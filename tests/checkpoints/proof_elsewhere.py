@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import torch
-from checkpoints.proof import ATOL, Proof, expected_to_see, seen, stack_of
+from checkpoints.proof import ATOL, Proof, expected_to_see, is_cross, seen, stack_of
 from checkpoints.seams import Seams
 from checkpoints.tiny import SEQ, Subject
 from torch import Tensor, nn
@@ -49,7 +49,7 @@ def prove_elsewhere(subject: Subject) -> Proof:
         _compare_buckets(path, module, found, stack_of(spec, path), proof)
     for attention in seams.attentions:
         stack = stack_of(spec, attention.path)
-        if "cross" in attention.path or "encoder_attn" in attention.path:
+        if is_cross(attention.path):
             continue
         visible = seen(attention.mask, stack)
         if visible is not None and visible != expected_to_see(stack.layers[0], stack):

@@ -23,7 +23,7 @@ def test_rows_refer_to_rows() -> None:
 
 
 def test_unknown_architectures_are_named_with_near_ones() -> None:
-    with pytest.raises(ArgumentError, match="'llamma'. Did you mean 'llama'"):
+    with pytest.raises(ArgumentError, match=r"'llamma'\. Did you mean 'llama'"):
         architecture("llamma")
 
 

@@ -1,7 +1,7 @@
 """What is added to token embeddings."""
 
 from phasor.checkpoints.architectures import Architecture
-from phasor.checkpoints.fields import Fields
+from phasor.checkpoints.fields import MOST_TOKENS, Fields
 from phasor.spec import LearnedSpec, SinusoidalSpec
 from phasor.spec.encodings import EmbeddingSpec
 
@@ -27,7 +27,7 @@ def read_embedding(fields: Fields, row: Architecture) -> EmbeddingSpec | None:
     offset = how.get("offset", 0)
     if isinstance(offset, str):
         offset = int(fields.get(offset, 0)) + 1
-    positions = fields.whole(how.get("positions", "max_position_embeddings"))
+    positions = fields.whole(how.get("positions", "max_position_embeddings"), most=MOST_TOKENS)
     return LearnedSpec(
         num_positions=positions + how.get("rows", 0) - offset, dim=dim, offset=offset
     )

@@ -6,6 +6,10 @@ from typing import Any
 from phasor.checkpoints.notes import Notes
 from phasor.errors import ArgumentError
 
+MOST_CHANNELS = 2**20
+"""Of a head or an embedding, heads, and whatever else tables are made for."""
+MOST_TOKENS = 2**40
+
 _MISSING = object()
 
 
@@ -32,20 +36,22 @@ class Fields:
             value = _attribute(self.config, name)
         return default if value is _MISSING or value is None else value
 
-    def whole(self, name: str) -> int:
-        """A number that must be there, whole and positive."""
-        value = self.whole_or(name, None)
+    def whole(self, name: str, *, most: int = MOST_CHANNELS) -> int:
+        """A number that must be there, whole, positive and at most `most`."""
+        value = self.whole_or(name, None, most=most)
         if value is None:
             raise self.missing(name)
         return value
 
-    def whole_or(self, name: str, default: int | None) -> int | None:
-        """A whole positive number, or `default`."""
+    def whole_or(self, name: str, default: int | None, *, most: int = MOST_CHANNELS) -> int | None:
+        """A whole positive number of at most `most`, or `default`."""
         value = self.get(name)
         if value is None:
             return default
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise self.wrong(name, "a whole number from 1 on", value)
+        if value > most:
+            raise self.wrong(name, f"at most {most}", value)
         return value
 
     def number(self, name: str, default: float | None = None) -> float:

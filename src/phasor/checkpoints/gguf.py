@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from phasor.checkpoints.fields import Fields
+from phasor.checkpoints.fields import MOST_TOKENS, Fields
+from phasor.checkpoints.limits import MAX_LAYERS
 from phasor.checkpoints.notes import Notes
 from phasor.errors import ArgumentError
 from phasor.rotary.scaling import Scaling, linear, stretch, yarn
@@ -48,13 +49,13 @@ def read_gguf(path: Path, notes: Notes) -> PositionSpec:
         scaling=_scaling(fields, values.get(_FACTORS), notes),
         layout="interleaved" if model in _NEIGHBOURS else "half",
     )
-    window = fields.whole_or("attention.sliding_window", None)
+    window = fields.whole_or("attention.sliding_window", None, most=MOST_TOKENS)
     if window is not None:
         notes.doubt(f"attention.sliding_window {window}: which layers have it is not read")
     return PositionSpec(
         model=model,
-        layers=(LayerSpec(encodings=(rotary,)),) * fields.whole("block_count"),
-        max_seq_len=fields.whole_or("context_length", None),
+        layers=(LayerSpec(encodings=(rotary,)),) * fields.whole("block_count", most=MAX_LAYERS),
+        max_seq_len=fields.whole_or("context_length", None, most=MOST_TOKENS),
     )
 
 
@@ -69,7 +70,7 @@ def _scaling(fields: Fields, factors: Any, notes: Notes) -> Scaling | None:
     if kind == "yarn":
         return yarn(
             factor=fields.number("rope.scaling.factor"),
-            original_seq_len=fields.whole("rope.scaling.original_context_length"),
+            original_seq_len=fields.whole("rope.scaling.original_context_length", most=MOST_TOKENS),
         )
     raise notes.wrong(f"rope.scaling.type {kind!r} is not known; there are none, linear, yarn")
 

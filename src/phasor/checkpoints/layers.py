@@ -5,7 +5,8 @@ from typing import Any
 
 from phasor.checkpoints.architectures import Architecture
 from phasor.checkpoints.bias import read_bias
-from phasor.checkpoints.fields import Fields
+from phasor.checkpoints.fields import MOST_TOKENS, Fields
+from phasor.checkpoints.limits import MAX_LAYERS
 from phasor.checkpoints.rope import read_rotary
 from phasor.checkpoints.scaling import check_keys
 from phasor.checkpoints.temperature import read_temperature
@@ -18,7 +19,7 @@ _BARE = {"linear_attention", "conv", "mamba", "mamba2", "recurrent", "short_conv
 
 def read_layers(fields: Fields, row: Architecture) -> tuple[LayerSpec, ...]:
     """The layers of one stack."""
-    count = fields.whole(row.layers)
+    count = fields.whole(row.layers, most=MAX_LAYERS)
     types = fields.list_of(row.types, count) or [None] * count
     turns = turning_layers(fields, row, types)
     return tuple(
@@ -41,7 +42,7 @@ def _layer(fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool
     return LayerSpec(
         encodings=tuple(encodings),
         window=_window(fields, row, kind),
-        chunk=fields.whole_or(row.chunk, None) if chunked and row.chunk else None,
+        chunk=fields.whole_or(row.chunk, None, most=MOST_TOKENS) if chunked and row.chunk else None,
         score_scale=_score_scale(fields, row, rotary),
     )
 
@@ -65,7 +66,7 @@ def _rotary(fields: Fields, row: Architecture, kind: Any, at: int) -> RotarySpec
 
 def _window(fields: Fields, row: Architecture, kind: Any) -> int | None:
     if row.window == "all" or (row.window == "types" and "sliding" in str(kind)):
-        tokens = fields.whole_or(row.window_name, None)
+        tokens = fields.whole_or(row.window_name, None, most=MOST_TOKENS)
         return tokens if tokens is None or row.sides == 1 else 2 * tokens + 1
     return None
 

@@ -27,12 +27,12 @@ def read_json(path: Path) -> dict[str, Any]:
             f"{path} is larger than the {MAX_BYTES >> 20} MB that a config may have"
         )
     try:
-        value = json.loads(found)
+        value = json.loads(found, parse_constant=_no_constant)
     except RecursionError:
         raise ArgumentError(
             f"{path} is nested deeper than the {MAX_DEPTH} levels that a config may have"
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no JSON, no UTF-8, or a number of too many digits
         raise ArgumentError(f"{path} is not JSON: {error}") from None
     check_config(value, str(path))
     return value
@@ -66,3 +66,7 @@ def _check_layers(item: dict[Any, Any], where: str) -> None:
             raise ArgumentError(f"{where} must have names as keys, got {name!r}")
         if "layer" in name and type(value) is int and value > MAX_LAYERS:
             raise ArgumentError(f"{where}: {name} must be at most {MAX_LAYERS}, got {value}")
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from phasor.checkpoints.fields import Fields
+from phasor.checkpoints.fields import MOST_TOKENS, Fields
+from phasor.checkpoints.limits import MAX_LAYERS
 from phasor.checkpoints.notes import Notes
 from phasor.rotary.scaling import Scaling, llama3
 from phasor.spec import GeometricSpec, LayerSpec, PositionSpec, RotarySpec
@@ -54,6 +55,6 @@ def read_params(config: Mapping[str, Any], notes: Notes) -> PositionSpec:
     layer = LayerSpec(encodings=(rotary,))
     return PositionSpec(
         model="llama",
-        layers=(layer,) * fields.whole("n_layers"),
-        max_seq_len=fields.whole_or("max_seq_len", None),
+        layers=(layer,) * fields.whole("n_layers", most=MAX_LAYERS),
+        max_seq_len=fields.whole_or("max_seq_len", None, most=MOST_TOKENS),
     )

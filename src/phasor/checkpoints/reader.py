@@ -16,7 +16,7 @@ from phasor.checkpoints.stack import read_stack
 from phasor.checkpoints.stated import check_stated
 from phasor.checkpoints.stored import with_stored
 from phasor.checkpoints.tensors import stored_frequencies
-from phasor.errors import ArgumentError, ArgumentTypeError
+from phasor.errors import ArgumentError, ArgumentTypeError, PhasorError
 from phasor.spec import PositionSpec
 
 
@@ -118,7 +118,17 @@ def _of_dict(config: dict[str, Any], notes: Notes) -> Reading:
 
 
 def _of_config(config: Any, notes: Notes) -> PositionSpec:
-    return read_stack(Fields(config, notes), str(config.model_type), str(config.model_type))
+    model = str(config.model_type)
+    try:
+        return read_stack(Fields(config, notes), model, model)
+    except PhasorError as error:
+        # Constructors do not know which source their numbers are from.
+        known = str(error).startswith(notes.where)
+        raise error if known else notes.wrong(str(error)) from None
+    except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
+        raise notes.wrong(
+            f"a value is of a kind that no config of {model} has: {type(error).__name__}: {error}"
+        ) from None
 
 
 def _reading(spec: PositionSpec, notes: Notes) -> Reading:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from phasor.checkpoints.architectures import Architecture
-from phasor.checkpoints.fields import Fields, short
+from phasor.checkpoints.fields import MOST_TOKENS, Fields, short
 from phasor.checkpoints.notes import Notes
 from phasor.errors import unknown_name
 from phasor.rotary import scaling
@@ -81,7 +81,7 @@ def read_scaling(
     if kind == "dynamic":
         if row.alpha and read.has("alpha"):  # HunYuan: "dynamic", and the same at every length
             return scaling.ntk_alpha(alpha=read("alpha"))
-        length = fields.whole("max_position_embeddings")
+        length = fields.whole("max_position_embeddings", most=MOST_TOKENS)
         return scaling.dynamic_ntk(factor=read("factor"), original_seq_len=length)
     original = int(read("original_max_position_embeddings"))
     if kind == "llama3":
@@ -94,7 +94,7 @@ def read_scaling(
     if read.has("factor"):
         factor = read("factor")
     else:
-        factor = fields.whole("max_position_embeddings") / original
+        factor = fields.whole("max_position_embeddings", most=MOST_TOKENS) / original
     gain = read("attention_factor") if read.has("attention_factor") else None
     if kind == "longrope":
         return scaling.longrope(

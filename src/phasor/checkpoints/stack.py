@@ -2,8 +2,9 @@
 
 from phasor.checkpoints.architectures import Architecture, architecture
 from phasor.checkpoints.embedding import read_embedding
-from phasor.checkpoints.fields import Fields
+from phasor.checkpoints.fields import MOST_TOKENS, Fields
 from phasor.checkpoints.layers import read_layers
+from phasor.checkpoints.limits import MAX_LAYERS
 from phasor.errors import ArgumentError
 from phasor.spec import LayerSpec, PositionSpec
 
@@ -41,7 +42,7 @@ def _layers(fields: Fields, row: Architecture, model: str) -> PositionSpec:
     if row.when is not None and fields.get(row.when[0]) != row.when[1]:
         if row.otherwise is not None:
             return read_stack(fields, row.otherwise, model)
-        layers = (LayerSpec(),) * fields.whole(row.layers)
+        layers = (LayerSpec(),) * fields.whole(row.layers, most=MAX_LAYERS)
     else:
         layers = read_layers(fields, row)
     return PositionSpec(
@@ -49,7 +50,7 @@ def _layers(fields: Fields, row: Architecture, model: str) -> PositionSpec:
         layers=layers,
         embedding=read_embedding(fields, row),
         causal=row.causal,
-        max_seq_len=fields.whole_or("max_position_embeddings", None),
+        max_seq_len=fields.whole_or("max_position_embeddings", None, most=MOST_TOKENS),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from phasor.checkpoints.architectures import Architecture
-from phasor.checkpoints.fields import Fields
+from phasor.checkpoints.fields import MOST_TOKENS, Fields
 from phasor.spec import QueryTemperatureSpec
 
 
@@ -32,7 +32,7 @@ def _ministral(fields: Fields, turns: bool) -> tuple[QueryTemperatureSpec, ...]:
     parameters = Fields(fields.get("rope_parameters", {}), fields.notes)
     return (
         QueryTemperatureSpec(
-            original_seq_len=parameters.whole("original_max_position_embeddings"),
+            original_seq_len=parameters.whole("original_max_position_embeddings", most=MOST_TOKENS),
             coefficient=parameters.number("llama_4_scaling_beta"),
         ),
     )

@@ -16,11 +16,11 @@ from phasor.attention.fused import fused_block
 from phasor.attention.reference import plain_block
 from phasor.rotary.phase import table_dtype
 
-BLOCK_BYTES = 8 * 2**20
+BLOCK_BYTES = 4 * 2**20
 """What the scores of one block take, about: small beside query, key and value of a long text, and
 enough that what is done to a block outweighs the call that does it."""
 
-LEAST_ROWS = 16
+LEAST_ROWS = 8
 """Of a block, however large the batch: fewer would read all keys for hardly any queries."""
 
 _GRID = 16

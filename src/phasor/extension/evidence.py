@@ -42,10 +42,10 @@ def edges(length: int, trained_length: int) -> list[int]:
     """
     if length <= trained_length:
         return _equal(0, length, _BINS)
-    inside = max(1, round(_BINS * trained_length / length))
+    inside = min(_BINS - 1, max(1, round(_BINS * trained_length / length)))
     return [
         *_equal(0, trained_length, inside)[:-1],
-        *_equal(trained_length, length, max(1, _BINS - inside)),
+        *_equal(trained_length, length, _BINS - inside),
     ]
 
 

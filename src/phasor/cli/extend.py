@@ -26,6 +26,14 @@ def extend(
             rich_help_panel=_WHAT,
         ),
     ] = "auto",
+    search: Annotated[
+        bool,
+        typer.Option(
+            "--search",
+            help="Also tune yarn, the base, and each pair, on text that is not measured.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = False,
     text: Annotated[
         Path | None,
         typer.Option(
@@ -83,6 +91,7 @@ def extend(
             path,
             to=to,
             methods=[name.strip() for name in methods.split(",")],
+            tune=search,
             text=text,
             out=out,
             documents=documents,

@@ -3,8 +3,9 @@
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from phasor.extension.explain import Explanation, explain
 from phasor.extension.methods import Candidate, candidates
 from phasor.extension.page import render_page
 from phasor.extension.plan import Plan
+from phasor.extension.search import SHARE, check_installed, search
 from phasor.extension.source import Subject, load
 from phasor.extension.store import open_store
 from phasor.extension.verdict import Verdict, judge
@@ -33,6 +35,7 @@ class Extension:
         text: Source and hash of the text.
         methods: What each candidate does, in a sentence.
         fields: What differs in the config that was written, and why; empty where none was.
+        searched: By candidate, the setting that a search found, its loss and how many were tried.
     """
 
     explanation: Explanation
@@ -41,6 +44,7 @@ class Extension:
     text: dict[str, str]
     methods: dict[str, str]
     fields: dict[str, str]
+    searched: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -67,6 +71,7 @@ def extend(
     *,
     to: int,
     methods: Sequence[str] = ("auto",),
+    tune: bool = False,
     text: Path | None = None,
     out: Path | None = None,
     documents: int = 4,
@@ -82,11 +87,12 @@ def extend(
         path: A checkpoint folder of transformers, or a GGUF file; never touched.
         to: Tokens that are wanted.
         methods: Names, or `"auto"`.
+        tune: Also search settings, on text that is not measured.
         text: What to measure on; the source of the Python standard library if `None`.
         out: Folder for the checkpoint and the report; nothing is written if `None`.
         documents: To measure on, at most.
         passkeys: Prompts of each length and depth; 0 asks for none.
-        budget: Seconds to measure for; `None` for as long as it takes.
+        budget: Seconds to search and measure for; `None` for as long as it takes.
         device: Where to run the model.
         resume: Go on with the measurements of a run that did not end.
         screen: Told what happens.
@@ -104,6 +110,8 @@ def extend(
         raise ArgumentError(
             f"documents must be at least 1 and passkeys at least 0, got {documents} and {passkeys}"
         )
+    if tune:
+        check_installed()
     subject = load(Path(path), target_length=to, device=device)
     situation = subject.situation
     found = candidates(methods, situation)
@@ -120,17 +128,30 @@ def extend(
     )
     with tempfile.TemporaryDirectory() as nowhere:
         folder = Path(nowhere) if out is None else out.with_name(f"{out.name}.measuring")
-        with open_store(folder, _setup(subject, texts), resume=resume) as store:
+        setup = _setup(subject, texts)
+        searched, settled = [], True
+        with open_store(folder, setup, resume=resume) as store:
+            if tune:
+                start = time.monotonic()
+                share = None if budget is None else SHARE * budget
+                searched, settled = search(
+                    subject, texts, folder, setup, screen, budget=share, resume=resume
+                )
+                found += [one.candidate for one in searched]
+                plan = replace(plan, names=[candidate.name for candidate in found])
+                explanation = explain(situation, found)
+                budget = None if budget is None else budget - (time.monotonic() - start)
             complete = gather(subject, found, texts, plan, store, screen, budget=budget)
             measured = list(store.measurements)
         verdict = judge(measured, found, trained_length=situation.trained_length, target_length=to)
         result = Extension(
             explanation=explanation,
             verdict=verdict,
-            complete=complete,
+            complete=complete and settled,
             text={"source": texts.source, "sha256": texts.sha256},
             methods={candidate.name: candidate.why for candidate in found},
             fields={},
+            searched={one.candidate.name: one.to_json() for one in searched},
         )
         if out is not None:
             result = _write(subject, found, result, out, folder)

@@ -75,7 +75,7 @@ def search(
     *,
     budget: float | None,
     resume: bool,
-    trials: int = TRIALS,
+    trials: int | None = None,
 ) -> tuple[list[Found], bool]:
     """Find a setting of each method that gives the least loss on `documents.search`.
 
@@ -95,7 +95,7 @@ def search(
         watcher: Told of each trial.
         budget: Seconds for all methods together; `None` for no limit.
         resume: Go on with trials that are there.
-        trials: Of each method.
+        trials: Of each method; `TRIALS` if `None`.
 
     Returns:
         What was found of each method for which there was time, and whether the budget allowed all
@@ -110,6 +110,7 @@ def search(
             f"beside the {len(documents.measured)} to measure on, and {documents.source} has no "
             "more; pass more text with --text"
         )
+    trials = TRIALS if trials is None else trials
     file = folder / "search.db"
     if file.exists() and not resume:
         raise ArgumentError(

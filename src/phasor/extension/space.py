@@ -47,14 +47,18 @@ def spaces(situation: Situation) -> list[Space]:
 
 def _yarn(situation: Situation) -> Space:
     def candidate(setting: Setting) -> Candidate:
-        numbers = dict(setting)
-        method = scaling.yarn(original_seq_len=situation.trained_length, **numbers)
+        method = scaling.yarn(
+            factor=setting["factor"],
+            original_seq_len=situation.trained_length,
+            beta_fast=setting["beta_fast"],
+            beta_slow=setting["beta_slow"],
+        )
         return Candidate(
             name="yarn-searched",
             scaling=method,
             rope_parameters=base_parameters(situation)
             | {"rope_type": "yarn", "original_max_position_embeddings": situation.trained_length}
-            | numbers,
+            | dict(setting),
             max_seq_len=situation.target_length,
             why=f"YaRN with a searched factor {method.factor:.4g}, beta_fast "
             f"{method.beta_fast:.4g} and beta_slow {method.beta_slow:.4g}",

@@ -46,17 +46,16 @@ def read_documents(
         ArgumentError: No document is that long.
     """
     text = load_text(path)
-    whole = [
-        document.decode(errors="replace")
-        for document in sorted((*text.held_out, *text.train), key=len, reverse=True)
-    ]
+    whole = sorted((*text.held_out, *text.train), key=len, reverse=True)
     found: list[Tensor] = []
     longest = 0
     for document in whole:
         # A token is a byte at least; what is too short even so need not be tokenised.
         if len(document) <= target_length or len(found) >= 2 * count:
             break
-        tokens = torch.tensor(tokenizer.encode(document, add_special_tokens=False))
+        tokens = torch.tensor(
+            tokenizer.encode(document.decode(errors="replace"), add_special_tokens=False)
+        )
         longest = max(longest, len(tokens))
         size = target_length + 1
         whole_documents = len(tokens) // size

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import torch
 
+from phasor.errors import ArgumentError
 from phasor.extension.documents import Documents
 from phasor.extension.install import installed
 from phasor.extension.methods import Candidate
@@ -34,10 +35,18 @@ class Watcher(Protocol):
         ...
 
 
-def edges(length: int) -> list[int]:
-    """Where bins of positions begin and end: sixteen of equal width, or one for each token."""
-    bins = min(_BINS, length)
-    return [length * at // bins for at in range(bins + 1)]
+def edges(length: int, trained_length: int) -> list[int]:
+    """Where bins of positions begin and end, sixteen at most; one begins at `trained_length`.
+
+    They are as wide as each other within the trained length, and beyond it.
+    """
+    if length <= trained_length:
+        return _equal(0, length, _BINS)
+    inside = min(_BINS - 1, max(1, round(_BINS * trained_length / length)))
+    return [
+        *_equal(0, trained_length, inside)[:-1],
+        *_equal(trained_length, length, _BINS - inside),
+    ]
 
 
 def gather(
@@ -95,7 +104,9 @@ def _measure(
     subject: Subject, candidate: Candidate, documents: Documents, task: Task, watcher: Watcher
 ) -> tuple[float, ...]:
     model, situation = subject.model, subject.situation
-    frequencies = candidate.frequencies(situation.frequencies, task.length)
+    # What changes its frequencies with the length sees no more than a window of the reference.
+    length = situation.trained_length if task.kind == "cropped" else task.length
+    frequencies = candidate.frequencies(situation.frequencies, length)
     with installed(subject.rotary, frequencies):
         if task.kind == "passkey":
             seed = _PASSKEY_SEED + task.document * 1000 + round(100 * (task.depth or 0))
@@ -113,7 +124,17 @@ def _measure(
             )
         else:
             losses = token_losses(model, document, progress=watcher.read)
-        return in_bins(losses, edges(task.length)).nats
+    if not losses.isfinite().all():
+        raise ArgumentError(
+            f"{subject.path} gives losses that are not finite numbers with {candidate.name} at "
+            f"{task.length:,} tokens; leave it out with --methods"
+        )
+    return in_bins(losses, edges(task.length, situation.trained_length)).nats
+
+
+def _equal(start: int, end: int, bins: int) -> list[int]:
+    bins = min(bins, end - start)
+    return [start + (end - start) * at // bins for at in range(bins + 1)]
 
 
 def _clock(model: Any, budget: float | None) -> Clock:

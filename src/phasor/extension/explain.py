@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-from phasor.errors import ArgumentError
 from phasor.extension.methods import Candidate, Situation
 from phasor.rotary import Frequencies, geometric
 
-_STEP = 0.02  # of a decade: how finely bases are searched
-_LARGEST_BASE = 1e12
+_STEPS, _LARGEST = 50, 12  # to a decade, and decades: how finely and how far bases are searched
 _BLOCK = 1 << 14
 
 
@@ -29,7 +27,7 @@ class Explanation:
         base: The model's, or `None`.
         base_context: The longest context that the frequencies carry by the bound of the base.
         base_needed: The smallest base that carries the target by that bound; `None` if there is
-            no base to compare with.
+            no base to compare with, or none that does.
         ratios: By candidate, how fast each pair turns at the target, as a share of what it did.
     """
 
@@ -83,7 +81,7 @@ def context_of(frequencies: Frequencies, longest: int) -> int:
     Examples:
         >>> from phasor.extension.explain import context_of
         >>> context_of(phasor.geometric(128, 10_000.0), 8192)
-        1797
+        1706
     """
     speeds = frequencies.inv_freq[0]
     for start in range(0, longest + 1, _BLOCK):
@@ -95,22 +93,21 @@ def context_of(frequencies: Frequencies, longest: int) -> int:
     return longest
 
 
-def base_for(rotary_dim: int, length: int) -> float:
+def base_for(rotary_dim: int, length: int) -> float | None:
     """The smallest base, to a fiftieth of a decade, that carries `length` by `context_of`.
 
-    Raises:
-        ArgumentError: None up to 10^12 does.
+    Bases from 100 to 10^12 are tried; `None` if none of them does.
+
+    Examples:
+        >>> from phasor.extension.explain import base_for
+        >>> f"{base_for(128, 4096):.1e}"
+        '2.9e+04'
     """
-    exponent = 2.0
-    while 10**exponent <= _LARGEST_BASE:
-        base = 10**exponent
+    for step in range(2 * _STEPS, _LARGEST * _STEPS + 1):
+        base = 10 ** (step / _STEPS)
         if context_of(geometric(rotary_dim, base), length) >= length:
             return base
-        exponent += _STEP
-    raise ArgumentError(
-        f"no base up to {_LARGEST_BASE:.0e} carries {length} tokens with {rotary_dim // 2} pairs; "
-        "ask for a shorter context"
-    )
+    return None
 
 
 def _none_at(situation: Situation, found: Sequence[Candidate]) -> Frequencies:

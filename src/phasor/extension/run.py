@@ -1,6 +1,7 @@
 """The whole of it: load, explain, measure, judge, write."""
 
 import json
+import math
 import shutil
 import tempfile
 import time
@@ -22,6 +23,7 @@ from phasor.extension.source import Subject, load
 from phasor.extension.store import open_store
 from phasor.extension.verdict import Verdict, judge
 from phasor.extension.write import appearing, write_checkpoint
+from phasor.lab.measure import passkey_room
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +49,14 @@ class Extension:
     searched: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return asdict(self)
+        """As plain JSON values; a pair that stands still has the wavelength `None`."""
+        values = asdict(self)
+        explanation = values["explanation"]
+        # JSON has no infinity.
+        explanation["wavelengths"] = [
+            length if length < math.inf else None for length in explanation["wavelengths"]
+        ]
+        return values
 
 
 class Screen(Watcher, Protocol):
@@ -112,6 +120,10 @@ def extend(
         )
     if tune:
         check_installed()
+    if budget is not None and not budget >= 0:
+        raise ArgumentError(f"the budget must not be negative, got {budget:g} seconds")
+    if resume and out is None:
+        raise ArgumentError("a run is resumed from what it left beside its folder; pass --out too")
     subject = load(Path(path), target_length=to, device=device)
     situation = subject.situation
     found = candidates(methods, situation)
@@ -123,7 +135,7 @@ def extend(
         trained_length=situation.trained_length,
         target_length=to,
         documents=len(texts.measured),
-        passkey_lengths=_passkey_lengths(situation.trained_length, to) if passkeys else (),
+        passkey_lengths=_passkey_lengths(subject) if passkeys else (),
         passkey_trials=passkeys,
     )
     with tempfile.TemporaryDirectory() as nowhere:
@@ -174,9 +186,18 @@ def _write(
     return result
 
 
-def _passkey_lengths(trained: int, target: int) -> tuple[int, ...]:
-    """Within the trained length, at it, between it and the target, and at the target."""
-    return tuple(sorted({trained // 2, trained, (trained + target) // 2, target}))
+def _passkey_lengths(subject: Subject) -> tuple[int, ...]:
+    """Within the trained length, at it, between it and the target, and at the target.
+
+    Those that have no room for the question are left out, and all of them if the trained length
+    has none: what a model finds beyond it would have nothing to be compared with.
+    """
+    trained, target = subject.situation.trained_length, subject.situation.target_length
+    least = passkey_room(subject.tokenizer)
+    if least > trained:
+        return ()
+    lengths = {trained // 2, trained, (trained + target) // 2, target}
+    return tuple(sorted(length for length in lengths if length >= least))
 
 
 def _setup(subject: Subject, texts: Documents) -> dict[str, Any]:

@@ -79,11 +79,13 @@ def explanation_lines(explanation: Explanation) -> list[str]:
         )
     else:
         lines.append(f"All {pairs} pairs complete a turn in {trained:,} tokens.")
-    if explanation.base is not None and explanation.base_needed is not None:
+    if explanation.base is not None:
+        needed = explanation.base_needed
+        take = f"{target:,} take {needed:,.0f}" if needed else f"no base carries {target:,}"
         lines.append(
             f"By the bound on the base, {explanation.base:,.0f} carries "
-            f"{explanation.base_context:,} tokens, and {target:,} take "
-            f"{explanation.base_needed:,.0f}; trained models often exceed it."
+            f"{explanation.base_context:,} tokens, and {take}; trained models often "
+            "exceed it."
         )
     return lines
 

@@ -39,7 +39,7 @@ class Found:
         setting: That setting.
         loss: Its mean over the documents searched, nats per token.
         start_loss: The same of the first setting tried, which is the method as it is without a
-            search (`longrope`: the stretch of ntk).
+            search (`longrope`: the stretch of ntk); `None` if it was no finite number.
         trials: Settings tried.
         pruned: Of those, how many were stopped early.
         complete: Whether the budget allowed all trials.
@@ -48,7 +48,7 @@ class Found:
     candidate: Candidate
     setting: dict[str, float]
     loss: float
-    start_loss: float
+    start_loss: float | None
     trials: int
     pruned: int
     complete: bool
@@ -226,6 +226,7 @@ class _Study:
     ) -> Any:
         """Mean loss over the first document, over the first two, and so on."""
         length = subject.situation.target_length
+        bounds = edges(length, subject.situation.trained_length)
         candidate = self._space.candidate(setting)
         frequencies = candidate.frequencies(subject.situation.frequencies, length)
         task = Task(kind="search", candidate=self._space.name, document=count, length=length)
@@ -239,7 +240,7 @@ class _Study:
                     losses = token_losses(
                         subject.model, document.to(subject.model.device), progress=watcher.read
                     )
-                rows.append(in_bins(losses, edges(length)).nats)
+                rows.append(in_bins(losses, bounds).nats)
                 total += losses.mean().item()
                 mean = total / len(rows)
                 yield mean if math.isfinite(mean) else math.inf
@@ -259,7 +260,7 @@ class _Study:
         return self._study.get_trials(deepcopy=False, states=states)
 
     def result(self) -> Found | None:
-        """What was found; `None` before the first trial."""
+        """What was found; `None` if no trial ended with a finite loss."""
         from optuna.trial import TrialState
 
         ended = self._ended()
@@ -267,11 +268,13 @@ class _Study:
         if not whole:
             return None
         best = min(whole, key=lambda trial: (trial.value, trial.number))
+        if not math.isfinite(best.value):
+            return None
         return Found(
             candidate=self._space.candidate(best.params),
             setting=dict(best.params),
             loss=best.value,
-            start_loss=whole[0].value,
+            start_loss=whole[0].value if math.isfinite(whole[0].value) else None,
             trials=len(ended),
             pruned=len(ended) - len(whole),
             complete=self._study.user_attrs["complete"],

@@ -8,6 +8,7 @@ from torch import nn
 
 from phasor.errors import ArgumentError
 from phasor.extension.methods import Situation
+from phasor.rotary import geometric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +104,10 @@ def _rotation(model: Any, path: Path) -> tuple[Any, Any]:
     built = frequencies.build()
     if built.axes != 1:
         raise ArgumentError(f"{path} turns along {built.axes} axes; one can be extended so far")
+    if built.base is None or built != geometric(built.rotary_dim, built.base):
+        raise ArgumentError(
+            f"the pairs of {path} do not turn by a base alone; those that do can be extended so far"
+        )
     return built, scaling
 
 
@@ -121,17 +126,25 @@ def _pretrained(path: Path) -> tuple[Any, Any]:
     logging.disable_progress_bar()
     folder, options = where
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **options)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, **options
+        )
     except Exception as error:
         raise ArgumentError(
             f"cannot read a tokenizer from {path}: {_first_line(error)}; the loss of text needs one"
         ) from error
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, **options
-        )
+        model, loaded = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False,
+            output_loading_info=True, **options,
+        )  # fmt: skip
     except Exception as error:
         raise ArgumentError(f"cannot load the model of {path}: {_first_line(error)}") from error
+    if missing := sorted(loaded["missing_keys"]):
+        raise ArgumentError(
+            f"{path} lacks {len(missing)} weights of its model, {missing[0]} first; pass a whole "
+            "checkpoint of a causal language model"
+        )
     return model, tokenizer
 
 

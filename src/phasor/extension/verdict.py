@@ -11,7 +11,10 @@ from phasor.lab.statistics import Estimate, mean_interval
 LOSS_TOLERANCE = 0.1
 """A candidate holds where its loss is at most this much above the reference, nats per token."""
 PASSKEY_SHARE = 0.85
-"""It holds at a length if it finds at least this share of the pass keys."""
+"""It holds at a length if it finds at least this share of the pass keys.
+
+They count if the model as it is finds that many at each length within its trained one.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,19 +72,22 @@ def judge(
     target_length: int,
 ) -> Verdict:
     """Weigh what was measured."""
-    bounds = tuple(edges(target_length))
+    bounds = tuple(edges(target_length, trained_length))
     reference = {m.document: m.values for m in measurements if m.kind == "cropped"}
+    counted = _passkeys_count(measurements, trained_length)
     findings = tuple(
-        _finding(candidate.name, measurements, reference, bounds, trained_length, target_length)
+        _finding(
+            candidate.name, measurements, reference, bounds, trained_length, target_length, counted
+        )
         for candidate in found
     )
-    best = _best(findings)
+    best = _best(findings, counted)
     return Verdict(
         edges=bounds,
         reference=_mean(list(reference.values())),
         findings=findings,
         best=None if best is None else best.name,
-        sentence=_sentence(findings, best, trained_length, target_length),
+        sentence=_sentence(findings, best, trained_length, target_length, counted),
     )
 
 
@@ -92,6 +98,7 @@ def _finding(
     bounds: tuple[int, ...],
     trained_length: int,
     target_length: int,
+    counted: bool,
 ) -> Finding:
     losses = {
         candidate: {
@@ -116,20 +123,36 @@ def _finding(
         if document in losses["none"]
         for at in inside
     ]
-    passkeys: dict[int, tuple[int, int]] = {}
-    for m in measurements:
-        if (m.kind, m.candidate) == ("passkey", name):
-            right, asked = passkeys.get(m.length, (0, 0))
-            passkeys[m.length] = right + int(m.values[0]), asked + 1
+    passkeys = _passkeys(name, measurements)
     return Finding(
         name=name,
         loss=_mean(list(own.values())),
         excess=excess,
         documents=len(own),
-        passkeys=dict(sorted(passkeys.items())),
-        effective=_effective(excess, passkeys, bounds),
+        passkeys=passkeys,
+        effective=_effective(excess, passkeys if counted else {}, bounds),
         regression=mean_interval(paired) if paired and name != "none" else None,
     )
+
+
+def _passkeys(name: str, measurements: Sequence[Measurement]) -> dict[int, tuple[int, int]]:
+    """By length, ascending: how many were found, of how many."""
+    found: dict[int, tuple[int, int]] = {}
+    for m in measurements:
+        if (m.kind, m.candidate) == ("passkey", name):
+            right, asked = found.get(m.length, (0, 0))
+            found[m.length] = right + int(m.values[0]), asked + 1
+    return dict(sorted(found.items()))
+
+
+def _passkeys_count(measurements: Sequence[Measurement], trained_length: int) -> bool:
+    """Whether the model as it is finds them within its trained length: else they say nothing."""
+    within = {
+        length: cell
+        for length, cell in _passkeys("none", measurements).items()
+        if length <= trained_length
+    }
+    return bool(within) and all(right >= PASSKEY_SHARE * asked for right, asked in within.values())
 
 
 def _effective(
@@ -150,12 +173,14 @@ def _effective(
     return held
 
 
-def _best(findings: Sequence[Finding]) -> Finding | None:
+def _best(findings: Sequence[Finding], counted: bool) -> Finding | None:
     def order(finding: Finding) -> tuple[float, float]:
         cost = 0.0 if finding.regression is None else finding.regression.mean
         return -(finding.effective or 0), cost
 
-    ranked = sorted((f for f in findings if f.effective is not None), key=order)
+    # Where pass keys count, one that was not asked for any has not shown that it holds.
+    pool = [f for f in findings if f.passkeys or not counted]
+    ranked = sorted((f for f in pool if f.effective is not None), key=order)
     none = next(finding for finding in findings if finding.name == "none")
     if not ranked or (ranked[0].effective or 0) <= (none.effective or 0):
         return None
@@ -163,7 +188,11 @@ def _best(findings: Sequence[Finding]) -> Finding | None:
 
 
 def _sentence(
-    findings: Sequence[Finding], best: Finding | None, trained_length: int, target_length: int
+    findings: Sequence[Finding],
+    best: Finding | None,
+    trained_length: int,
+    target_length: int,
+    counted: bool,
 ) -> str:
     none = next(finding for finding in findings if finding.name == "none")
     if best is None:
@@ -178,7 +207,7 @@ def _sentence(
             f"None of these holds further than the model as it is, to {none.effective:,} tokens; "
             "--search or --finetune may."
         )
-    keys = _keys(best)
+    keys = _keys(best, counted)
     cost = ""
     if best.regression is not None:
         cost = f", and costs {best.regression.mean:+.3f} nats within {trained_length:,}"
@@ -193,11 +222,13 @@ def _sentence(
     )
 
 
-def _keys(finding: Finding) -> str:
+def _keys(finding: Finding, counted: bool) -> str:
     if not finding.passkeys:
         return "; no pass key was asked for"
     longest = max(finding.passkeys)
     right, asked = finding.passkeys[longest]
+    if not counted:
+        return "; pass keys do not count: within its trained length the model does not find them"
     return f"; {right} of {asked} pass keys found at {longest:,}"
 
 

@@ -100,6 +100,9 @@ def _legacy(config: dict[str, Any]) -> dict[str, str]:
     if parameters.get("rope_type", "default") != "default":
         config["rope_scaling"] = parameters
         reasons["rope_scaling"] = "the same as rope_parameters, for transformers 4, vLLM, llama.cpp"
+    else:
+        # One of the model before would win over rope_parameters.
+        config.pop("rope_scaling", None)
     return reasons
 
 

@@ -19,3 +19,4 @@ from phasor.lab.measure.passkey import Passkey as Passkey
 from phasor.lab.measure.passkey import Tokenizer as Tokenizer
 from phasor.lab.measure.passkey import passkey_found as passkey_found
 from phasor.lab.measure.passkey import passkey_prompt as passkey_prompt
+from phasor.lab.measure.passkey import passkey_room as passkey_room

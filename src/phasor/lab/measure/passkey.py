@@ -64,16 +64,8 @@ def passkey_prompt(
     if not 0 <= depth <= 1:
         raise ArgumentError(f"depth must lie between 0 and 1, got {depth}")
     key = int(torch.randint(1, _LARGEST_KEY + 1, (), generator=generator))
-    task, filler, needle, question, answer = (
-        tokenizer.encode(text, add_special_tokens=False)
-        for text in (
-            _TASK,
-            _FILLER,
-            f" The pass key is {key}. Remember it. {key} is the pass key.",
-            _QUESTION,
-            f" {key}",
-        )
-    )
+    task, needle, question, answer = _parts(tokenizer, key)
+    filler = tokenizer.encode(_FILLER, add_special_tokens=False)
     room = length - sum(map(len, (task, needle, question, answer)))
     if room < 0:
         raise ArgumentError(
@@ -86,6 +78,22 @@ def passkey_prompt(
         *task, *filler * before, *needle, *filler * (repetitions - before), *question, *answer
     ]  # fmt: skip
     return Passkey(torch.tensor(tokens), len(answer), len(tokens) - len(answer), depth)
+
+
+def passkey_room(tokenizer: Tokenizer) -> int:
+    """Tokens that a prompt takes at least, with the largest number and no filler."""
+    return sum(map(len, _parts(tokenizer, _LARGEST_KEY)))
+
+
+def _parts(tokenizer: Tokenizer, key: int) -> list[list[int]]:
+    """Task, sentence with the number, question and answer, as tokens."""
+    texts = (
+        _TASK,
+        f" The pass key is {key}. Remember it. {key} is the pass key.",
+        _QUESTION,
+        f" {key}",
+    )
+    return [tokenizer.encode(text, add_special_tokens=False) for text in texts]
 
 
 @torch.no_grad()

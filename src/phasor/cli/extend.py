@@ -34,6 +34,16 @@ def extend(
             rich_help_panel=_WHAT,
         ),
     ] = False,
+    finetune: Annotated[
+        int,
+        typer.Option(
+            metavar="STEPS",
+            min=0,
+            help="Train what holds furthest (LoRA), beside the budget.",
+            show_default="none",
+            rich_help_panel=_WHAT,
+        ),
+    ] = 0,
     text: Annotated[
         Path | None,
         typer.Option(
@@ -92,6 +102,7 @@ def extend(
             to=to,
             methods=[name.strip() for name in methods.split(",")],
             tune=search,
+            finetune=finetune,
             text=text,
             out=out,
             documents=documents,
@@ -116,6 +127,12 @@ def extend(
     if not result.complete:
         console.print(
             "The budget ended before all was measured; more of it narrows this down.",
+            soft_wrap=soft,
+            highlight=False,
+        )
+    if finetune and not any(name.endswith("-finetuned") for name in result.methods):
+        console.print(
+            "Nothing was trained, since what to train was not settled within the budget.",
             soft_wrap=soft,
             highlight=False,
         )

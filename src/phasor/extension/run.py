@@ -12,15 +12,16 @@ from typing import Any, Protocol
 
 import phasor
 from phasor.errors import ArgumentError
+from phasor.extension import finetune as tuning
 from phasor.extension.documents import Documents, read_documents
 from phasor.extension.evidence import Watcher, gather
 from phasor.extension.explain import Explanation, explain
-from phasor.extension.methods import Candidate, candidates
+from phasor.extension.methods import Candidate, Situation, candidates
 from phasor.extension.page import render_page
-from phasor.extension.plan import Plan
+from phasor.extension.plan import Plan, ranked
 from phasor.extension.search import SHARE, check_installed, search
 from phasor.extension.source import Subject, load
-from phasor.extension.store import open_store
+from phasor.extension.store import Measurement, open_store
 from phasor.extension.verdict import Verdict, judge
 from phasor.extension.write import appearing, write_checkpoint
 from phasor.lab.measure import passkey_room
@@ -80,6 +81,7 @@ def extend(
     to: int,
     methods: Sequence[str] = ("auto",),
     tune: bool = False,
+    finetune: int = 0,
     text: Path | None = None,
     out: Path | None = None,
     documents: int = 4,
@@ -96,6 +98,7 @@ def extend(
         to: Tokens that are wanted.
         methods: Names, or `"auto"`.
         tune: Also search settings, on text that is not measured.
+        finetune: Steps to train what holds furthest for, beside the budget; 0 for none.
         text: What to measure on; the source of the Python standard library if `None`.
         out: Folder for the checkpoint and the report; nothing is written if `None`.
         documents: To measure on, at most.
@@ -118,8 +121,12 @@ def extend(
         raise ArgumentError(
             f"documents must be at least 1 and passkeys at least 0, got {documents} and {passkeys}"
         )
+    if finetune < 0:
+        raise ArgumentError(f"--finetune must be a number of steps, got {finetune}")
     if tune:
         check_installed()
+    if finetune:
+        tuning.check_installed()
     if budget is not None and not budget >= 0:
         raise ArgumentError(f"the budget must not be negative, got {budget:g} seconds")
     if resume and out is None:
@@ -130,6 +137,8 @@ def extend(
     explanation = explain(situation, found)
     screen.explained(subject, explanation)
     texts = read_documents(subject.tokenizer, text, to, count=documents)
+    if finetune:
+        tuning.check_documents(texts)
     plan = Plan(
         names=[candidate.name for candidate in found],
         trained_length=situation.trained_length,
@@ -154,6 +163,17 @@ def extend(
                 explanation = explain(situation, found)
                 budget = None if budget is None else budget - (time.monotonic() - start)
             complete = gather(subject, found, texts, plan, store, screen, budget=budget)
+            trained: dict[str, Subject] = {}
+            if finetune and complete:
+                base = _to_train(found, store.measurements, situation)
+                tuned, candidate = tuning.finetune(
+                    subject, base, texts, folder, setup, screen, steps=finetune, resume=resume
+                )
+                trained[candidate.name] = tuned
+                plan = replace(plan, names=["none", candidate.name])
+                gather(tuned, [found[0], candidate], texts, plan, store, screen, budget=None)
+                found.append(candidate)
+                explanation = explain(situation, found)
             measured = list(store.measurements)
         verdict = judge(measured, found, trained_length=situation.trained_length, target_length=to)
         result = Extension(
@@ -166,7 +186,8 @@ def extend(
             searched={one.candidate.name: one.to_json() for one in searched},
         )
         if out is not None:
-            result = _write(subject, found, result, out, folder)
+            best = trained.get(verdict.best or "", subject)
+            result = _write(best, found, result, out, folder)
     return result
 
 
@@ -184,6 +205,20 @@ def _write(
         shutil.copy(measured / "measurements.jsonl", draft)
     shutil.rmtree(measured)
     return result
+
+
+def _to_train(
+    found: Sequence[Candidate], measured: Sequence[Measurement], situation: Situation
+) -> Candidate:
+    """What holds furthest; where nothing does, what loses least at the target."""
+    length = situation.target_length
+    best = judge(
+        measured, found, trained_length=situation.trained_length, target_length=length
+    ).best
+    names = [candidate.name for candidate in found]
+    # The model as it is comes first whatever it loses.
+    name = best or [*ranked(measured, names, length), "none"][1]
+    return next(candidate for candidate in found if candidate.name == name)
 
 
 def _passkey_lengths(subject: Subject) -> tuple[int, ...]:

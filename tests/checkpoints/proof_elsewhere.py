@@ -28,7 +28,7 @@ def prove_elsewhere(subject: Subject) -> Proof:
     for path, module in model.named_modules():
         if _TABLE.search(path) and (hasattr(module, "weight") or hasattr(module, "weights")):
             module.register_forward_hook(
-                lambda module, _, out, path=path: rows.append((path, module, out))
+                lambda module, _, out, path=path: rows.append((path, module, out.clone()))
             )
         if getattr(module, "has_relative_attention_bias", False):
             biases.append((path, module, module.compute_bias(SEQ, SEQ)))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from phasor.errors import ArgumentError
@@ -21,6 +22,7 @@ class Subject:
         tokenizer: Of transformers.
         rotary: Its modules that hold frequencies.
         situation: What methods need to know of it.
+        stored: The type that its config gives for the weights on disk.
     """
 
     path: Path
@@ -28,6 +30,7 @@ class Subject:
     tokenizer: Any
     rotary: tuple[nn.Module, ...]
     situation: Situation
+    stored: torch.dtype = torch.float32
 
 
 def load(path: Path, *, target_length: int, device: str = "cpu") -> Subject:
@@ -42,12 +45,14 @@ def load(path: Path, *, target_length: int, device: str = "cpu") -> Subject:
         ArgumentError: Nothing there, a part of it missing or damaged, no rotation to extend, or a
             target within the length that it has.
     """
-    model, tokenizer = _pretrained(path)
+    model, tokenizer, stored = _pretrained(path)
+    if model.config.get_text_config() is not model.config:
+        raise ArgumentError(f"{path} is more than a model of text; those alone can be extended")
     model = model.to(device).eval().requires_grad_(False)
     frequencies, scaling = _rotation(model, path)
-    parameters = dict(model.config.get_text_config().rope_parameters)
+    parameters = dict(model.config.rope_parameters)
     trained = parameters.get("original_max_position_embeddings") or getattr(
-        model.config.get_text_config(), "max_position_embeddings", None
+        model.config, "max_position_embeddings", None
     )
     if trained is None:
         raise ArgumentError(
@@ -76,7 +81,10 @@ def load(path: Path, *, target_length: int, device: str = "cpu") -> Subject:
         trained_length=trained,
         target_length=target_length,
     )
-    return Subject(path=path, model=model, tokenizer=tokenizer, rotary=rotary, situation=situation)
+    return Subject(
+        path=path, model=model, tokenizer=tokenizer, rotary=rotary, situation=situation,
+        stored=stored,
+    )  # fmt: skip
 
 
 def _rotation(model: Any, path: Path) -> tuple[Any, Any]:
@@ -111,9 +119,8 @@ def _rotation(model: Any, path: Path) -> tuple[Any, Any]:
     return built, scaling
 
 
-def _pretrained(path: Path) -> tuple[Any, Any]:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def _pretrained(path: Path) -> tuple[Any, Any, torch.dtype]:
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     if not path.exists():
@@ -134,6 +141,9 @@ def _pretrained(path: Path) -> tuple[Any, Any]:
             f"cannot read a tokenizer from {path}: {_first_line(error)}; the loss of text needs one"
         ) from error
     try:
+        stored = AutoConfig.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, **options
+        ).dtype
         model, loaded = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False,
             output_loading_info=True, **options,
@@ -145,7 +155,7 @@ def _pretrained(path: Path) -> tuple[Any, Any]:
             f"{path} lacks {len(missing)} weights of its model, {missing[0]} first; pass a whole "
             "checkpoint of a causal language model"
         )
-    return model, tokenizer
+    return model, tokenizer, stored or torch.float32
 
 
 def _first_line(error: Exception) -> str:

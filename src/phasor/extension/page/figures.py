@@ -78,7 +78,7 @@ def pair_speeds(explanation: Explanation) -> go.Figure:
             line_width=0, fillcolor="#d55e00", opacity=0.10,
         )  # fmt: skip
         figure.add_annotation(
-            x=len(explanation.wavelengths) - 0.5, y=0.96, text="never complete a turn",
+            x=len(explanation.wavelengths) - 0.5, y=0.96, text="no full turn",
             showarrow=False, xanchor="right", yanchor="top",
         )  # fmt: skip
     figure.update_xaxes(title="pair of channels, fastest first")

@@ -87,8 +87,10 @@ def test_a_scaling_that_the_model_had_does_not_outlive_a_new_base(tmp_path: Path
     *_, ntk = candidates(["ntk"], given.situation)
     with appearing(tmp_path / "out") as draft:
         write_checkpoint(given, ntk, draft)
+    # 64 tokens by a factor of 2 are 32 that its angles were learned in.
+    assert given.situation.trained_length == 32
     found = load(tmp_path / "out", target_length=300).situation
     assert found.scaling is None
     assert found.frequencies.base == pytest.approx(
-        phasor.scaling.ntk(factor=4.0)(phasor.geometric(16)).base
+        phasor.scaling.ntk(factor=8.0)(phasor.geometric(16)).base
     )

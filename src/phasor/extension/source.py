@@ -49,11 +49,7 @@ def load(path: Path, *, target_length: int, device: str = "cpu") -> Subject:
     if model.config.get_text_config() is not model.config:
         raise ArgumentError(f"{path} is more than a model of text; those alone can be extended")
     model = model.to(device).eval().requires_grad_(False)
-    frequencies, scaling = _rotation(model, path)
-    parameters = dict(model.config.rope_parameters)
-    trained = parameters.get("original_max_position_embeddings") or getattr(
-        model.config, "max_position_embeddings", None
-    )
+    frequencies, scaling, trained = _rotation(model, path)
     if trained is None:
         raise ArgumentError(
             f"{path} does not say for how many tokens the model was trained: its config has no "
@@ -77,7 +73,7 @@ def load(path: Path, *, target_length: int, device: str = "cpu") -> Subject:
     situation = Situation(
         frequencies=frequencies,
         scaling=scaling,
-        rope_parameters=parameters,
+        rope_parameters=dict(model.config.rope_parameters),
         trained_length=trained,
         target_length=target_length,
     )
@@ -87,13 +83,14 @@ def load(path: Path, *, target_length: int, device: str = "cpu") -> Subject:
     )  # fmt: skip
 
 
-def _rotation(model: Any, path: Path) -> tuple[Any, Any]:
-    """Unscaled frequencies and scaling that all rotary layers share."""
+def _rotation(model: Any, path: Path) -> tuple[Any, Any, int | None]:
+    """Unscaled frequencies and scaling that all rotary layers share, and the trained length."""
     from phasor.checkpoints import read
+    from phasor.inspection.rotation import trained_length
     from phasor.spec import RotarySpec
 
     found = {
-        (spec.frequencies, spec.scaling)
+        (spec.frequencies, spec.scaling): spec
         for layer in read(model.config).layers
         for spec in layer.encodings
         if isinstance(spec, RotarySpec)
@@ -108,7 +105,7 @@ def _rotation(model: Any, path: Path) -> tuple[Any, Any]:
             f"the layers of {path} turn at {len(found)} different paces; models with one pace for "
             "all layers can be extended so far"
         )
-    ((frequencies, scaling),) = found
+    (((frequencies, scaling), spec),) = found.items()
     built = frequencies.build()
     if built.axes != 1:
         raise ArgumentError(f"{path} turns along {built.axes} axes; one can be extended so far")
@@ -116,7 +113,8 @@ def _rotation(model: Any, path: Path) -> tuple[Any, Any]:
         raise ArgumentError(
             f"the pairs of {path} do not turn by a base alone; those that do can be extended so far"
         )
-    return built, scaling
+    longest = getattr(model.config, "max_position_embeddings", None)
+    return built, scaling, trained_length(spec, longest)[0]
 
 
 def _pretrained(path: Path) -> tuple[Any, Any, torch.dtype]:

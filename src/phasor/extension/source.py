@@ -60,11 +60,7 @@ def load(path: Path, *, target_length: int, device: str = "cpu") -> Subject:
             f"--to must be more than the {trained:,} tokens that {path} was trained for, got "
             f"{target_length:,}"
         )
-    rotary = tuple(
-        module
-        for module in model.modules()
-        if hasattr(module, "inv_freq") and hasattr(module, "attention_scaling")
-    )
+    rotary = rotary_modules(model)
     if len(rotary) != 1:
         raise ArgumentError(
             f"{path} has {len(rotary)} modules that hold frequencies; one that all layers share "
@@ -81,6 +77,15 @@ def load(path: Path, *, target_length: int, device: str = "cpu") -> Subject:
         path=path, model=model, tokenizer=tokenizer, rotary=rotary, situation=situation,
         stored=stored,
     )  # fmt: skip
+
+
+def rotary_modules(model: nn.Module) -> tuple[nn.Module, ...]:
+    """The modules of `model` that hold frequencies."""
+    return tuple(
+        module
+        for module in model.modules()
+        if hasattr(module, "inv_freq") and hasattr(module, "attention_scaling")
+    )
 
 
 def _rotation(model: Any, path: Path) -> tuple[Any, Any, int | None]:

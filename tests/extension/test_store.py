@@ -114,9 +114,14 @@ def test_a_folder_appears_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError(28, "No space left")])
 def test_after_an_exception_there_is_no_folder(tmp_path: Path, error: Any) -> None:
     expected = ArgumentError if isinstance(error, OSError) else error
-    with pytest.raises(expected), appearing(tmp_path / "out") as draft:
-        (draft / "a").write_text("1")
-        raise error
+
+    def write() -> None:
+        with appearing(tmp_path / "out") as draft:
+            (draft / "a").write_text("1")
+            raise error
+
+    with pytest.raises(expected):
+        write()
     assert not list(tmp_path.iterdir())
 
 

@@ -75,7 +75,8 @@ def open_store(folder: Path, setup: dict[str, Any], *, resume: bool) -> Iterator
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock", timeout=0)
         lock.acquire()
-        content = file.read_bytes().decode(errors="replace") if file.exists() else ""
+        file.touch()
+        content = file.read_bytes().decode(errors="replace")
     except Timeout:
         raise ArgumentError(f"another run is writing to {folder}; wait for it") from None
     except OSError as error:

@@ -1,0 +1,159 @@
+"""What cannot be extended: one sentence each, and nothing written or lost."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from extension.tiny_model import byte_tokenizer, save, tiny_config
+from gguf import GGUFWriter
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
+from typer.testing import CliRunner
+
+from phasor.cli import app
+from phasor.errors import ArgumentError
+from phasor.extension import extend
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return save(LlamaForCausalLM(tiny_config(num_hidden_layers=1)), tmp_path / "model")
+
+
+def files(folder: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def refused(path: Path, match: str, **options: Any) -> None:
+    """The same from the library and from the command, in one sentence; nothing is changed."""
+    out = options.pop("out", path.parent / "out")
+    before = files(path.parent)
+    with pytest.raises(ArgumentError, match=match) as caught:
+        extend(path, out=out, **{"to": 256} | options)
+    assert files(path.parent) == before
+    words = str(caught.value)
+    assert "\n" not in words
+    arguments = ["extend", str(path), "--out", str(out), "--device", "cpu"]
+    for name, value in ({"to": 256} | options).items():
+        words_of = ",".join(value) if isinstance(value, list) else str(value)
+        arguments += [f"--{name}", words_of]
+    done = CliRunner().invoke(app, arguments, env={"COLUMNS": "1000"})
+    assert done.exit_code == 2, done.output
+    assert "Traceback" not in done.output
+    assert words in " ".join(done.output.split("\n"))
+    assert files(path.parent) == before
+
+
+def test_a_learned_table(tmp_path: Path) -> None:
+    config = GPT2Config(
+        vocab_size=256, n_positions=64, n_embd=16, n_layer=1, n_head=2,
+        bos_token_id=None, eos_token_id=None,
+    )  # fmt: skip
+    GPT2LMHeadModel(config).save_pretrained(tmp_path / "model")
+    byte_tokenizer().save_pretrained(tmp_path / "model")
+    refused(tmp_path / "model", "has no rotary layer")
+
+
+@pytest.mark.parametrize("to", [64, 63, 0, -5])
+def test_a_target_that_the_model_has(model: Path, to: int) -> None:
+    refused(model, f"--to must be more than the 64 tokens .* got {to}", to=to)
+
+
+def test_no_tokenizer(model: Path) -> None:
+    for file in model.glob("token*"):
+        file.unlink()
+    refused(model, "cannot read a tokenizer from")
+
+
+def test_a_text_that_is_too_short(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "short.txt").write_text("too short " * 20)
+    refused(model, "too short for --to 256", text=tmp_path / "short.txt")
+    refused(model, "there is no text at", text=tmp_path / "missing.txt")
+
+
+def test_a_folder_that_exists(model: Path) -> None:
+    (out := model.parent / "full").mkdir()
+    (out / "work").write_text("a life's")
+    refused(model, "exists already", out=out)
+
+
+def test_numbers_out_of_their_range(model: Path) -> None:
+    refused(model, "documents must be at least 1", documents=0)
+    refused(model, "passkeys at least 0", passkeys=-1)
+    with pytest.raises(ArgumentError, match="budget must not be negative"):
+        extend(model, to=256, budget=-1.0)
+    with pytest.raises(ArgumentError, match="budget must not be negative"):
+        extend(model, to=256, budget=float("nan"))
+    with pytest.raises(ArgumentError, match="pass --out too"):
+        extend(model, to=256, resume=True)
+
+
+def test_an_unknown_method(model: Path) -> None:
+    refused(model, "there is no method 'yaarn'", methods=["yaarn"])
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    refused(tmp_path / "missing", "there is nothing at")
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path / "empty", "there is no config.json in")
+
+
+@pytest.mark.parametrize("share", [0.5, 0.001, 0.0])
+def test_truncated_safetensors(model: Path, share: float) -> None:
+    file = model / "model.safetensors"
+    data = file.read_bytes()
+    file.write_bytes(data[: int(share * len(data))])
+    refused(model, "cannot load the model of")
+
+
+def test_weights_that_are_missing(model: Path) -> None:
+    """transformers would draw them at random."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(model / "model.safetensors")
+    del weights["model.layers.0.mlp.up_proj.weight"]
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    refused(model, "lacks 1 weights of its model, model.layers.0.mlp.up_proj.weight first")
+
+
+def test_a_damaged_config(model: Path) -> None:
+    (model / "config.json").write_text('{"model_type": "llama", ')
+    refused(model, "cannot (read|load)")
+
+
+@pytest.mark.parametrize("share", [0.7, 0.1, 0.0])
+def test_a_truncated_gguf(tmp_path: Path, share: float) -> None:
+    file = tmp_path / "model.gguf"
+    writer = GGUFWriter(file, "llama")
+    writer.add_context_length(64)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list([chr(at) for at in range(32, 127)])
+    writer.add_tensor("token_embd.weight", torch.zeros(95, 64).numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    data = file.read_bytes()
+    file.write_bytes(data[: int(share * len(data))])
+    refused(file, "cannot (read|load)")
+
+
+def test_a_disk_that_refuses(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After everything was measured: the measurements stay, and a second try goes on from them."""
+    text = model.parent / "text"
+    text.mkdir()
+    (text / "long.txt").write_text("".join(chr(97 + at * at % 23) for at in range(9000)))
+    out = model.parent / "out"
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(shutil, "copy", fail)
+        with pytest.raises(ArgumentError, match="cannot write .*No space left"):
+            extend(model, to=128, out=out, text=text, methods=["yarn"], documents=1)
+    assert not out.exists()
+    kept = (out.parent / "out.measuring" / "measurements.jsonl").read_text()
+    extend(model, to=128, out=out, text=text, methods=["yarn"], documents=1, resume=True)
+    assert (out / "measurements.jsonl").read_text() == kept

@@ -26,7 +26,7 @@ def prove_elsewhere(subject: Subject) -> Proof:
     rows: list[tuple[str, nn.Module, Tensor]] = []
     biases: list[tuple[str, nn.Module, Tensor]] = []
     for path, module in model.named_modules():
-        if _TABLE.search(path) and hasattr(module, "weight"):
+        if _TABLE.search(path) and (hasattr(module, "weight") or hasattr(module, "weights")):
             module.register_forward_hook(
                 lambda module, _, out, path=path: rows.append((path, module, out))
             )
@@ -34,10 +34,9 @@ def prove_elsewhere(subject: Subject) -> Proof:
             biases.append((path, module, module.compute_bias(SEQ, SEQ)))
     with Seams(model) as seams, torch.no_grad():
         model(**subject.some_inputs())
-    if hasattr(model, "build_alibi_tensor"):
-        stated = spec.layers[0].encodings[0]
-        assert isinstance(stated, ALiBiSpec)
-        found = model.build_alibi_tensor(torch.ones(1, SEQ), stated.num_heads, torch.float32)
+    stated = next((each for layer in spec.layers for each in layer.encodings), None)
+    if isinstance(stated, ALiBiSpec):
+        found = _their_alibi(model, stated.num_heads)
         proof.compared += 1
         if (slopes_of(spec) - (found[:, 0, 1] - found[:, 0, 0])).abs().max() > ATOL:
             proof.differs("other slopes")
@@ -55,6 +54,13 @@ def prove_elsewhere(subject: Subject) -> Proof:
         if visible is not None and visible != expected_to_see(stack.layers[0], stack):
             proof.differs(f"{stack.model} sees {visible} of {SEQ} tokens")
     return proof
+
+
+def _their_alibi(model: Any, heads: int) -> Tensor:
+    """[heads, 1, keys]"""
+    if hasattr(model, "build_mpt_alibi_tensor"):
+        return model.build_mpt_alibi_tensor(heads, SEQ)
+    return model.build_alibi_tensor(torch.ones(1, SEQ), heads, torch.float32)
 
 
 def _compare_rows(path: str, module: Any, found: Tensor, stack: PositionSpec, proof: Proof) -> None:

@@ -81,6 +81,7 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
     "none": phasor.NoPE,
     "sinusoidal": lambda: phasor.Sinusoidal(DIM),
     "sinusoidal-half": lambda: phasor.Sinusoidal(DIM, layout="half", endpoint=True, rms=0.5),
+    "sinusoidal-offset": lambda: phasor.Sinusoidal(DIM, layout="half", endpoint=True, offset=2),
     "sinusoidal-scaled": lambda: phasor.Sinusoidal(DIM, rms=0.5, learned_scale=True),
     "sinusoidal-2d": lambda: OnGrid(phasor.Sinusoidal(DIM, axes=2)),
     "learned": lambda: phasor.Learned(LONGEST, DIM, rms=0.5),

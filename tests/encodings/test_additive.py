@@ -69,6 +69,7 @@ def test_learned_ends_with_a_clear_error_under_compile() -> None:
     [
         (lambda: phasor.Sinusoidal(7), "dim must be even and at least 2 for Sinusoidal, got 7"),
         (lambda: phasor.Sinusoidal(8, layout="other"), "layout must be one of"),
+        (lambda: phasor.Sinusoidal(8, offset=-1), "offset must be at least 0, got -1"),
         (lambda: phasor.Sinusoidal(8, rms=0.0), "rms must be positive, got 0.0"),
         (lambda: phasor.Learned(0, 8), "at least one position"),
         (lambda: phasor.Learned(8, 8, rms=-1.0), "rms must be positive, got -1.0"),
@@ -96,6 +97,20 @@ def test_endpoint_equals_whisper_and_fairseq_in_transformers() -> None:
     assert_close(found, fairseq, rtol=0, atol=1e-5)
     with pytest.raises(ArgumentError, match="needs at least two pairs per axis, got dim=2"):
         phasor.Sinusoidal(2, endpoint=True)
+
+
+def test_offset_of_sines_equals_fairseq_in_transformers() -> None:
+    from transformers.models.m2m_100.modeling_m2m_100 import M2M100SinusoidalPositionalEmbedding
+
+    theirs = M2M100SinusoidalPositionalEmbedding(200, DIM, padding_idx=1)
+    expected = theirs(torch.full((1, 126), 5))[0]
+    sines = phasor.Sinusoidal(DIM, layout="half", endpoint=True, offset=2)
+    # The last positions plus 2 do not fit into eight bits.
+    found = table(sines, torch.arange(126, dtype=torch.int8))
+    assert_close(found.float(), expected, rtol=0, atol=1e-4)
+    halfway = table(sines, torch.tensor([0.5]))[0, 0]
+    assert math.isclose(halfway.item(), math.sin(2.5), abs_tol=1e-12)
+    assert "offset=2" in repr(sines)
 
 
 def test_offset_equals_opt_in_transformers() -> None:

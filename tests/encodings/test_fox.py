@@ -96,3 +96,14 @@ def test_the_lab_gives_each_layer_its_own() -> None:
     assert len(mixed.distinct) == 3
     assert mixed[0] is mixed[2]
     assert mixed[1] is not mixed[3]
+
+
+def test_neighbours_far_out_are_as_exact_as_near() -> None:
+    fox = drawn().float()
+    hidden = torch.randn(1, 40_000, 6, generator=torch.Generator().manual_seed(2))
+    query = torch.zeros(1, 3, 2, 4)
+    key = torch.zeros(1, 3, 40_000, 4)
+    prepared = fox.prepare(torch.arange(39_998, 40_000), key_positions=torch.arange(40_000))
+    features = fox.observe(hidden)
+    scores = attention_scores(query, key, fox, prepared, features=features)
+    assert_close(scores[0, :, -1, -2], features[0, -1], rtol=1e-6, atol=1e-7)

@@ -97,7 +97,7 @@ def specs(depth: int = 1) -> st.SearchStrategy[PositionSpec]:
             dim=st.integers(1, 10**5),
             offset=st.integers(0, 2),
         )
-        | st.just(SinusoidalSpec(dim=16, layout="half", endpoint=True)),
+        | st.just(SinusoidalSpec(dim=16, layout="half", endpoint=True, offset=2)),
         causal=st.booleans(),
         max_seq_len=st.none() | st.integers(1, 10**8),
         towers=st.lists(specs(depth - 1), max_size=1).map(tuple) if depth else st.just(()),

@@ -69,6 +69,7 @@ class Architecture:
         names: Names in this config for those that rows use.
         alpha: Whether `alpha` makes the type "dynamic" the same at every length (HunYuan).
         rope_keys: Further keys of `rope_parameters` that its code reads.
+        fixed: Names about position that its code does not read, and the value that it goes by.
         omits: What the code does to position and the spec does not hold, as sentences.
     """
 
@@ -111,6 +112,7 @@ class Architecture:
     names: Mapping[str, str] = field(default_factory=dict)
     alpha: bool = False
     rope_keys: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     omits: tuple[str, ...] = ()
 
 

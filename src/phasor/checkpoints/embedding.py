@@ -11,22 +11,23 @@ def read_embedding(fields: Fields, row: Architecture) -> EmbeddingSpec | None:
 
     A row's `embedding` has `kind` ("learned" or "sinusoidal"), `positions` and `dim` (names),
     `rows` (what the table has beyond `positions`), `offset` (rows before that of position 0; the
-    name of a number: one more than that); for sines `layout`, `endpoint` and `base`.
+    name of a number: one more than that); for sines `layout`, `endpoint`, `base` and `offset`.
     """
     how = row.embedding
     if how is None:
         return None
     dim = fields.whole(how.get("dim", "hidden_size"))
+    offset = how.get("offset", 0)
+    if isinstance(offset, str):
+        offset = int(fields.get(offset, 0)) + 1
     if how["kind"] == "sinusoidal":
         return SinusoidalSpec(
             dim=dim,
             base=float(how.get("base", 10_000.0)),
             layout=how.get("layout", "half"),
             endpoint=bool(how.get("endpoint", False)),
+            offset=offset,
         )
-    offset = how.get("offset", 0)
-    if isinstance(offset, str):
-        offset = int(fields.get(offset, 0)) + 1
     positions = fields.whole(how.get("positions", "max_position_embeddings"), most=MOST_TOKENS)
     return LearnedSpec(
         num_positions=positions + how.get("rows", 0) - offset, dim=dim, offset=offset

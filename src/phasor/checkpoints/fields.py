@@ -28,8 +28,15 @@ class Fields:
         self.names = names or {}
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The value, or `default` where there is none or it is null."""
+        """The value, or `default` where there is none or it is null.
+
+        A slash leads into a config inside: `attn_config/softmax_scale`.
+        """
         name = self.names.get(name, name)
+        outer, _, inner = name.partition("/")
+        if inner:
+            part = self.get(outer)
+            return default if part is None else Fields(part, self.notes).get(inner, default)
         if isinstance(self.config, Mapping):
             value = self.config.get(name, _MISSING)
         else:

@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from phasor.checkpoints.notes import Notes
-from phasor.errors import ArgumentError
+from phasor.checkpoints.plain import plain_config
 
 
 def standardise(config: dict[str, Any], notes: Notes) -> Any:
     """The config object that transformers makes of a dict. No code of the checkpoint is run.
 
+    Without transformers, `plain_config` makes one of the same fields, for a few architectures.
+
     Raises:
         ArgumentError: No or an unknown `model_type`, values that transformers refuses, or
-            transformers is not installed.
+            transformers is needed and not installed.
     """
     model_type = config.get("model_type")
     if not isinstance(model_type, str):
@@ -23,10 +25,7 @@ def standardise(config: dict[str, Any], notes: Notes) -> Any:
     try:
         from transformers.models.auto.configuration_auto import CONFIG_MAPPING
     except ImportError:
-        raise ArgumentError(
-            f"{notes.where}: reading a config of {model_type} needs transformers; "
-            "pip install 'phasor[hub]'"
-        ) from None
+        return plain_config(config, notes)
     if model_type not in CONFIG_MAPPING:
         raise notes.wrong(
             f"model_type {model_type!r} is unknown to the installed transformers; its code is not "

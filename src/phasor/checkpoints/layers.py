@@ -76,6 +76,11 @@ def _score_scale(fields: Fields, row: Architecture, rotary: RotarySpec | None) -
         return None
     if not isinstance(row.score_scale, str):
         scale = float(row.score_scale)
+    elif row.score_scale.startswith("given:"):
+        name = row.score_scale.removeprefix("given:")
+        if fields.get(name) is None:
+            return None
+        scale = fields.number(name)
     elif row.score_scale.startswith("rsqrt"):
         rule, _, name = row.score_scale.partition(":")
         scale = (fields.number(name) / (2 if rule == "rsqrt_half" else 1)) ** -0.5

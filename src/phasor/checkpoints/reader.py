@@ -37,8 +37,9 @@ def read(source: Any, *, strict: bool = True) -> PositionSpec:
     """The spec of a model.
 
     Where transformers is installed, its config class standardises what the file says; the spec
-    holds what is then computed, which is not always what was written. No code from a checkpoint is
-    run and nothing is unpickled.
+    holds what is then computed, which is not always what was written. Without it, configs of
+    llama, mistral, mixtral, qwen2, qwen3 and gemma are read to the same spec; others need it. No
+    code from a checkpoint is run and nothing is unpickled.
 
     Args:
         source: A config dict, a `config.json`, Meta's `params.json`, a GGUF file, a folder that

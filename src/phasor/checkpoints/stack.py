@@ -2,7 +2,7 @@
 
 from phasor.checkpoints.architectures import Architecture, architecture
 from phasor.checkpoints.embedding import read_embedding
-from phasor.checkpoints.fields import MOST_TOKENS, Fields
+from phasor.checkpoints.fields import MOST_TOKENS, Fields, short
 from phasor.checkpoints.layers import read_layers
 from phasor.checkpoints.limits import MAX_LAYERS
 from phasor.errors import ArgumentError
@@ -32,6 +32,12 @@ def read_stack(fields: Fields, row_name: str, model: str) -> PositionSpec:
         spec = read_stack(own, str(own.get("model_type")), model)
     else:
         spec = _layers(fields.renamed(row.names), row, model)
+    for name, value in row.fixed.items():
+        given = fields.get(name, value)
+        if given != value:
+            notes.note(
+                f"{name.replace('/', '.')} {short(given)} is ignored: it is {value!r} always"
+            )
     for sentence in row.omits:
         notes.note(sentence)
     towers = [tower for name in row.towers if (tower := _tower(fields, row, name)) is not None]

@@ -26,6 +26,24 @@ def extend(
             rich_help_panel=_WHAT,
         ),
     ] = "auto",
+    search: Annotated[
+        bool,
+        typer.Option(
+            "--search",
+            help="Also tune yarn, the base, and each pair, on text that is not measured.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = False,
+    finetune: Annotated[
+        int,
+        typer.Option(
+            metavar="STEPS",
+            min=0,
+            help="Train what holds furthest (LoRA), beside the budget.",
+            show_default="none",
+            rich_help_panel=_WHAT,
+        ),
+    ] = 0,
     text: Annotated[
         Path | None,
         typer.Option(
@@ -83,6 +101,8 @@ def extend(
             path,
             to=to,
             methods=[name.strip() for name in methods.split(",")],
+            tune=search,
+            finetune=finetune,
             text=text,
             out=out,
             documents=documents,
@@ -107,6 +127,12 @@ def extend(
     if not result.complete:
         console.print(
             "The budget ended before all was measured; more of it narrows this down.",
+            soft_wrap=soft,
+            highlight=False,
+        )
+    if finetune and not any(name.endswith("-finetuned") for name in result.methods):
+        console.print(
+            "Nothing was trained, since what to train was not settled within the budget.",
             soft_wrap=soft,
             highlight=False,
         )

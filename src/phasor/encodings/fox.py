@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.hidden import check_hidden, check_tokens
+from phasor.encodings.hidden import check_hidden, check_tokens, project
 from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
@@ -17,8 +17,8 @@ from phasor.rotary.phase import table_dtype
 class Forgetting(NamedTuple):
     """Where queries and keys are, and how much each head has forgotten up to each key.
 
-    `decay` `[batch, key_seq, num_heads]` is the running sum of the logarithms of the gates; `None`
-    until a layer's input was seen.
+    `decay` `[batch, key_seq, num_heads]`, float64, is the running sum of the logarithms of the
+    gates; `None` until a layer's input was seen.
     """
 
     positions: ScorePositions
@@ -102,31 +102,34 @@ class FoX(PositionEncoding):
     def observe(self, hidden: Tensor) -> Tensor:
         """Logarithms of the gates, `[batch, seq, num_heads]`, float32 at least."""
         check_hidden(hidden, self.dim, owner="FoX")
-        dtype = table_dtype(hidden.dtype)
-        # A sum of products instead of a matrix product, which autocast and TF32 would round: what
-        # is lost here adds up over the tokens in between.
-        products = hidden.to(dtype)[..., None, :] * self.gate.to(dtype)
-        return logsigmoid(products.sum(-1) + self.gate_bias.to(dtype))
+        logits = project(hidden, self.gate) + self.gate_bias.double()
+        return logsigmoid(logits).to(table_dtype(hidden.dtype))
 
     def look(
         self, prepared: Forgetting, query: Tensor, key: Tensor, features: Tensor | None = None
     ) -> Forgetting:
         assert features is not None
         check_tokens(prepared.positions, query, key, features, owner="FoX")
-        return prepared._replace(decay=features.to(prepared.dtype).cumsum(1))
+        # In float64: far out the sums are large, and what is looked up is their difference.
+        return prepared._replace(decay=features.double().cumsum(1))
 
     def score_mod(self, prepared: Forgetting) -> ScoreMod:
-        positions, _, decay = prepared
+        positions, dtype, decay = prepared
         assert decay is not None
         past = decay.shape[1] - positions.query.shape[-1]
 
         def forgotten(
             batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
         ) -> Tensor:
-            return decay[batch, query_index + past, head] - decay[batch, key_index, head]
+            difference = decay[batch, query_index + past, head] - decay[batch, key_index, head]
+            return difference.to(dtype)
 
         return add_to_score(
-            forgotten, positions=positions, term=decay, num_heads=self.num_heads, owner="FoX"
+            forgotten,
+            positions=positions,
+            term=decay.new_empty(0, dtype=dtype),
+            num_heads=self.num_heads,
+            owner="FoX",
         )
 
     def extra_repr(self) -> str:

@@ -33,6 +33,7 @@ class Sinusoidal(PositionEncoding):
             then all cosines, as in tensor2tensor, fairseq and Marian.
         endpoint: Divide exponents by $d - 2$ instead of $d$, so that the slowest pair has exactly
             $\omega = 1/b$, as in tensor2tensor, fairseq and Whisper.
+        offset: Added to each position: 2 in fairseq, which keeps the first rows for padding.
         axes: $A$, numbers that each position consists of: 1 for text, 2 for images.
         rms: Root mean square of the entries. `None` keeps the plain sines and cosines, whose rms is
             $\sqrt{1/2}$: far above a GPT-style embedding initialised at 0.02, which it then drowns.
@@ -42,8 +43,8 @@ class Sinusoidal(PositionEncoding):
         scale: The factor, a parameter without axes; `None` unless `learned_scale`.
 
     Raises:
-        ArgumentError: `dim` that cannot be shared evenly, `base` or `rms` not positive, unknown
-            `layout`.
+        ArgumentError: `dim` that cannot be shared evenly, `base` or `rms` not positive,
+            `offset` negative, unknown `layout`.
 
     Source:
         Vaswani et al. 2017, arXiv:1706.03762, section 3.5. The authors' code (tensor2tensor) is
@@ -75,12 +76,15 @@ class Sinusoidal(PositionEncoding):
         base: float = 10_000.0,
         layout: Layout = "interleaved",
         endpoint: bool = False,
+        offset: int = 0,
         axes: int = 1,
         rms: float | None = None,
         learned_scale: bool = False,
     ) -> None:
         super().__init__()
         check_layout(layout)
+        if offset < 0:
+            raise ArgumentError(f"offset must be at least 0, got {offset}; 2 is fairseq's")
         if axes < 1:
             raise ArgumentError(f"axes must be at least 1, got {axes}; 2 for rows and columns")
         if dim < 2 or dim % 2:
@@ -95,6 +99,7 @@ class Sinusoidal(PositionEncoding):
         self.dim = dim
         self.layout: Layout = layout
         self.endpoint = endpoint
+        self.offset = offset
         self.axes = axes
         self.frequencies = _frequencies(dim, axes, base, endpoint)
         self.gain = 1.0 if rms is None else rms * math.sqrt(2.0)
@@ -114,6 +119,9 @@ class Sinusoidal(PositionEncoding):
         dtype: torch.dtype = torch.float32,
     ) -> Tensor:
         check_positions(positions, axes=self.axes, owner="Sinusoidal")
+        if self.offset:
+            whole = positions if positions.is_floating_point() else positions.long()
+            positions = whole + self.offset
         cos, sin = cos_sin(positions, self.frequencies, dtype=table_dtype(dtype))
         cos, sin = (wave.unflatten(-1, (self.axes, -1)) for wave in (cos, sin))
         if self.layout == "half":
@@ -129,6 +137,7 @@ class Sinusoidal(PositionEncoding):
         return (
             f"dim={self.dim}, base={self.frequencies.base}, layout={self.layout!r}, "
             + f"endpoint={self.endpoint}, " * self.endpoint
+            + f"offset={self.offset}, " * (self.offset > 0)
             + f"axes={self.axes}, " * (self.axes > 1)
             + f"rms={self.gain / math.sqrt(2.0):.4g}"
             + ", learned_scale=True" * (self.scale is not None)

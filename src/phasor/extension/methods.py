@@ -95,7 +95,8 @@ def _linear(situation: Situation) -> Candidate:
     return Candidate(
         name="linear",
         scaling=scaling.linear(factor=situation.factor),
-        rope_parameters=_base(situation) | {"rope_type": "linear", "factor": situation.factor},
+        rope_parameters=base_parameters(situation)
+        | {"rope_type": "linear", "factor": situation.factor},
         max_seq_len=situation.target_length,
         why=f"every pair turns {situation.factor:g} times slower",
     )
@@ -107,7 +108,7 @@ def _ntk(situation: Situation) -> Candidate:
     return Candidate(
         name="ntk",
         scaling=method,
-        rope_parameters=_base(situation) | {"rope_type": "default", "rope_theta": base},
+        rope_parameters=base_parameters(situation) | {"rope_type": "default", "rope_theta": base},
         max_seq_len=situation.target_length,
         why=f"a larger base: {base:,.0f}",
     )
@@ -120,7 +121,8 @@ def _dynamic_ntk(situation: Situation) -> Candidate:
         scaling=scaling.dynamic_ntk(
             factor=situation.factor, original_seq_len=situation.trained_length
         ),
-        rope_parameters=_base(situation) | {"rope_type": "dynamic", "factor": situation.factor},
+        rope_parameters=base_parameters(situation)
+        | {"rope_type": "dynamic", "factor": situation.factor},
         max_seq_len=situation.trained_length,
         why="a base that grows with each sequence; engines differ in what they do with cached keys",
     )
@@ -130,7 +132,7 @@ def _yarn(situation: Situation) -> Candidate:
     return Candidate(
         name="yarn",
         scaling=scaling.yarn(factor=situation.factor, original_seq_len=situation.trained_length),
-        rope_parameters=_base(situation)
+        rope_parameters=base_parameters(situation)
         | {
             "rope_type": "yarn",
             "factor": situation.factor,
@@ -148,7 +150,7 @@ def _llama3(situation: Situation) -> Candidate:
         scaling=scaling.llama3(
             factor=situation.factor, original_seq_len=situation.trained_length, **numbers
         ),
-        rope_parameters=_base(situation)
+        rope_parameters=base_parameters(situation)
         | {
             "rope_type": "llama3",
             "factor": situation.factor,
@@ -171,7 +173,7 @@ METHODS: dict[str, Callable[[Situation], Candidate]] = {
 """How each method is set where nothing is searched for."""
 
 
-def _base(situation: Situation) -> dict[str, Any]:
+def base_parameters(situation: Situation) -> dict[str, Any]:
     """What every config keeps: the base, and how much of each head turns."""
     kept = ("rope_theta", "partial_rotary_factor")
     return {key: situation.rope_parameters[key] for key in kept if key in situation.rope_parameters}

@@ -4,21 +4,25 @@ import json
 import math
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
 import phasor
 from phasor.errors import ArgumentError
+from phasor.extension import finetune as tuning
 from phasor.extension.documents import Documents, read_documents
 from phasor.extension.evidence import Watcher, gather
 from phasor.extension.explain import Explanation, explain
-from phasor.extension.methods import Candidate, candidates
+from phasor.extension.methods import Candidate, Situation, candidates
 from phasor.extension.page import render_page
 from phasor.extension.plan import Plan
+from phasor.extension.search import SHARE, check_installed, search
 from phasor.extension.source import Subject, load
-from phasor.extension.store import open_store
+from phasor.extension.store import Measurement, open_store
 from phasor.extension.verdict import Verdict, judge
 from phasor.extension.write import appearing, write_checkpoint
 from phasor.lab.measure import passkey_room
@@ -35,6 +39,7 @@ class Extension:
         text: Source and hash of the text.
         methods: What each candidate does, in a sentence.
         fields: What differs in the config that was written, and why; empty where none was.
+        searched: By candidate, the setting that a search found, its loss and how many were tried.
     """
 
     explanation: Explanation
@@ -43,6 +48,7 @@ class Extension:
     text: dict[str, str]
     methods: dict[str, str]
     fields: dict[str, str]
+    searched: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values; a pair that stands still has the wavelength `None`."""
@@ -75,6 +81,8 @@ def extend(
     *,
     to: int,
     methods: Sequence[str] = ("auto",),
+    tune: bool = False,
+    finetune: int = 0,
     text: Path | None = None,
     out: Path | None = None,
     documents: int = 4,
@@ -90,11 +98,13 @@ def extend(
         path: A checkpoint folder of transformers, or a GGUF file; never touched.
         to: Tokens that are wanted.
         methods: Names, or `"auto"`.
+        tune: Also search settings, on text that is not measured.
+        finetune: Steps to train what holds furthest for, beside the budget; 0 for none.
         text: What to measure on; the source of the Python standard library if `None`.
         out: Folder for the checkpoint and the report; nothing is written if `None`.
         documents: To measure on, at most.
         passkeys: Prompts of each length and depth; 0 asks for none.
-        budget: Seconds to measure for; `None` for as long as it takes.
+        budget: Seconds to search and measure for; `None` for as long as it takes.
         device: Where to run the model.
         resume: Go on with the measurements of a run that did not end.
         screen: Told what happens.
@@ -112,6 +122,12 @@ def extend(
         raise ArgumentError(
             f"documents must be at least 1 and passkeys at least 0, got {documents} and {passkeys}"
         )
+    if finetune < 0:
+        raise ArgumentError(f"--finetune must be a number of steps, got {finetune}")
+    if tune:
+        check_installed()
+    if finetune:
+        tuning.check_installed()
     if budget is not None and not budget >= 0:
         raise ArgumentError(f"the budget must not be negative, got {budget:g} seconds")
     if resume and out is None:
@@ -122,6 +138,8 @@ def extend(
     explanation = explain(situation, found)
     screen.explained(subject, explanation)
     texts = read_documents(subject.tokenizer, text, to, count=documents)
+    if finetune:
+        tuning.check_documents(texts)
     plan = Plan(
         names=[candidate.name for candidate in found],
         trained_length=situation.trained_length,
@@ -132,20 +150,45 @@ def extend(
     )
     with tempfile.TemporaryDirectory() as nowhere:
         folder = Path(nowhere) if out is None else out.with_name(f"{out.name}.measuring")
-        with open_store(folder, _setup(subject, texts), resume=resume) as store:
+        setup = _setup(subject, texts)
+        searched, settled = [], True
+        with open_store(folder, setup, resume=resume) as store:
+            if tune:
+                start = time.monotonic()
+                share = None if budget is None else SHARE * budget
+                searched, settled = search(
+                    subject, texts, folder, setup, screen, budget=share, resume=resume
+                )
+                found += [one.candidate for one in searched]
+                plan = replace(plan, names=[candidate.name for candidate in found])
+                explanation = explain(situation, found)
+                budget = None if budget is None else budget - (time.monotonic() - start)
             complete = gather(subject, found, texts, plan, store, screen, budget=budget)
+            trained: dict[str, Subject] = {}
+            if finetune and complete:
+                base = _to_train(found, store.measurements, situation)
+                tuned, candidate = tuning.finetune(
+                    subject, base, texts, folder, setup, screen, steps=finetune, resume=resume
+                )
+                trained[candidate.name] = tuned
+                plan = replace(plan, names=["none", candidate.name])
+                gather(tuned, [found[0], candidate], texts, plan, store, screen, budget=None)
+                found.append(candidate)
+                explanation = explain(situation, found)
             measured = list(store.measurements)
         verdict = judge(measured, found, trained_length=situation.trained_length, target_length=to)
         result = Extension(
             explanation=explanation,
             verdict=verdict,
-            complete=complete,
+            complete=complete and settled,
             text={"source": texts.source, "sha256": texts.sha256},
             methods={candidate.name: candidate.why for candidate in found},
             fields={},
+            searched={one.candidate.name: one.to_json() for one in searched},
         )
         if out is not None:
-            result = _write(subject, found, result, out, folder)
+            best = trained.get(verdict.best or "", subject)
+            result = _write(best, found, result, out, folder)
     return result
 
 
@@ -163,6 +206,23 @@ def _write(
         shutil.copy(measured / "measurements.jsonl", draft)
     shutil.rmtree(measured)
     return result
+
+
+def _to_train(
+    found: Sequence[Candidate], measured: Sequence[Measurement], situation: Situation
+) -> Candidate:
+    """What holds furthest; where nothing does, what loses least over all documents."""
+    verdict = judge(
+        measured, found,
+        trained_length=situation.trained_length, target_length=situation.target_length,
+    )  # fmt: skip
+    widths = [end - start for start, end in pairwise(verdict.edges)]
+    loss = {
+        finding.name: sum(width * value for width, value in zip(widths, finding.loss, strict=True))
+        for finding in verdict.findings[1:] or verdict.findings
+    }
+    name = verdict.best or min(loss, key=lambda name: loss[name])
+    return next(candidate for candidate in found if candidate.name == name)
 
 
 def _passkey_lengths(subject: Subject) -> tuple[int, ...]:

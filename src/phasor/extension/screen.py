@@ -133,6 +133,10 @@ def _keys(finding: Finding) -> str:
 def _words(task: Task) -> str:
     if task.kind == "passkey":
         return f"{task.candidate}: pass key in {task.length:,} tokens at {task.depth:.0%}"
+    if task.kind == "finetune":
+        return f"training with {task.candidate}, {task.length:,} steps"
+    if task.kind == "search":
+        return f"search, {task.candidate}: setting {task.document + 1}"
     if task.kind == "cropped":
         return f"reference, context cut: document {task.document + 1}, {task.length:,} tokens"
     return f"{task.candidate}: document {task.document + 1}, {task.length:,} tokens"

@@ -81,7 +81,11 @@ def encoding_in_words(encoding: LayerEncodingSpec | EmbeddingSpec) -> str:
             )
         case SinusoidalSpec():
             how = "sines and cosines alternate" if encoding.layout == "interleaved" else "in halves"
-            return f"sinusoidal: {number(encoding.dim)} channels, {_base(encoding.base)}, {how}"
+            offset = f", position 0 has those of {encoding.offset}" if encoding.offset else ""
+            return (
+                f"sinusoidal: {number(encoding.dim)} channels, {_base(encoding.base)}, {how}"
+                f"{offset}"
+            )
 
 
 def scaling_in_words(rotary: RotarySpec) -> str:

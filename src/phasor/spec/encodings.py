@@ -179,19 +179,27 @@ class SinusoidalSpec:
         base: Of the wavelengths.
         layout: Whether sines and cosines alternate or come in two halves.
         endpoint: Whether the slowest pair has exactly the frequency 1 / base.
+        offset: Position whose sines position 0 has.
     """
 
     dim: int
     base: float = 10_000.0
     layout: Layout = "interleaved"
     endpoint: bool = False
+    offset: int = 0
 
     def __post_init__(self) -> None:
         self.build()
 
     def build(self) -> Sinusoidal:
         """The module."""
-        return Sinusoidal(self.dim, base=self.base, layout=self.layout, endpoint=self.endpoint)
+        return Sinusoidal(
+            self.dim,
+            base=self.base,
+            layout=self.layout,
+            endpoint=self.endpoint,
+            offset=self.offset,
+        )
 
 
 EmbeddingSpec = LearnedSpec | SinusoidalSpec

@@ -69,6 +69,11 @@ def test_specs_are_there_when_asked_for() -> None:
     assert run("import phasor; print(phasor.patch.__name__, phasor.unpatch.__name__)") == (
         "patch unpatch"
     )
+    asked = (
+        "import sys, phasor; print('phasor.extension' in sys.modules, phasor.extend.__name__, "
+        "'transformers' in sys.modules)"
+    )
+    assert run(asked) == "False extend False"
     with pytest.raises(AttributeError, match="'phasor' has no attribute 'Rotery'"):
         _ = phasor.Rotery  # type: ignore[attr-defined]
 

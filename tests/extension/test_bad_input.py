@@ -151,7 +151,7 @@ def test_a_disk_that_refuses(model: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
     with monkeypatch.context() as broken:
         broken.setattr(shutil, "copy", fail)
-        with pytest.raises(ArgumentError, match="cannot write .*No space left"):
+        with pytest.raises(ArgumentError, match=r"cannot write .*No space left"):
             extend(model, to=128, out=out, text=text, methods=["yarn"], documents=1)
     assert not out.exists()
     kept = (out.parent / "out.measuring" / "measurements.jsonl").read_text()

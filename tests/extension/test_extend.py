@@ -182,7 +182,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_numbers(
     assert done.returncode == -signal.SIGKILL
     assert not out.exists()
     assert len(measured(folder / "killed.measuring")) == 20
-    with pytest.raises(phasor.errors.ArgumentError, match="holds 20 measurements .* add --resume"):
+    with pytest.raises(phasor.errors.ArgumentError, match=r"holds 20 measurements .* add --resume"):
         phasor.extend(checkpoint, to=TARGET, out=out, documents=12)
     again = phasor.extend(checkpoint, to=TARGET, out=out, documents=12, resume=True)
     assert again == extended

@@ -1,6 +1,7 @@
 """Training: it learns, changes only what it says, goes on after a kill, and is what is written."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,18 @@ from test_search import Watcher
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
 
+import phasor
 from phasor.errors import ArgumentError
 from phasor.extension import extend
 from phasor.extension import finetune as module
 from phasor.extension.documents import Documents
+from phasor.extension.evidence import edges
 from phasor.extension.finetune import draw, finetune
 from phasor.extension.install import installed
-from phasor.extension.methods import METHODS, Candidate
+from phasor.extension.methods import METHODS, Candidate, Situation, candidates
+from phasor.extension.run import _to_train
 from phasor.extension.source import Subject, load
+from phasor.extension.store import Measurement
 
 STEPS = 24
 
@@ -175,3 +180,32 @@ def test_what_was_trained_is_measured_and_written(path: Path, tmp_path: Path) ->
         mean["yarn-finetuned"], abs=0.05
     )
     assert json.loads((tmp_path / "longer" / "extension.json").read_text())["complete"]
+
+
+def test_what_is_trained_where_nothing_holds_further() -> None:
+    situation = Situation(
+        frequencies=phasor.geometric(16, 500.0), scaling=None,
+        rope_parameters={"rope_type": "default", "rope_theta": 500.0},
+        trained_length=TRAINED, target_length=TARGET,
+    )  # fmt: skip
+    found = candidates(["yarn", "ntk"], situation)
+    bins = len(edges(TARGET, TRAINED)) - 1
+
+    def measured(kind: str, name: str, document: int, loss: float) -> Measurement:
+        return Measurement(
+            kind=kind, candidate=name, document=document, length=TARGET, depth=None,
+            values=(loss,) * bins, seconds=1.0,
+        )  # fmt: skip
+
+    # ntk loses less on the first document, yarn over both; none of them holds anywhere.
+    loss = {"none": (1.0, 1.0), "yarn": (6.0, 3.0), "ntk": (5.0, 8.0)}
+    rows = [measured("cropped", "none", document, 1.0) for document in range(2)]
+    rows += [measured("loss", name, at, row[at]) for name, row in loss.items() for at in range(2)]
+    assert _to_train(found, rows, situation).name == "yarn"
+    # One that does hold further is taken, whatever it loses in the mean.
+    held = [measured("cropped", "none", at, 1.0) for at in range(2)]
+    held += [measured("loss", "none", at, 9.0) for at in range(2)]
+    short = (1.0,) * (bins // 2) + (99.0,) * (bins - bins // 2)
+    held += [replace(measured("loss", "ntk", at, 1.0), values=short) for at in range(2)]
+    held += [measured("loss", "yarn", at, 2.0) for at in range(2)]
+    assert _to_train(found, held, situation).name == "ntk"

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from phasor.extension.evidence import Watcher, gather
 from phasor.extension.explain import Explanation, explain
 from phasor.extension.methods import Candidate, Situation, candidates
 from phasor.extension.page import render_page
-from phasor.extension.plan import Plan, ranked
+from phasor.extension.plan import Plan
 from phasor.extension.search import SHARE, check_installed, search
 from phasor.extension.source import Subject, load
 from phasor.extension.store import Measurement, open_store
@@ -210,14 +211,17 @@ def _write(
 def _to_train(
     found: Sequence[Candidate], measured: Sequence[Measurement], situation: Situation
 ) -> Candidate:
-    """What holds furthest; where nothing does, what loses least at the target."""
-    length = situation.target_length
-    best = judge(
-        measured, found, trained_length=situation.trained_length, target_length=length
-    ).best
-    names = [candidate.name for candidate in found]
-    # The model as it is comes first whatever it loses.
-    name = best or [*ranked(measured, names, length), "none"][1]
+    """What holds furthest; where nothing does, what loses least over all documents."""
+    verdict = judge(
+        measured, found,
+        trained_length=situation.trained_length, target_length=situation.target_length,
+    )  # fmt: skip
+    widths = [end - start for start, end in pairwise(verdict.edges)]
+    loss = {
+        finding.name: sum(width * value for width, value in zip(widths, finding.loss, strict=True))
+        for finding in verdict.findings[1:] or verdict.findings
+    }
+    name = verdict.best or min(loss, key=lambda name: loss[name])
     return next(candidate for candidate in found if candidate.name == name)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from phasor.errors import ArgumentError
@@ -21,6 +22,7 @@ class Subject:
         tokenizer: Of transformers.
         rotary: Its modules that hold frequencies.
         situation: What methods need to know of it.
+        stored: The type that its config gives for the weights on disk.
     """
 
     path: Path
@@ -28,6 +30,7 @@ class Subject:
     tokenizer: Any
     rotary: tuple[nn.Module, ...]
     situation: Situation
+    stored: torch.dtype = torch.float32
 
 
 def load(path: Path, *, target_length: int, device: str = "cpu") -> Subject:
@@ -42,13 +45,11 @@ def load(path: Path, *, target_length: int, device: str = "cpu") -> Subject:
         ArgumentError: Nothing there, a part of it missing or damaged, no rotation to extend, or a
             target within the length that it has.
     """
-    model, tokenizer = _pretrained(path)
+    model, tokenizer, stored = _pretrained(path)
+    if model.config.get_text_config() is not model.config:
+        raise ArgumentError(f"{path} is more than a model of text; those alone can be extended")
     model = model.to(device).eval().requires_grad_(False)
-    frequencies, scaling = _rotation(model, path)
-    parameters = dict(model.config.get_text_config().rope_parameters)
-    trained = parameters.get("original_max_position_embeddings") or getattr(
-        model.config.get_text_config(), "max_position_embeddings", None
-    )
+    frequencies, scaling, trained = _rotation(model, path)
     if trained is None:
         raise ArgumentError(
             f"{path} does not say for how many tokens the model was trained: its config has no "
@@ -68,11 +69,14 @@ def load(path: Path, *, target_length: int, device: str = "cpu") -> Subject:
     situation = Situation(
         frequencies=frequencies,
         scaling=scaling,
-        rope_parameters=parameters,
+        rope_parameters=dict(model.config.rope_parameters),
         trained_length=trained,
         target_length=target_length,
     )
-    return Subject(path=path, model=model, tokenizer=tokenizer, rotary=rotary, situation=situation)
+    return Subject(
+        path=path, model=model, tokenizer=tokenizer, rotary=rotary, situation=situation,
+        stored=stored,
+    )  # fmt: skip
 
 
 def rotary_modules(model: nn.Module) -> tuple[nn.Module, ...]:
@@ -84,13 +88,14 @@ def rotary_modules(model: nn.Module) -> tuple[nn.Module, ...]:
     )
 
 
-def _rotation(model: Any, path: Path) -> tuple[Any, Any]:
-    """Unscaled frequencies and scaling that all rotary layers share."""
+def _rotation(model: Any, path: Path) -> tuple[Any, Any, int | None]:
+    """Unscaled frequencies and scaling that all rotary layers share, and the trained length."""
     from phasor.checkpoints import read
+    from phasor.inspection.rotation import trained_length
     from phasor.spec import RotarySpec
 
     found = {
-        (spec.frequencies, spec.scaling)
+        (spec.frequencies, spec.scaling): spec
         for layer in read(model.config).layers
         for spec in layer.encodings
         if isinstance(spec, RotarySpec)
@@ -105,7 +110,7 @@ def _rotation(model: Any, path: Path) -> tuple[Any, Any]:
             f"the layers of {path} turn at {len(found)} different paces; models with one pace for "
             "all layers can be extended so far"
         )
-    ((frequencies, scaling),) = found
+    (((frequencies, scaling), spec),) = found.items()
     built = frequencies.build()
     if built.axes != 1:
         raise ArgumentError(f"{path} turns along {built.axes} axes; one can be extended so far")
@@ -113,12 +118,12 @@ def _rotation(model: Any, path: Path) -> tuple[Any, Any]:
         raise ArgumentError(
             f"the pairs of {path} do not turn by a base alone; those that do can be extended so far"
         )
-    return built, scaling
+    longest = getattr(model.config, "max_position_embeddings", None)
+    return built, scaling, trained_length(spec, longest)[0]
 
 
-def _pretrained(path: Path) -> tuple[Any, Any]:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def _pretrained(path: Path) -> tuple[Any, Any, torch.dtype]:
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     if not path.exists():
@@ -139,6 +144,9 @@ def _pretrained(path: Path) -> tuple[Any, Any]:
             f"cannot read a tokenizer from {path}: {_first_line(error)}; the loss of text needs one"
         ) from error
     try:
+        stored = AutoConfig.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, **options
+        ).dtype
         model, loaded = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False,
             output_loading_info=True, **options,
@@ -150,7 +158,7 @@ def _pretrained(path: Path) -> tuple[Any, Any]:
             f"{path} lacks {len(missing)} weights of its model, {missing[0]} first; pass a whole "
             "checkpoint of a causal language model"
         )
-    return model, tokenizer
+    return model, tokenizer, stored or torch.float32
 
 
 def _first_line(error: Exception) -> str:

@@ -42,6 +42,10 @@ def write_checkpoint(subject: Subject, candidate: Candidate, folder: Path) -> di
     reasons = _rewrite(config, candidate)
     fresh = type(model)(type(model.config).from_dict(config))
     fresh.load_state_dict(model.state_dict())
+    # Back to the type on disk, where that loses nothing: weights that were trained since may.
+    weights = fresh.state_dict().values()
+    if all(torch.equal(weight.to(subject.stored).to(weight), weight) for weight in weights):
+        fresh = fresh.to(subject.stored)
     fresh.save_pretrained(folder)
     subject.tokenizer.save_pretrained(folder)
     # Both spellings, whatever the version of transformers that wrote the file.

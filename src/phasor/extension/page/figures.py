@@ -7,6 +7,8 @@ from phasor.extension.verdict import LOSS_TOLERANCE, Verdict
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#a6761d")
 _GREY = "#8a8f98"
+EXCESS_SHOWN = 0.5
+"""Nats above the reference at which that picture ends."""
 
 
 def colours(names: list[str]) -> dict[str, str]:
@@ -53,7 +55,11 @@ def excess_by_position(verdict: Verdict, trained_length: int) -> go.Figure:
     figure.add_hline(y=LOSS_TOLERANCE, line={"dash": "dot", "width": 1.5, "color": "#b3261e"})
     _mark(figure, trained_length)
     figure.update_xaxes(title="position in the document (tokens)", rangemode="tozero")
-    figure.update_yaxes(title="nats above the reference")
+    least = min(min(finding.excess) for finding in verdict.findings if finding.excess)
+    most = max(max(finding.excess) for finding in verdict.findings if finding.excess)
+    # What breaks altogether would press the others onto the axis; the figure above shows it whole.
+    top = min(max(most, 2 * LOSS_TOLERANCE), EXCESS_SHOWN)
+    figure.update_yaxes(title="nats above the reference", range=[least - 0.05 * top, 1.05 * top])
     return figure
 
 
@@ -72,8 +78,8 @@ def pair_speeds(explanation: Explanation) -> go.Figure:
             line_width=0, fillcolor="#d55e00", opacity=0.10,
         )  # fmt: skip
         figure.add_annotation(
-            x=explanation.incomplete[0], y=0, yref="paper", text="never complete a turn",
-            showarrow=False, xanchor="left", yanchor="bottom",
+            x=len(explanation.wavelengths) - 0.5, y=0.96, text="no full turn",
+            showarrow=False, xanchor="right", yanchor="top",
         )  # fmt: skip
     figure.update_xaxes(title="pair of channels, fastest first")
     figure.update_yaxes(title="speed, as a share of before", rangemode="tozero")
@@ -100,6 +106,6 @@ def passkeys(verdict: Verdict) -> go.Figure:
 def _mark(figure: go.Figure, length: int) -> None:
     figure.add_vline(x=length, line={"dash": "dot", "width": 1.5, "color": _GREY})
     figure.add_annotation(
-        x=length, y=1, yref="paper", text="trained length", showarrow=False, xanchor="left",
-        xshift=6, yanchor="top",
+        x=length, y=1, yref="paper", text="trained length", textangle=-90, showarrow=False,
+        xanchor="right", xshift=-2, yanchor="top",
     )  # fmt: skip

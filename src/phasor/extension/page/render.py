@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from phasor.extension.page.figures import (
+    EXCESS_SHOWN,
     colours,
     excess_by_position,
     loss_by_position,
@@ -38,6 +39,7 @@ def render_page(extension: "Extension") -> str:
         lines=explanation_lines(explanation),
         colours=colours([finding.name for finding in verdict.findings]),
         tolerance=LOSS_TOLERANCE,
+        cut=EXCESS_SHOWN,
         share=PASSKEY_SHARE,
         shown=list(figures),
     )

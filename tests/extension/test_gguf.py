@@ -1,0 +1,63 @@
+"""A GGUF file is extended like the folder that it was made from."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from extension.gguf_file import write_gguf
+from extension.tiny_model import save, tiny_config
+from transformers import AutoModelForCausalLM, LlamaForCausalLM
+
+import phasor
+from phasor.errors import ArgumentError
+from phasor.extension.methods import candidates
+from phasor.extension.source import load
+from phasor.extension.write import appearing, write_checkpoint
+
+
+@pytest.fixture
+def model() -> LlamaForCausalLM:
+    return LlamaForCausalLM(tiny_config(initializer_range=0.3)).eval()
+
+
+def test_a_gguf_file_measures_like_its_folder(model: LlamaForCausalLM, tmp_path: Path) -> None:
+    file = write_gguf(model, tmp_path / "model.gguf")
+    folder = save(model, tmp_path / "folder")
+    options: Any = {"to": 128, "methods": ["yarn"], "documents": 1, "passkeys": 0}
+    for a, b in zip(
+        phasor.extend(file, **options).verdict.findings,
+        phasor.extend(folder, **options).verdict.findings,
+        strict=True,
+    ):
+        assert a.loss == pytest.approx(b.loss, abs=1e-3)
+        assert a.name == b.name
+
+
+def test_it_becomes_a_folder_of_transformers(model: LlamaForCausalLM, tmp_path: Path) -> None:
+    given = load(write_gguf(model, tmp_path / "model.gguf"), target_length=128)
+    assert given.situation.trained_length == 64
+    none, yarn = candidates(["yarn"], given.situation)
+    tokens = torch.randint(256, (1, 100))
+    for candidate in (none, yarn):
+        with appearing(tmp_path / candidate.name) as draft:
+            write_checkpoint(given, candidate, draft)
+        config = tiny_config(rope_parameters=dict(candidate.rope_parameters))
+        wanted: Any = LlamaForCausalLM(config).eval()
+        wanted.load_state_dict(model.state_dict())
+        found: Any = AutoModelForCausalLM.from_pretrained(tmp_path / candidate.name)
+        with torch.no_grad():
+            torch.testing.assert_close(
+                found(tokens).logits, wanted(tokens).logits, atol=1e-4, rtol=1e-4
+            )
+
+
+@pytest.mark.parametrize("share", [0.99, 0.7, 0.1, 0.0])
+def test_a_truncated_one_is_refused(model: LlamaForCausalLM, tmp_path: Path, share: float) -> None:
+    file = write_gguf(model, tmp_path / "model.gguf")
+    data = file.read_bytes()
+    file.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(ArgumentError, match=r"^cannot (read|load)") as caught:
+        phasor.extend(file, to=128, out=tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.gguf"]

@@ -292,7 +292,7 @@ def test_folders_that_cannot_be_checked_are_said_in_a_sentence(tmp_path: Path) -
         (config, "cannot be loaded"),
         (config / "config.json", "is a file"),
         (pickle, "cannot be loaded"),
-        (torn, "cannot be loaded"),
+        (torn, "is no complete safetensors file"),
     ):
         done = CliRunner().invoke(app, ["check", str(source)])
         assert done.exit_code == 2, done.output

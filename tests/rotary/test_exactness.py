@@ -144,7 +144,11 @@ class Ours(nn.Module):
 
 
 def to_meta_and_back(module: nn.Module) -> nn.Module:
-    return copy.deepcopy(module).to("meta").to_empty(device="cpu")
+    torch.use_deterministic_algorithms(True)  # fills what is not initialised with NaN
+    try:
+        return copy.deepcopy(module).to("meta").to_empty(device="cpu")
+    finally:
+        torch.use_deterministic_algorithms(False)
 
 
 def checkpoint_of_another_base(module: nn.Module) -> nn.Module:

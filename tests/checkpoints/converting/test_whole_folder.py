@@ -22,16 +22,19 @@ from phasor.checkpoints.converting.source import read_source
 from phasor.errors import ArgumentError
 
 CONVERT = """
-import resource, sys
+import re, sys
 from pathlib import Path
 from phasor.checkpoints.converting.convert import plan, write
 from phasor.checkpoints.converting.proof import prove
 from phasor.checkpoints.converting.source import read_source
 source, target = map(Path, sys.argv[1:])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():
+    # Not ru_maxrss, which a child begins with its parent's.
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+before = peak()
 planned = plan(read_source(source), layout="interleaved")
 write(planned, target, verify=lambda folder: prove(planned, folder))
-print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(before, peak())
 """
 
 

@@ -10,7 +10,6 @@ from extension.tiny_model import save, tiny_config
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 import phasor
-from phasor.errors import ArgumentError
 from phasor.extension.methods import candidates
 from phasor.extension.source import load
 from phasor.extension.write import appearing, write_checkpoint
@@ -50,14 +49,3 @@ def test_it_becomes_a_folder_of_transformers(model: LlamaForCausalLM, tmp_path: 
             torch.testing.assert_close(
                 found(tokens).logits, wanted(tokens).logits, atol=1e-4, rtol=1e-4
             )
-
-
-@pytest.mark.parametrize("share", [0.99, 0.7, 0.1, 0.0])
-def test_a_truncated_one_is_refused(model: LlamaForCausalLM, tmp_path: Path, share: float) -> None:
-    file = write_gguf(model, tmp_path / "model.gguf")
-    data = file.read_bytes()
-    file.write_bytes(data[: int(share * len(data))])
-    with pytest.raises(ArgumentError, match=r"^cannot (read|load)") as caught:
-        phasor.extend(file, to=128, out=tmp_path / "out")
-    assert "\n" not in str(caught.value)
-    assert [path.name for path in tmp_path.iterdir()] == ["model.gguf"]

@@ -1,12 +1,11 @@
 """The whole of it: load, explain, measure, judge, write."""
 
 import json
-import math
 import shutil
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,45 +19,13 @@ from phasor.extension.explain import Explanation, explain
 from phasor.extension.methods import Candidate, Situation, candidates
 from phasor.extension.page import render_page
 from phasor.extension.plan import Plan
+from phasor.extension.result import Extension
 from phasor.extension.search import SHARE, check_installed, search
 from phasor.extension.source import Subject, load
 from phasor.extension.store import Measurement, open_store
-from phasor.extension.verdict import Verdict, judge
+from phasor.extension.verdict import judge
 from phasor.extension.write import appearing, write_checkpoint
 from phasor.lab.measure import passkey_room
-
-
-@dataclass(frozen=True, kw_only=True)
-class Extension:
-    """What was found, and what was written.
-
-    Args:
-        explanation: What can be said without running the model.
-        verdict: What the measurements say.
-        complete: Whether all that was planned was measured.
-        text: Source and hash of the text.
-        methods: What each candidate does, in a sentence.
-        fields: What differs in the config that was written, and why; empty where none was.
-        searched: By candidate, the setting that a search found, its loss and how many were tried.
-    """
-
-    explanation: Explanation
-    verdict: Verdict
-    complete: bool
-    text: dict[str, str]
-    methods: dict[str, str]
-    fields: dict[str, str]
-    searched: dict[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON values; a pair that stands still has the wavelength `None`."""
-        values = asdict(self)
-        explanation = values["explanation"]
-        # JSON has no infinity.
-        explanation["wavelengths"] = [
-            length if length < math.inf else None for length in explanation["wavelengths"]
-        ]
-        return values
 
 
 class Screen(Watcher, Protocol):

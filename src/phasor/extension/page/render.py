@@ -1,7 +1,5 @@
 """Fills the page."""
 
-from typing import TYPE_CHECKING
-
 from phasor.extension.page.figures import (
     EXCESS_SHOWN,
     colours,
@@ -10,15 +8,13 @@ from phasor.extension.page.figures import (
     pair_speeds,
     passkeys,
 )
+from phasor.extension.result import Extension
 from phasor.extension.screen import explanation_lines
 from phasor.extension.verdict import LOSS_TOLERANCE, PASSKEY_SHARE
 from phasor.lab.report.page import fill
 
-if TYPE_CHECKING:
-    from phasor.extension.run import Extension
 
-
-def render_page(extension: "Extension") -> str:
+def render_page(extension: Extension) -> str:
     """One self-contained HTML page that shows `extension`."""
     verdict, explanation = extension.verdict, extension.explanation
     figures = {"pair_speeds": pair_speeds(explanation)}

@@ -158,7 +158,7 @@ def _pretrained(path: Path) -> tuple[Any, Any, torch.dtype]:
             f"{path} lacks {len(missing)} weights of its model, {missing[0]} first; pass a whole "
             "checkpoint of a causal language model"
         )
-    return model, tokenizer, stored or torch.float32
+    return model, tokenizer, stored if isinstance(stored, torch.dtype) else torch.float32
 
 
 def _first_line(error: Exception) -> str:

@@ -121,7 +121,7 @@ def extend(
     if as_json:
         typer.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
     console.print()
-    console.print(verdict_table(result.verdict, list(result.methods)))
+    console.print(verdict_table(result.verdict))
     soft = not console.is_terminal
     console.print(result.verdict.sentence, soft_wrap=soft, highlight=False, markup=False)
     if not result.complete:

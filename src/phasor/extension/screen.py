@@ -1,7 +1,5 @@
 """What a person sees while candidates are measured, and the table at the end."""
 
-from collections.abc import Sequence
-
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -90,7 +88,7 @@ def explanation_lines(explanation: Explanation) -> list[str]:
     return lines
 
 
-def verdict_table(verdict: Verdict, candidates: Sequence[str]) -> Table:
+def verdict_table(verdict: Verdict) -> Table:
     """Each candidate's loss along the document, its pass keys, how far it holds, what it costs."""
     table = Table(
         title="nats above the model with its context cut, at positions; cost: within training",

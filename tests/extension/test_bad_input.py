@@ -1,6 +1,7 @@
 """What cannot be extended: one sentence each, and nothing written or lost."""
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,13 @@ def test_a_disk_that_refuses(model: Path, monkeypatch: pytest.MonkeyPatch) -> No
     kept = (out.parent / "out.measuring" / "measurements.jsonl").read_text()
     extend(model, to=128, out=out, text=text, methods=["yarn"], documents=1, resume=True)
     assert (out / "measurements.jsonl").read_text() == kept
+
+
+def test_without_transformers_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from phasor.extension.source import load
+
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ArgumentError, match=r"pip install 'phasor\[hub\]'"):
+        load(tmp_path, target_length=256)

@@ -123,11 +123,15 @@ def _rotation(model: Any, path: Path) -> tuple[Any, Any, int | None]:
 
 
 def _pretrained(path: Path) -> tuple[Any, Any, torch.dtype]:
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
-
     if not path.exists():
         raise ArgumentError(f"there is nothing at {path}; pass a checkpoint folder or a GGUF file")
+    try:
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
+    except ImportError:
+        raise ArgumentError(
+            "running a model needs transformers; pip install 'phasor[hub]'"
+        ) from None
     where: tuple[Path, dict[str, Any]] = (path, {})
     if path.is_file():
         where = (path.parent, {"gguf_file": path.name})

@@ -16,9 +16,9 @@ from typing import NoReturn
 
 import transformers.models.llama.modeling_llama  # noqa: F401
 
+import phasor.check.run
 import phasor.checkpoints.converting.command
-import phasor.check.run  # noqa: F401
-import phasor.inspection.page  # noqa: F401
+import phasor.inspection.page
 import phasor.inspection.screen  # noqa: F401
 from phasor.__main__ import main
 

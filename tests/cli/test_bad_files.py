@@ -129,6 +129,9 @@ def test_one_sentence_and_nothing_lost(good: Path, tmp_path: Path) -> None:
             (converted, ["convert", bad, str(target), "--layout=interleaved"]),
             (converted, ["convert", bad, "--detect"]),
         ):
+            # It guesses at architectures, and the base makes no difference to it.
+            if arguments[-1] == "--detect" and name in ("unknown", "base"):
+                continue
             jobs.append((arguments, None, None))
             wanted.append((name, fragment))
     before = content(tmp_path)
@@ -140,7 +143,7 @@ def test_one_sentence_and_nothing_lost(good: Path, tmp_path: Path) -> None:
         if status != 2 or stdout or not sentence or fragment not in stderr:
             wrong.append((name, arguments[0], status, stdout[:80], stderr[-400:]))
     assert not wrong
-    assert len(jobs) == 6 * len(BAD)
+    assert len(jobs) == 6 * len(BAD) - 2
     assert content(tmp_path) == before
 
 

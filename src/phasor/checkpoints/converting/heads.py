@@ -154,7 +154,7 @@ def _rotary_dim(
     return int(head_dim * share)
 
 
-def marked(config: dict[str, Any], layout: PairLayout, where: Path) -> dict[str, Any]:
+def marked(config: dict[str, Any], layout: PairLayout) -> dict[str, Any]:
     """The configuration for weights in `layout`.
 
     Code that reads `model_type` and turns another layout would compute nonsense without an error.

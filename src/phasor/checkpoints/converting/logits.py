@@ -110,7 +110,7 @@ def _load(source: Source) -> Any:
             for path in source.folder.iterdir():
                 if path.name != CONFIG["hf"]:
                     (folder / path.name).symlink_to(path.resolve())
-            plain = marked(source.config, source.heads.family.layout, source.folder)
+            plain = marked(source.config, source.heads.family.layout)
             write_object(folder / CONFIG["hf"], plain)
             model, about = transformers.AutoModelForCausalLM.from_pretrained(
                 folder, dtype=torch.float32, output_loading_info=True

@@ -95,6 +95,8 @@ def gone(folder: Path) -> Path:
     return folder
 
 
+NO_BASE = {"rope_type": "default", "rope_theta": "x"}
+NO_GGUF = ("no complete GGUF", "is a file; name its folder")
 # Fragments of what must be said: by all, or by `inspect`, `diff` and `check`, and by `convert`.
 BAD: dict[str, tuple[Callable[[Path], Path], tuple[str, str]]] = {
     "missing": (gone, ("does not exist", "there is no folder")),
@@ -105,12 +107,12 @@ BAD: dict[str, tuple[Callable[[Path], Path], tuple[str, str]]] = {
     "unknown": (config(model_type="lama"), ("'lama'",) * 2),
     "heads": (config(num_attention_heads="4"), ("num_attention_heads",) * 2),
     "width": (config(head_dim=[12]), ("head_dim",) * 2),
-    "base": (config(rope_parameters={"rope_type": "default", "rope_theta": "x"}), ("rope_theta",) * 2),
+    "base": (config(rope_parameters=NO_BASE), ("rope_theta",) * 2),
     "rope": (config(rope_parameters=[1]), ("rope_parameters",) * 2),
     "type": (config(model_type=["llama"]), ("model_type",) * 2),
-    "GGUF cut": (cut_gguf(lambda size: size // 2), ("no complete GGUF", "is a file; name its folder")),
-    "GGUF header": (cut_gguf(lambda _: 100), ("no complete GGUF", "is a file; name its folder")),
-    "GGUF magic": (cut_gguf(lambda _: 4), ("no complete GGUF", "is a file; name its folder")),
+    "GGUF cut": (cut_gguf(lambda size: size // 2), NO_GGUF),
+    "GGUF header": (cut_gguf(lambda _: 100), NO_GGUF),
+    "GGUF magic": (cut_gguf(lambda _: 4), NO_GGUF),
 }  # fmt: skip
 
 

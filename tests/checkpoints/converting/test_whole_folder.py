@@ -132,9 +132,6 @@ def test_only_what_is_left_behind_is_deleted(tmp_path: Path) -> None:
 
     with pytest.raises(ArgumentError, match="made by somebody else meanwhile"):
         write(planned, target, verify=second)
-    assert (
-        len(during) == 1
-    )  # the second one left it alone, or the first could not end in a sentence
     assert {path.name for path in tmp_path.iterdir()} == kept | {"target"}
     assert content(target).keys() == content(source).keys()
 

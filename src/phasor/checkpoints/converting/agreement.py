@@ -1,4 +1,4 @@
-"""The rows of projections as `converting` cuts them, against what `phasor.read` says of the model."""
+"""How the rows of projections are cut, against what `phasor.read` says of the model."""
 
 from pathlib import Path
 from typing import Any, NamedTuple

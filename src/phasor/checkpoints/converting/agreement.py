@@ -39,7 +39,7 @@ def check_agreement(heads: Heads, config: dict[str, Any], where: Path) -> None:
     """
     layout, backwards = PAIR_LAYOUTS[heads.family.layout]
     rotary_dim = heads.rotary_dim or heads.head_dim
-    wanted = _Geometry(heads.head_dim, rotary_dim, "leading", layout, backwards)
+    wanted = _Geometry(heads.head_dim, rotary_dim, heads.rotary_slice, layout, backwards)
     spec = examine(config, strict=False, where=str(where)).spec
     found = {
         _geometry(encoding)

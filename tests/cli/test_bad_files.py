@@ -124,7 +124,6 @@ def test_one_sentence_and_nothing_lost(good: Path, tmp_path: Path) -> None:
         shutil.copytree(good, tmp_path / name)
         bad = str(damage(tmp_path / name))
         for fragment, arguments in (
-            (read, ["inspect", bad]),
             (read, ["inspect", bad, "--json", "--html", str(tmp_path / "page.html")]),
             (read, ["diff", str(good), bad]),
             (read, ["check", bad]),
@@ -145,7 +144,7 @@ def test_one_sentence_and_nothing_lost(good: Path, tmp_path: Path) -> None:
         if status != 2 or stdout or not sentence or fragment not in stderr:
             wrong.append((name, arguments[0], status, stdout[:80], stderr[-400:]))
     assert not wrong
-    assert len(jobs) == 6 * len(BAD) - 2
+    assert len(jobs) == 5 * len(BAD) - 2
     assert content(tmp_path) == before
 
 

@@ -22,6 +22,9 @@ CASES: list[tuple[str, dict[str, tuple[int, int]]]] = [
                "model.layers.{}.self_attn.v_proj": (24, 48),
                "model.layers.{}.mlp.up_proj": (64, 48)}),
     ("phi3", {"model.layers.{}.self_attn.qkv_proj": (96, 48)}),
+    ("codegen", {"transformer.h.{}.attn.qkv_proj": (192, 64)}),
+    ("deepseek_v3", {"model.layers.{}.self_attn.q_b_proj": (56, 14),
+                     "model.layers.{}.self_attn.kv_a_proj_with_mqa": (18, 48)}),
     ("gpt_neox", {"gpt_neox.layers.{}.attention.query_key_value": (144, 48)}),
 ]  # fmt: skip
 

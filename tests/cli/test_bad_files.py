@@ -175,7 +175,7 @@ def test_good_input_and_a_full_disk(good: Path, tmp_path: Path) -> None:
     assert page.read_text() == "the page of before"
     status, stdout, stderr = done[10]
     assert (status, stdout) == (1, "")
-    assert stderr == "Error: File too large; nothing was kept\n"
+    assert stderr == f"Error: {target}: File too large; nothing was kept\n"
     # What was written whole stays, although it cannot be said.
     status, stdout, stderr = done[11]
     assert (status, stdout, stderr) == (1, "", message)

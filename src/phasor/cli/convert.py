@@ -66,8 +66,8 @@ def convert(
     except PhasorError as error:
         fail(str(error), status=USAGE_ERROR)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        fail(f"{where}{error.strerror or error}; nothing was kept", status=FAILURE)
+        where = error.filename or target or source
+        fail(f"{where}: {error.strerror or error}; nothing was kept", status=FAILURE)
     except KeyboardInterrupt:
         fail("stopped; nothing was kept", status=INTERRUPTED)
     if as_json:

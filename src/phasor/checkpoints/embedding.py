@@ -1,5 +1,9 @@
 """What is added to token embeddings."""
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 from phasor.checkpoints.architectures import Architecture
 from phasor.checkpoints.fields import MOST_TOKENS, Fields
 from phasor.spec import LearnedSpec, SinusoidalSpec
@@ -9,7 +13,8 @@ from phasor.spec.encodings import EmbeddingSpec
 def read_embedding(fields: Fields, row: Architecture) -> EmbeddingSpec | None:
     """The table or the sines of one stack.
 
-    A row's `embedding` has `kind` ("learned" or "sinusoidal"), `positions` and `dim` (names),
+    A row's `embedding` has `kind` ("learned" or "sinusoidal"), `positions` (a name; names whose
+    product it is; or "patches", those of an image of the size named by `image`), `dim` (a name),
     `rows` (what the table has beyond `positions`), `offset` (rows before that of position 0; the
     name of a number: one more than that); for sines `layout`, `endpoint`, `base` and `offset`.
     """
@@ -28,7 +33,24 @@ def read_embedding(fields: Fields, row: Architecture) -> EmbeddingSpec | None:
             endpoint=bool(how.get("endpoint", False)),
             offset=offset,
         )
-    positions = fields.whole(how.get("positions", "max_position_embeddings"), most=MOST_TOKENS)
     return LearnedSpec(
-        num_positions=positions + how.get("rows", 0) - offset, dim=dim, offset=offset
+        num_positions=_positions(fields, how) + how.get("rows", 0) - offset, dim=dim, offset=offset
     )
+
+
+def _positions(fields: Fields, how: Mapping[str, Any]) -> int:
+    name = how.get("positions", "max_position_embeddings")
+    if name == "patches":
+        sides = [_sides(fields, each) for each in (how.get("image", "image_size"), "patch_size")]
+        return math.prod(image // patch for image, patch in zip(*sides, strict=True))
+    names = [name] if isinstance(name, str) else name
+    return math.prod(fields.whole(each, most=MOST_TOKENS) for each in names)
+
+
+def _sides(fields: Fields, name: str) -> tuple[int, ...]:
+    """Height and width in pixels, which a config may give as one number."""
+    given = fields.get(name)
+    sides = given if isinstance(given, (list, tuple)) else (given, given)
+    if len(sides) != 2 or any(type(side) is not int or side < 1 for side in sides):
+        raise fields.wrong(name, "a number of pixels or two", given)
+    return tuple(sides)

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from phasor.checkpoints.architectures import Architecture
+from phasor.checkpoints.axes import image_rotary
 from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.scaling import read_scaling
 from phasor.errors import PhasorError
@@ -22,8 +23,8 @@ def read_rotary(
     *,
     outer: Mapping[str, Any],
     at: int,
-) -> RotarySpec:
-    """The rotation of one layer.
+) -> tuple[RotarySpec, ...]:
+    """The rotation of one layer, in one part or in several.
 
     Args:
         fields: Of that layer.
@@ -33,8 +34,10 @@ def read_rotary(
         at: Which layer it is.
     """
     try:
+        if row.axes is not None:
+            return _of_image(fields, row, parameters, at)
         spec = _rotary(fields, row, parameters, outer, at)
-        return _reversed(spec) if row.backwards else spec
+        return (_reversed(spec) if row.backwards else spec,)
     except PhasorError as error:
         where = f"{fields.notes.where}: "
         raise fields.notes.wrong(str(error).removeprefix(where)) from None
@@ -76,6 +79,17 @@ def _rotary(
         layout=layout,
         rotary_slice="trailing" if row.still else row.rotary_slice,
     )
+
+
+def _of_image(
+    fields: Fields, row: Architecture, parameters: Mapping[str, Any], at: int
+) -> tuple[RotarySpec, ...]:
+    kind = parameters.get("rope_type", "axial")
+    if kind not in ("axial", "default"):
+        raise fields.wrong("rope_type", "'axial'", kind)
+    assert row.axes is not None
+    base = _base(Fields(parameters, fields.notes), fields, row, at)
+    return image_rotary(row.axes, _channels(fields, row), base, layout=row.layout)
 
 
 def _channels(fields: Fields, row: Architecture) -> int:

@@ -23,8 +23,9 @@ class Grid:
         outside: Position of tokens that are no patches, on each axis.
         centres: Whether positions are centres of patches, from -1 to 1.
         timed: Whether frames count as the first axis.
-        tabled: Whether tokens that are no patches have rows of the table.
+        bare: Tokens just before the patches that have no rows of the table.
         patches_only: Whether other tokens turn in a way that the row says the spec does not hold.
+        masked: Whether a mask that the row says the spec does not hold hides tokens.
         omitted: Tables of which the row says that the spec does not hold them.
     """
 
@@ -39,8 +40,9 @@ class Grid:
     outside: int = 0
     centres: bool = False
     timed: bool = False
-    tabled: bool = True
+    bare: int = 0
     patches_only: bool = False
+    masked: bool = False
     omitted: Sequence[str] = ()
 
     @property
@@ -77,11 +79,12 @@ class Grid:
 
     def rows_of_table(self) -> Tensor:
         """`[tokens]`: which row each token has of a table row by row of the image; -1 for none."""
-        before, last = self.before * self.tabled, self.tokens - self.after
+        before = self.before - self.bare
         patches = [row * self.columns + column + before for _, row, column in self.patches]
-        if not self.tabled:
-            return torch.tensor([-1] * self.before + patches + [-1] * self.after)
-        return torch.tensor([*range(before), *patches, *range(last, self.tokens)])
+        end = before + self.rows * self.columns
+        return torch.tensor(
+            [*range(before), *[-1] * self.bare, *patches, *range(end, end + self.after)]
+        )
 
     @property
     def around(self) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from phasor.checkpoints.stack import read_stack
 from phasor.spec import LayerSpec, LearnedSpec, PositionSpec, RotarySpec
 
 _TABLE = re.compile(r"pos(ition)?(al)?_?emb|embed_positions|position_embedding")
-_LAYER = re.compile(r"(?:^|\.)(?:layers|layer|blocks|block|resblocks)\.0$")
+_START = re.compile(r"(?:^|\.)(?:(?:layers|layer|blocks|block|resblocks)\.0|layernorm_pre)$")
 
 
 def prove_image(subject: Subject) -> Proof:
@@ -31,12 +31,14 @@ def prove_image(subject: Subject) -> Proof:
     inputs = subject.some_inputs()
     with Seams(model) as seams, torch.no_grad():
         model(**inputs)
-    turned = {at for turn in seams.turns if (at := _turn(turn, seams, spec, grid, proof)) is not None}
+    turned = {
+        at for turn in seams.turns if (at := _turn(turn, seams, spec, grid, proof)) is not None
+    }
     for at, layer in enumerate(spec.layers):
         if _rotaries(layer) and at not in turned:
             proof.differs(f"layer {at} does not turn")
     for attention in seams.attentions:
-        _attention(attention, seams, spec, proof, subject)
+        _attention(attention, seams, spec, grid, proof, subject)
     _table(model, inputs, spec, grid, proof)
     return proof
 
@@ -84,7 +86,7 @@ def _differs(stated: list[RotarySpec], before: Tensor, after: Tensor, grid: Grid
 
 
 def _attention(
-    found: Attention, seams: Seams, spec: PositionSpec, proof: Proof, subject: Subject
+    found: Attention, seams: Seams, spec: PositionSpec, grid: Grid, proof: Proof, subject: Subject
 ) -> None:
     at = seams.layer(found.path, found.owner)
     if at is None or at >= len(spec.layers):
@@ -97,7 +99,7 @@ def _attention(
     if found.scaling is not None and not subject.scaled_before:
         if abs(ours - found.scaling) > 1e-6 * found.scaling:
             proof.differs(f"layer {at} scales scores by {found.scaling}, not {ours}")
-    if found.mask is not None and not _sees_all(found.mask):
+    if found.mask is not None and not grid.masked and not _sees_all(found.mask):
         proof.differs(f"layer {at} does not see all tokens")
 
 
@@ -146,7 +148,8 @@ def _table(
 
 
 def _first(model: nn.Module, name: str, inputs: dict[str, Any]) -> Tensor:
-    """What comes out of the module that owns a table or, if that is the model, into its layers."""
+    """What comes out of the module that owns a table or, if that is the model, into its first layer
+    or the norm before it."""
     owner = name.rpartition(".")[0]
     if isinstance(model.get_submodule(owner), nn.Embedding):
         owner = owner.rpartition(".")[0]
@@ -155,9 +158,9 @@ def _first(model: nn.Module, name: str, inputs: dict[str, Any]) -> Tensor:
         module = model.get_submodule(owner)
         hook = module.register_forward_hook(lambda _, __, out: found.append(_tensor(out)))
     else:
-        module = next(each for path, each in model.named_modules() if _LAYER.search(path))
+        module = next(each for path, each in model.named_modules() if _START.search(path))
         hook = module.register_forward_pre_hook(
-            lambda _, args, kwargs: found.append(args[0] if args else kwargs["hidden_states"]),
+            lambda _, args, kwargs: found.append([*args, *kwargs.values()][0]),
             with_kwargs=True,
         )
     with torch.no_grad():
@@ -167,4 +170,4 @@ def _first(model: nn.Module, name: str, inputs: dict[str, Any]) -> Tensor:
 
 
 def _tensor(out: Any) -> Tensor:
-    return out[0] if isinstance(out, tuple) else out
+    return out if isinstance(out, Tensor) else out[0]

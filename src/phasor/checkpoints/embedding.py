@@ -15,7 +15,7 @@ def read_embedding(fields: Fields, row: Architecture) -> EmbeddingSpec | None:
 
     A row's `embedding` has `kind` ("learned" or "sinusoidal"), `positions` (a name; names whose
     product it is; or "patches", those of an image of the size named by `image`), `dim` (a name),
-    `rows` (what the table has beyond `positions`), `offset` (rows before that of position 0; the
+    `rows` (what the table has beyond `positions`: numbers or names, one or several), `offset` (rows before that of position 0; the
     name of a number: one more than that); for sines `layout`, `endpoint`, `base` and `offset`.
     """
     how = row.embedding
@@ -34,7 +34,9 @@ def read_embedding(fields: Fields, row: Architecture) -> EmbeddingSpec | None:
             offset=offset,
         )
     return LearnedSpec(
-        num_positions=_positions(fields, how) + how.get("rows", 0) - offset, dim=dim, offset=offset
+        num_positions=_positions(fields, how) + _further(fields, how) - offset,
+        dim=dim,
+        offset=offset,
     )
 
 
@@ -45,6 +47,12 @@ def _positions(fields: Fields, how: Mapping[str, Any]) -> int:
         return math.prod(image // patch for image, patch in zip(*sides, strict=True))
     names = [name] if isinstance(name, str) else name
     return math.prod(fields.whole(each, most=MOST_TOKENS) for each in names)
+
+
+def _further(fields: Fields, how: Mapping[str, Any]) -> int:
+    given = how.get("rows", 0)
+    parts = given if isinstance(given, list) else [given]
+    return sum(int(fields.number(each)) if isinstance(each, str) else each for each in parts)
 
 
 def _sides(fields: Fields, name: str) -> tuple[int, ...]:

@@ -91,7 +91,8 @@ def _words(row: Architecture) -> str:
     words += ["some layers without"] * (row.rotates != "all")
     words += ["query temperature"] * (row.temperature is not None)
     words += ["both directions"] * (not row.causal)
-    words += [f"{row.embedding['kind']} table"] * (row.embedding is not None)
+    if row.embedding is not None:
+        words.append(f"{row.embedding['kind']} table")
     return ", ".join(words)
 
 

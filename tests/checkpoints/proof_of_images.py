@@ -96,9 +96,9 @@ def _attention(
     if stated and stated[0].head_dim != width:
         proof.differs(f"layer {at} has heads of {width}, not {stated[0].head_dim}")
     ours = layer.score_scale or width**-0.5
-    if found.scaling is not None and not subject.scaled_before:
-        if abs(ours - found.scaling) > 1e-6 * found.scaling:
-            proof.differs(f"layer {at} scales scores by {found.scaling}, not {ours}")
+    known = found.scaling is not None and not subject.scaled_before
+    if known and abs(ours - found.scaling) > 1e-6 * found.scaling:
+        proof.differs(f"layer {at} scales scores by {found.scaling}, not {ours}")
     if found.mask is not None and not grid.masked and not _sees_all(found.mask):
         proof.differs(f"layer {at} does not see all tokens")
 

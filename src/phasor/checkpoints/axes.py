@@ -23,7 +23,8 @@ def image_rotary(
             - `"divided"`: as axial; the axes share out one progression (Pixtral).
             - `"video"`: frames, rows and columns, as much as three axes can share evenly.
             - `"periods"`: as axial, over coordinates from -1 to 1 (DINOv3).
-            - `"halves"`: each half of the head is a head of its own, the first for columns (Gemma 4).
+            - `"halves"`: each half of the head is a head of its own, the first for columns
+              (Gemma 4).
         head_dim: Channels of a head.
         base: Called `rope_theta` in configs.
         layout: Which channels form a pair.

@@ -15,8 +15,9 @@ def read_embedding(fields: Fields, row: Architecture) -> EmbeddingSpec | None:
 
     A row's `embedding` has `kind` ("learned" or "sinusoidal"), `positions` (a name; names whose
     product it is; or "patches", those of an image of the size named by `image`), `dim` (a name),
-    `rows` (what the table has beyond `positions`: numbers or names, one or several), `offset` (rows before that of position 0; the
-    name of a number: one more than that); for sines `layout`, `endpoint`, `base` and `offset`.
+    `rows` (what the table has beyond `positions`: numbers or names, one or several), `offset`
+    (rows before that of position 0; the name of a number: one more than that); for sines `layout`,
+    `endpoint`, `base` and `offset`.
     """
     how = row.embedding
     if how is None:

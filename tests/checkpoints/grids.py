@@ -17,6 +17,7 @@ class Grid:
         frames: Of a video; each has the same patches.
         merge: Blocks of so many patches a side are read one after the other.
         window: Windows of so many patches a side are read one after the other.
+        tiles: Patches a side of the windows that some layers see alone, which count anew in each.
         before: Tokens before the patches, which stand at `outside`.
         after: Tokens after them.
         first: Position of the first row and column.
@@ -34,6 +35,7 @@ class Grid:
     frames: int = 1
     merge: int = 1
     window: int | None = None
+    tiles: int | None = None
     before: int = 0
     after: int = 0
     first: int = 0

@@ -69,6 +69,8 @@ def _turn(turn: Turn, seams: Seams, spec: PositionSpec, grid: Grid, proof: Proof
 def _differs(stated: list[RotarySpec], before: Tensor, after: Tensor, grid: Grid) -> str:
     if before.shape[-1] != stated[0].head_dim:
         return f"{before.shape[-1]} channels turn, not {stated[0].head_dim}"
+    if grid.tiles is not None and grid.tiles**2 in before.shape[:-1]:
+        grid = Grid(rows=grid.tiles, columns=grid.tiles)
     if before.shape[:-1].count(grid.tokens) != 1:
         return f"{list(before.shape)} are not {grid.tokens} tokens"
     tokens = before.shape.index(grid.tokens)

@@ -37,6 +37,7 @@ LEARNED = {"kind": "learned", "positions": "patches"}
         ("Gemma4VisionConfig", {"axes": "axial"}, "turned otherwise"),
         ("Gemma4VisionConfig", {"score_scale": None}, "scales scores by 1.0"),
         ("Lfm3VlVisionConfig", {"rotates": "types:conv"}, "layer 1 turns"),
+        ("Sam3ViTConfig", {"scaled": None}, "layer 1: turned otherwise"),
         ("HunYuanVLVisionConfig", {"axes": "axial", "mechanism": "rotary"}, "does not turn"),
         ("Qwen3VLVisionConfig", {"embedding": None}, "is a table that the spec lacks"),
         ("CLIPVisionConfig", {"embedding": LEARNED}, "is [17, 128], not [16, 128]"),

@@ -1,6 +1,7 @@
 """`rope_parameters`, as transformers standardises them, become a `RotarySpec`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from phasor.checkpoints.scaling import read_scaling
 from phasor.errors import PhasorError
 from phasor.rotary import Frequencies
 from phasor.rotary.layout import Layout
-from phasor.rotary.scaling import LengthScaling
+from phasor.rotary.scaling import LengthScaling, linear
 from phasor.spec import ExplicitSpec, GeometricSpec, ProportionalSpec, RotarySpec, SectionsSpec
 
 
@@ -89,7 +90,13 @@ def _of_image(
         raise fields.wrong("rope_type", "'axial'", kind)
     assert row.axes is not None
     base = _base(Fields(parameters, fields.notes), fields, row, at)
-    return image_rotary(row.axes, _channels(fields, row), base, layout=row.layout)
+    scaling = None
+    if row.scaled is not None and at in fields.get(row.scaled, ()):
+        # Without windows the image is squeezed into the size of one (SAM 3).
+        side = fields.whole("image_size") // fields.whole("patch_size")
+        scaling = linear(factor=side / fields.whole(row.window_name))
+    parts = image_rotary(row.axes, _channels(fields, row), base, layout=row.layout)
+    return tuple(replace(part, scaling=scaling) for part in parts)
 
 
 def _channels(fields: Fields, row: Architecture) -> int:

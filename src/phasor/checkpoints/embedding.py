@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from phasor.checkpoints.architectures import Architecture
-from phasor.checkpoints.fields import MOST_TOKENS, Fields
+from phasor.checkpoints.fields import MOST_CHANNELS, MOST_TOKENS, Fields
 from phasor.spec import LearnedSpec, SinusoidalSpec
 from phasor.spec.encodings import EmbeddingSpec
 
@@ -53,13 +53,15 @@ def _positions(fields: Fields, how: Mapping[str, Any]) -> int:
 def _further(fields: Fields, how: Mapping[str, Any]) -> int:
     given = how.get("rows", 0)
     parts = given if isinstance(given, list) else [given]
-    return sum(int(fields.number(each)) if isinstance(each, str) else each for each in parts)
+    return sum(fields.whole(each) if isinstance(each, str) else each for each in parts)
 
 
 def _sides(fields: Fields, name: str) -> tuple[int, ...]:
     """Height and width in pixels, which a config may give as one number."""
     given = fields.get(name)
     sides = given if isinstance(given, (list, tuple)) else (given, given)
-    if len(sides) != 2 or any(type(side) is not int or side < 1 for side in sides):
+    if len(sides) != 2 or any(
+        type(side) is not int or not 1 <= side <= MOST_CHANNELS for side in sides
+    ):
         raise fields.wrong(name, "a number of pixels or two", given)
     return tuple(sides)

@@ -18,10 +18,9 @@ class Grid:
         merge: Blocks of so many patches a side are read one after the other.
         window: Windows of so many patches a side are read one after the other.
         tiles: Patches a side of the windows that some layers see alone, which count anew in each.
-        before: Tokens before the patches, which stand at `outside`.
-        after: Tokens after them.
+        before: Tokens before the patches, which stand at 0 on each axis.
+        after: Tokens after them, which do so too.
         first: Position of the first row and column.
-        outside: Position of tokens that are no patches, on each axis.
         centres: Whether positions are centres of patches, from -1 to 1.
         timed: Whether frames count as the first axis.
         bare: Tokens just before the patches that have no rows of the table.
@@ -39,7 +38,6 @@ class Grid:
     before: int = 0
     after: int = 0
     first: int = 0
-    outside: int = 0
     centres: bool = False
     timed: bool = False
     bare: int = 0
@@ -76,7 +74,7 @@ class Grid:
             sizes = torch.tensor([self.rows, self.columns])
             places = (2 * places.double() + 1) / sizes - 1
         places = places + self.first
-        others = [places.new_full((n, places.shape[1]), self.outside) for n in self.around]
+        others = [places.new_zeros(n, places.shape[1]) for n in (self.before, self.after)]
         return torch.cat((others[0], places, others[1]))
 
     def rows_of_table(self) -> Tensor:
@@ -87,7 +85,3 @@ class Grid:
         return torch.tensor(
             [*range(before), *[-1] * self.bare, *patches, *range(end, end + self.after)]
         )
-
-    @property
-    def around(self) -> tuple[int, int]:
-        return self.before, self.after

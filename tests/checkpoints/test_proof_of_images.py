@@ -40,6 +40,7 @@ LEARNED = {"kind": "learned", "positions": "patches"}
         ("Sam3ViTConfig", {"scaled": None}, "layer 1: turned otherwise"),
         ("HunYuanVLVisionConfig", {"axes": "axial", "mechanism": "rotary"}, "does not turn"),
         ("Qwen3VLVisionConfig", {"embedding": None}, "is a table that the spec lacks"),
+        ("MLCDVisionConfig", {"omits": ()}, "is not named"),
         ("CLIPVisionConfig", {"embedding": LEARNED}, "is [17, 128], not [16, 128]"),
         ("Qwen2VLVisionConfig", {"embedding": LEARNED | {"positions": "depth"}}, "the spec has"),
     ],

@@ -1,7 +1,7 @@
 """docs/architectures.md, made from the table and from what the proof runs.
 
 `python -m checkpoints.document` in `tests` writes it. That each verified architecture is one, the
-proof shows: test_proof.py and test_proof_elsewhere.py run them all.
+proof shows: test_proof.py, test_proof_elsewhere.py and test_proof_of_images.py run them all.
 """
 
 from collections import defaultdict
@@ -37,7 +37,8 @@ What `phasor.read` makes of each `model_type` of transformers {version}. Made by
 def document() -> str:
     """The page."""
     table = {name: row for name, row in architectures().items() if "/" not in name}
-    run = [*subjects().values(), *subjects("subjects_without_rotation.json").values()]
+    files = ("subjects.json", "subjects_without_rotation.json", "subjects_of_images.json")
+    run = [subject for file in files for subject in subjects(file).values()]
     verified = {_model_type(subject) for subject in run} & set(table)
     refused = {name for name, row in table.items() if row.mechanism == "unsupported"}
     read = set(table) - verified - refused
@@ -86,9 +87,12 @@ def _words(row: Architecture) -> str:
     words += ["part of each head"] * (row.width == "partial" or row.still is not None)
     words += ["backwards"] * row.backwards
     words += [f"{row.sections} sections"] * (row.sections is not None)
+    words += [f"rows and columns ({row.axes})".replace("_", " ")] * (row.axes is not None)
     words += ["some layers without"] * (row.rotates != "all")
     words += ["query temperature"] * (row.temperature is not None)
     words += ["both directions"] * (not row.causal)
+    if row.embedding is not None:
+        words.append(f"{row.embedding['kind']} table")
     return ", ".join(words)
 
 

@@ -44,6 +44,7 @@ class Architecture:
         sections: Order of the sections of several axes.
         sections_name: Where the sections are, if not in `rope_parameters`.
         sections_default: What they are where the config has none; "equal:2" shares pairs evenly.
+        axes: Of an image: which pairs turn with its rows and columns, by a rule of `axes.py`.
         layers: Name of the number of layers.
         types: Name of the list of layer types.
         bare: Layer types without attention, besides the usual ones.
@@ -89,6 +90,7 @@ class Architecture:
     sections: SectionOrder | None = None
     sections_name: str | None = None
     sections_default: tuple[int, ...] | str | None = None
+    axes: str | None = None
     layers: str = "num_hidden_layers"
     types: str = "layer_types"
     bare: tuple[str, ...] = ()

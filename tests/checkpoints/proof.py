@@ -61,7 +61,7 @@ def prove(subject: Subject) -> Proof:
     turned = set()
     for turn in seams.turns:
         if (
-            where := _turn(turn, seams, spec, positions, architecture(row_name), proof)
+            where := _turn(turn, seams, spec, positions, _of_the_stack(config, row_name), proof)
         ) is not None:
             turned.add(where)
     row = architecture(row_name)
@@ -88,6 +88,15 @@ def _positions(spec: PositionSpec, subject: Subject, model: nn.Module) -> Tensor
         return torch.stack((torch.arange(SEQ) + 3, 2 * torch.arange(SEQ) + 40))
     generator = torch.Generator().manual_seed(1)
     return torch.randint(0, 200, (axes, BATCH, SEQ), generator=generator)
+
+
+def _of_the_stack(config: Any, row_name: str) -> Architecture:
+    """The row by which the layers of a model are read, which may be that of a config inside."""
+    row = architecture(row_name)
+    if row.stack is None:
+        return row
+    inner = getattr(config, row.stack)
+    return _of_the_stack(inner, inner.model_type)
 
 
 def _takes_positions(model: nn.Module) -> bool:

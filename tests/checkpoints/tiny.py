@@ -103,7 +103,7 @@ class Subject:
             shape = (BATCH, SEQ) if self.codebooks is None else (BATCH, SEQ, self.codebooks)
             inputs["input_ids"] = torch.randint(3, 60, shape)
         for name, ((kind, shape),) in ((n, i.items()) for n, i in self.inputs.items()):
-            draws = {"randn": torch.randn, "ones": _ones, "ids": _ids}
+            draws = {"randn": torch.randn, "ones": _ones, "ids": _ids, "values": torch.tensor}
             inputs[name] = draws[kind](shape)
         return inputs
 

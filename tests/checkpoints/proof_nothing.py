@@ -14,8 +14,8 @@ from phasor.checkpoints.reader import examine
 def prove_nothing(subject: Subject) -> Proof:
     """Run a tiny model whose spec is empty, with the tokens before the last in another order.
 
-    Where each position has weights of its own (`positions` is "weights"), all that is shown is
-    that nothing turns.
+    Where `positions` is "elsewhere", in weights of their own for each, all that is shown is that
+    nothing turns.
     """
     config, model = subject.build()
     spec, proof = examine(config).spec, Proof()
@@ -27,7 +27,7 @@ def prove_nothing(subject: Subject) -> Proof:
         if seams.turns:
             proof.differs("something turns")
         proof.compared = len(seams.attentions)
-        if subject.positions != "weights":
+        if subject.positions != "elsewhere":
             order = torch.cat((torch.arange(SEQ - 1).flip(0), torch.tensor([SEQ - 1])))
             second = _last(model, {name: value[:, order] for name, value in inputs.items()})
             if (first - second).abs().max() > ATOL:

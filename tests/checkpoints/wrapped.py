@@ -18,6 +18,12 @@ from transformers import CONFIG_MAPPING, PreTrainedConfig
 
 from phasor.checkpoints.architectures import architectures
 
+_FILES = (
+    "subjects.json",
+    "subjects_without_rotation.json",
+    "subjects_without_position.json",
+    "subjects_of_audio.json",
+)
 _ASIDE = {
     **dict.fromkeys(("num_hidden_layers", "num_layers", "num_local_layers", "depth"), 1),
     **dict.fromkeys(("encoder_layers", "decoder_layers"), 1),
@@ -69,8 +75,7 @@ def _wrapper(name: str, row: dict[str, Any]) -> Wrapper:
 
 @cache
 def _alone() -> dict[type[PreTrainedConfig], Subject]:
-    files = ("subjects_without_rotation.json", "subjects.json")
-    return {each.config_class: each for file in files for each in subjects(file).values()}
+    return {each.config_class: each for file in _FILES for each in subjects(file).values()}
 
 
 def _parts(kind: type[PreTrainedConfig]) -> dict[str, Any]:

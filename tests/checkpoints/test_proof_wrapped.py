@@ -1,20 +1,20 @@
 """Models around a text model, towers that turn by time, and models without any position."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from checkpoints.proof import Proof, prove
+from checkpoints.proof import Proof, prove, row_of_the_layers
 from checkpoints.proof_elsewhere import prove_elsewhere
 from checkpoints.proof_nothing import prove_nothing
 from checkpoints.tiny import Subject, subjects
 from checkpoints.wrapped import Wrapper, wrappers
 
-import phasor
-from phasor.checkpoints import architectures, examine
-from phasor.spec import RotarySpec
+from phasor.checkpoints import architectures
 
 ORDERLESS = subjects("subjects_without_position.json")
 AUDIO = subjects("subjects_of_audio.json")
+_SHIFTED = {"embedding": {"kind": "learned", "offset": 2}}
 
 
 @pytest.mark.parametrize("wrapper", wrappers().values(), ids=lambda wrapper: wrapper.name)
@@ -38,20 +38,61 @@ def test_without_position_order_makes_no_difference(subject: Subject) -> None:
     assert proof.compared
 
 
+@pytest.mark.parametrize(
+    ("name", "row", "changes", "difference"),
+    [
+        ("MimiConfig", "mimi", {"layout": "interleaved"}, "turned otherwise"),
+        ("MimiConfig", "mimi", {"window": "none"}, "sees [1, 4, 4] of 11 tokens"),
+        ("PocketTTSAudioTokenizerConfig", "pocket_tts_audio_tokenizer", {"causal": False}, "sees"),
+        ("GlmAsrEncoderConfig", "glmasr_encoder", {"width": "head"}, "factor is honoured"),
+        ("LasrEncoderConfig", "lasr_encoder", {"causal": True}, "sees [12, 12, 12]"),
+        ("PeAudioEncoderConfig", "pe_audio_encoder", {"layout": "half"}, "turned otherwise"),
+        ("MimiEncoderConfig", "mimi_encoder", {"backwards": True}, "turned otherwise"),
+        ("Dots3NoteAudioConfig", "dots3_note_audio_encoder", {"width": "head"}, "turned otherwise"),
+        ("TimesFm2_5Config", "timesfm2_5", {"score_scale": None}, "scales scores by 1.0"),
+        ("MuseGlimmerAssistantConfig", "muse_glimmer_assistant", {"sides": 1}, "sees"),
+        ("GemmaConfig", "gemma", {"mechanism": "none"}, "layer 0 turns"),
+        ("LlavaConfig", "llama", {"layout": "interleaved"}, "turned otherwise"),
+        ("Gemma3Config", "gemma3_text", {"score_scale": None}, "scales scores"),
+        ("Kimi_K25Config", "deepseek_v3", {"halves_out": False}, "turned otherwise"),
+        ("Qwen2VLConfig", "qwen2_vl_text", {"layout": "interleaved"}, "turned otherwise"),
+        ("CLIPConfig", "clip_text_model", {"causal": False}, "sees [1, 6, 11] of 11 tokens"),
+        ("MetaClip2Config", "metaclip_2_text_model", _SHIFTED, "other rows"),
+    ],
+)  # fmt: skip
+def test_a_wrong_row_is_found_out(
+    name: str,
+    row: str,
+    changes: dict[str, Any],
+    difference: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = {**subjects(), **AUDIO, **wrappers()}[name]
+    _change(row, monkeypatch, **changes)
+    differences = (
+        _prove(found).differences if isinstance(found, Wrapper) else prove(found).differences
+    )
+    assert any(difference in sentence for sentence in differences), differences
+
+
 def test_position_is_found_out_where_a_spec_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = {**architectures.architectures(), "llama": architectures.architecture("jamba")}
-    monkeypatch.setattr(architectures, "architectures", lambda: table)
-    subject = replace(subjects()["LlamaConfig"], config={"num_hidden_layers": 1})
-    found = prove_nothing(subject).differences
-    assert found == ["something turns", "the order of tokens makes a difference"]
+    _change("llama", monkeypatch, mechanism="none")
+    found = prove_nothing(replace(subjects()["LlamaConfig"], config={"num_hidden_layers": 1}))
+    assert found.differences == ["something turns", "the order of tokens makes a difference"]
+
+
+def _change(row: str, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    table = architectures.architectures()
+    changed = {**table, row: replace(table[row], **changes)}
+    monkeypatch.setattr(architectures, "architectures", lambda: changed)
 
 
 def _prove(wrapper: Wrapper) -> Proof:
-    """By what the spec of the wrapper says that there is."""
-    spec = examine(wrapper.config_class(**wrapper._arguments())).spec
-    encodings = [each for layer in spec.layers for each in layer.encodings]
-    if any(isinstance(each, RotarySpec) for each in encodings):
+    """By what the row of the model inside says that there is."""
+    config = wrapper.config_class(**wrapper._arguments())
+    row = row_of_the_layers(config, config.model_type)
+    if row.mechanism == "rotary":
         return prove(wrapper)
-    if encodings or spec.embedding is not None:
-        return prove_elsewhere(wrapper)
-    return prove_nothing(wrapper)
+    if row.mechanism == "none" and row.embedding is None:
+        return prove_nothing(wrapper)
+    return prove_elsewhere(wrapper)

@@ -65,6 +65,14 @@ def wrappers() -> dict[str, Wrapper]:
     return {name: _wrapper(name, row) for name, row in rows.items()}
 
 
+def parts_of(kind: type[PreTrainedConfig]) -> dict[str, type[PreTrainedConfig]]:
+    """The classes of the configs inside, by default."""
+    return {
+        name: CONFIG_MAPPING[part.model_type] if part.model_type else part.config_class
+        for name, part in kind.sub_configs_defaults.items()
+    }
+
+
 def _wrapper(name: str, row: dict[str, Any]) -> Wrapper:
     row = {("model" if key == "class" else key): value for key, value in row.items()}
     row["defaults"] = tuple(row.get("defaults", ()))
@@ -80,11 +88,10 @@ def _alone() -> dict[type[PreTrainedConfig], Subject]:
 
 def _parts(kind: type[PreTrainedConfig]) -> dict[str, Any]:
     """Arguments for the parts of a config class, each by the class that it has by default."""
-    made = {}
-    for name, part in kind.sub_configs_defaults.items():
-        inner = CONFIG_MAPPING[part.model_type] if part.model_type else part.config_class
-        made[name] = {**_sizes(inner), "model_type": inner.model_type}
-    return made
+    return {
+        name: {**_sizes(inner), "model_type": inner.model_type}
+        for name, inner in parts_of(kind).items()
+    }
 
 
 def _sizes(kind: type[PreTrainedConfig]) -> dict[str, Any]:

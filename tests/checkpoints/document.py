@@ -1,7 +1,8 @@
 """docs/architectures.md, made from the table and from what the proof runs.
 
 `python -m checkpoints.document` in `tests` writes it. That each verified architecture is one, the
-proof shows: test_proof.py, test_proof_elsewhere.py and test_proof_wrapped.py run them all.
+proof shows: test_proof.py, test_proof_elsewhere.py, test_proof_wrapped.py and test_chunks.py run
+them all.
 """
 
 from collections import defaultdict
@@ -23,6 +24,7 @@ _FILES = (
     "subjects_without_rotation.json",
     "subjects_without_position.json",
     "subjects_of_audio.json",
+    "subjects_of_chunks.json",
 )
 
 _HEAD = """# Architectures

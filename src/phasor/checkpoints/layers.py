@@ -65,7 +65,9 @@ def _rotary(fields: Fields, row: Architecture, kind: Any, at: int) -> tuple[Rota
 def _window(fields: Fields, row: Architecture, kind: Any) -> int | None:
     if row.window == "all" or (row.window == "types" and "sliding" in str(kind)):
         tokens = fields.whole_or(row.window_name, None, most=MOST_TOKENS)
-        return tokens if tokens is None or row.sides == 1 else 2 * tokens + 1
+        if tokens is None or row.sides == 1:
+            return tokens
+        return 2 * tokens + (-1 if row.exclusive else 1)
     return None
 
 

@@ -12,7 +12,7 @@ from phasor.inspection.config_findings import config_findings
 from phasor.inspection.finding import link
 from phasor.inspection.known_defects import DEFECTS
 from phasor.rotary.scaling import YaRN
-from phasor.spec import PositionSpec
+from phasor.spec import ImagePeriodsSpec, LayerSpec, LearnedSpec, PositionSpec, RotarySpec
 from phasor.spec.golden import GOLDEN
 from phasor.spec.golden.layer import rotary_layer
 
@@ -169,3 +169,12 @@ def test_links() -> None:
     assert link("owner/name#12") == "https://github.com/owner/name/issues/12"
     assert link("arXiv:2309.00071") == "https://arxiv.org/abs/2309.00071"
     assert link("transformers 5, modeling_rope_utils.py") is None
+
+
+def test_of_the_patches_of_an_image_nothing_is_said_that_holds_of_text() -> None:
+    table = LearnedSpec(num_positions=50, dim=64)
+    rotary = RotarySpec(head_dim=64, frequencies=ImagePeriodsSpec(rotary_dim=64), layout="half")
+    layer = LayerSpec(encodings=(rotary,))
+    image = PositionSpec(model="tower", layers=(layer,), embedding=table, max_seq_len=None)
+    assert not codes(image) & {"left-padding", "base-not-10000"}
+    assert "left-padding" in codes(replace(image, max_seq_len=50))

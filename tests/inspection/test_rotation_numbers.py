@@ -78,6 +78,12 @@ def test_yarn_and_interpolation_reach_exactly_their_factor(factor: float) -> Non
     assert {pair.slowed for pair in linear.pairs} == {factor}
 
 
+def test_interpolation_without_a_length_still_slows_by_its_factor() -> None:
+    linear = look(phasor.scaling.linear(factor=3.0), max_seq_len=None)
+    assert linear.trained_length is None
+    assert {pair.slowed for pair in linear.pairs} == {3.0}
+
+
 def test_ntk_reaches_less_than_its_factor() -> None:
     factor = 8.0
     rotation = look(phasor.scaling.ntk(factor=factor), max_seq_len=int(factor * TRAINED))

@@ -8,6 +8,7 @@ from phasor.rotary.scaling import DynamicNTK, Llama3, LongRoPE, YaRN
 from phasor.spec import (
     ALiBiSpec,
     GeometricSpec,
+    ImagePeriodsSpec,
     LearnedSpec,
     PositionSpec,
     ProportionalSpec,
@@ -178,11 +179,15 @@ def alibi_is_uneven(spec: PositionSpec) -> bool:
 
 
 def is_absolute(spec: PositionSpec) -> bool:
-    """Whether a token's position is looked up in a table."""
-    return isinstance(spec.embedding, LearnedSpec)
+    """Whether the position of a token of text is looked up in a table.
+
+    Those whose tables are of the patches of an image state no longest sequence.
+    """
+    return isinstance(spec.embedding, LearnedSpec) and spec.max_seq_len is not None
 
 
 def base_of_its_own(rotary: RotarySpec) -> float | None:
-    """The base, if it is not what everybody assumes."""
-    base = getattr(rotary.frequencies, "base", None)
-    return None if base is None or base == _DEFAULT_BASE else base
+    """The base, if it is not what everybody assumes of text."""
+    of_text = not isinstance(rotary.frequencies, ImagePeriodsSpec)
+    base = getattr(rotary.frequencies, "base", None) if of_text else None
+    return None if base == _DEFAULT_BASE else base

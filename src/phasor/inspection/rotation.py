@@ -150,7 +150,8 @@ def trained_length(rotary: RotarySpec, max_seq_len: int | None) -> tuple[int | N
 
 def plain_frequencies(rotary: RotarySpec, trained_from: TrainedFrom) -> Frequencies:
     """Those that the trained context had: without a scaling that extended it."""
-    if trained_from == "max_seq_len":
+    extends = isinstance(rotary.scaling, Linear | NTK)
+    if trained_from == "max_seq_len" and not extends:
         return scaled_frequencies(rotary, None)
     return replace(rotary, scaling=None).build().frequencies
 

@@ -98,7 +98,7 @@ class TestInTheBrowser:
     def test_every_plot_is_drawn(self, page: Page) -> None:
         plots = page.locator(".plot")
         names = [plots.nth(at).get_attribute("id") for at in range(plots.count())]
-        assert names == ["pair_speeds", "loss", "excess", "passkeys"]
+        assert names == ["change", "loss", "excess", "passkeys"]
         assert page.evaluate("document.body.dataset.drawn") == "4"
         lines = [page.locator(f"#{name} .scatterlayer .trace").count() for name in names]
         assert lines == [6, 7, 6, 3]
@@ -156,7 +156,7 @@ def test_what_the_user_typed_cannot_break_the_page(report: Path) -> None:
 def test_a_page_without_measurements(report: Path) -> None:
     html = render_page(made_up(measured=False))
     assert "The budget ended before all was measured" in html
-    assert 'id="pair_speeds"' in html
+    assert 'id="change"' in html
     assert 'id="loss"' not in html
     assert "The config that was written" not in html
     no_keys = made_up()

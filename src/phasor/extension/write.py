@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from phasor.errors import ArgumentError
-from phasor.extension.install import installed
-from phasor.extension.methods import Candidate
-from phasor.extension.source import Subject
+from phasor.extension.subject import Candidate, Subject
+from phasor.extension.weights import copy_weights, files_of, save_weights
 
 _CHECKED_TOKENS = 64
 
 
 def write_checkpoint(subject: Subject, candidate: Candidate, folder: Path) -> dict[str, str]:
-    """Write the model with `candidate`'s frequencies in its config into `folder`.
+    """Write the model with `candidate` in its config into `folder`.
 
-    Weights are those of `subject`, unchanged. The config says the same to transformers 5
-    (`rope_parameters`) and to transformers 4, vLLM and llama.cpp (`rope_theta`, `rope_scaling`).
-    What was written is then loaded by stock transformers, and gives the logits that were measured.
+    Weights are those of `subject`, but for a table that `candidate` changes; from a folder they are
+    copied file by file. What was written is then loaded by stock transformers, and gives the
+    logits that were measured (of a model without them: its vectors of tokens).
 
     Args:
         subject: The model.
@@ -35,23 +35,24 @@ def write_checkpoint(subject: Subject, candidate: Candidate, folder: Path) -> di
 
     Raises:
         ArgumentError: What was written does not give the logits that were measured.
+        OSError: The disk refuses.
     """
-    model = subject.model
-    config = model.config.to_dict()
-    config.pop("quantization_config", None)
-    reasons = _rewrite(config, candidate)
-    fresh = type(model)(type(model.config).from_dict(config))
-    fresh.load_state_dict(model.state_dict())
-    # Back to the type on disk, where that loses nothing: weights that were trained since may.
-    weights = fresh.state_dict().values()
-    if all(torch.equal(weight.to(subject.stored).to(weight), weight) for weight in weights):
-        fresh = fresh.to(subject.stored)
-    fresh.save_pretrained(folder)
+    config = _config(subject)
+    if subject.on_disk and files_of(subject.path) and "quantization_config" not in config:
+        changed = subject.changed(candidate)
+        copy_weights(subject.path, folder, changed, subject.trained_length)
+    else:
+        with subject.running(candidate, _CHECKED_TOKENS) as model:
+            stored = save_weights(model, folder, subject.stored)
+        config.pop("quantization_config", None)
+        config.pop("torch_dtype", None)
+        config["dtype"] = str(stored).removeprefix("torch.")
+    reasons = candidate.configure(config)
+    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    if subject.model.can_generate():
+        subject.model.generation_config.save_pretrained(folder)
     subject.tokenizer.save_pretrained(folder)
-    # Both spellings, whatever the version of transformers that wrote the file.
-    written = json.loads((folder / "config.json").read_text())
-    reasons |= _legacy(written)
-    (folder / "config.json").write_text(json.dumps(written, indent=2, sort_keys=True) + "\n")
+    reasons |= _lengthen(folder / "tokenizer_config.json", candidate.max_seq_len)
     _verify(subject, candidate, folder)
     return reasons
 
@@ -83,47 +84,49 @@ def appearing(folder: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _rewrite(config: dict[str, Any], candidate: Candidate) -> dict[str, str]:
-    reasons = {}
-    if config.get("rope_parameters") != dict(candidate.rope_parameters):
-        reasons["rope_parameters"] = f"{candidate.name}: {candidate.why} (transformers 5)"
-    config["rope_parameters"] = dict(candidate.rope_parameters)
-    if config.get("max_position_embeddings") != candidate.max_seq_len:
-        reasons["max_position_embeddings"] = (
-            "the longest sequence, from which engines size their caches"
-        )
-    config["max_position_embeddings"] = candidate.max_seq_len
-    return reasons
+def _config(subject: Subject) -> dict[str, Any]:
+    """As it is on disk; of a GGUF file, what transformers makes of it."""
+    if subject.path.is_dir():
+        return json.loads((subject.path / "config.json").read_text())
+    config = json.loads(subject.model.config.to_json_string())
+    return config | {"architectures": [type(subject.model).__name__]}
 
 
-def _legacy(config: dict[str, Any]) -> dict[str, str]:
-    parameters = dict(config["rope_parameters"])
-    config["rope_theta"] = parameters.pop("rope_theta")
-    reasons = {"rope_theta": "the base, where transformers 4, vLLM and llama.cpp look for it"}
-    parameters.pop("partial_rotary_factor", None)
-    if parameters.get("rope_type", "default") != "default":
-        config["rope_scaling"] = parameters
-        reasons["rope_scaling"] = "the same as rope_parameters, for transformers 4, vLLM, llama.cpp"
-    else:
-        # One of the model before would win over rope_parameters.
-        config.pop("rope_scaling", None)
-    return reasons
+def _lengthen(file: Path, length: int) -> dict[str, str]:
+    """Let a tokenizer whose texts end where the table did go on to `length`."""
+    config = json.loads(file.read_text())
+    if config.get("model_max_length", length) >= length:
+        return {}
+    config["model_max_length"] = length
+    file.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+    return {"model_max_length": "of the tokenizer, which cuts texts there"}
 
 
 def _verify(subject: Subject, candidate: Candidate, folder: Path) -> None:
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModel, AutoModelForCausalLM
 
-    written = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    causal = subject.model.can_generate()
+    written: Any = (AutoModelForCausalLM if causal else AutoModel).from_pretrained(
+        folder, dtype=torch.float32
+    )
     vocabulary = subject.model.config.get_text_config().vocab_size
     tokens = torch.arange(_CHECKED_TOKENS)[None] * 7 % vocabulary
-    frequencies = candidate.frequencies(subject.situation.frequencies, _CHECKED_TOKENS)
     with torch.no_grad():
-        with installed(subject.rotary, frequencies):
-            wanted = subject.model(tokens.to(subject.model.device)).logits.cpu()
-        found = written.eval()(tokens).logits
+        with subject.running(candidate, _CHECKED_TOKENS) as model:
+            wanted = _numbers(model(tokens.to(model.device))).cpu()
+        found = _numbers(written.eval()(tokens))
     error = (found - wanted).abs().max().item()
-    if not error <= 1e-3 * wanted.abs().max().item():
+    same = all(
+        torch.equal(written.get_parameter(name), weight.float())
+        for name, weight in subject.changed(candidate).items()
+    )
+    if not (same and error <= 1e-3 * wanted.abs().max().item()):
         raise ArgumentError(
             f"what was written to {folder} gives other logits than were measured (by {error:.2g}), "
             "so it was taken back; please report this"
         )
+
+
+def _numbers(output: Any) -> Tensor:
+    logits = getattr(output, "logits", None)
+    return output.last_hidden_state if logits is None else logits

@@ -132,7 +132,8 @@ def verdict_table(verdict: Verdict) -> Table:
 
 
 def _excess(finding: Finding, at: int) -> Text:
-    if not finding.excess:
+    # A model that ends has none past its end.
+    if at >= len(finding.excess):
         return Text("–")
     value = finding.excess[at]
     words = f"{value:+.2f}" if abs(value) >= _LARGE else "0"

@@ -150,6 +150,9 @@ def _pretrained(path: Path) -> tuple[Any, Any, PositionSpec, torch.dtype]:
             f"{path} lacks {len(missing)} weights of its model, {missing[0]} first; pass a whole "
             + ("checkpoint of a causal language model" if spec.causal else "checkpoint")
         )
+    if path.is_file():
+        # Its numbers are no longer packed, but transformers would not save it as what it now is.
+        model.hf_quantizer = None
     stored = config.dtype
     return model, tokenizer, spec, stored if isinstance(stored, torch.dtype) else torch.float32
 

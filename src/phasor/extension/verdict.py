@@ -262,8 +262,8 @@ def _no_more(findings: Sequence[Finding], start: Finding, trained: int, target: 
     cost = "" if start.regression is None else f" costs {_cost(start.regression, trained)} and"
     return (
         f"Nothing holds past {trained:,} tokens, where the model as it is ends: {start.name} reads "
-        f"to {target:,} but{cost} lies {sum(beyond) / len(beyond):+.3f} nats from the model with "
-        f"its context cut beyond. It is a start for training, and no model to use as it is."
+        f"to {target:,} but{cost} lies {sum(beyond) / len(beyond):+.3f} nats above the model with "
+        "its context cut beyond that. It is a start for training, and no model to use as it is."
     )
 
 

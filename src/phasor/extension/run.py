@@ -164,7 +164,8 @@ def _write(
     subject: Subject, found: Sequence[Candidate], result: Extension, out: Path, measured: Path
 ) -> Extension:
     """The checkpoint, if there is one to recommend, the report and all numbers, in one piece."""
-    with appearing(out) as draft:
+    advice = "make room, and go on with --resume: what was measured is kept"
+    with appearing(out, advice=advice) as draft:
         best = [candidate for candidate in found if candidate.name == result.verdict.written]
         if best:
             result = replace(result, fields=write_checkpoint(subject, best[0], draft))

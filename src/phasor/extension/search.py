@@ -299,6 +299,7 @@ def _mean(rows: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
 def _storage(file: Path) -> Iterator[Any]:
     """Trials in the database `file`, with Optuna's remarks on each switched off."""
     import optuna
+    from sqlalchemy.exc import SQLAlchemyError
 
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -306,6 +307,8 @@ def _storage(file: Path) -> Iterator[Any]:
     try:
         storage = optuna.storages.RDBStorage(f"sqlite:///{file.absolute()}")
         yield storage
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        raise OSError(f"cannot write {file}: {error.__cause__ or error}") from error
     finally:
         if storage is not None:
             storage.remove_session()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from phasor.errors import ArgumentError
+from phasor.extension.companions import copy_companions
 from phasor.extension.subject import Candidate, Subject
 from phasor.extension.weights import copy_weights, files_of, save_weights
 
@@ -53,13 +54,18 @@ def write_checkpoint(subject: Subject, candidate: Candidate, folder: Path) -> di
         subject.model.generation_config.save_pretrained(folder)
     subject.tokenizer.save_pretrained(folder)
     reasons |= _lengthen(folder / "tokenizer_config.json", candidate.max_seq_len)
+    reasons |= copy_companions(subject.path, folder, candidate.max_seq_len)
     _verify(subject, candidate, folder)
     return reasons
 
 
 @contextmanager
-def appearing(folder: Path) -> Iterator[Path]:
+def appearing(folder: Path, *, advice: str = "make room") -> Iterator[Path]:
     """A temporary folder beside `folder`, which becomes it if all goes well.
+
+    Args:
+        folder: Must not exist.
+        advice: What to do where the disk refuses.
 
     Raises:
         ArgumentError: `folder` exists, or the disk refuses.
@@ -78,7 +84,7 @@ def appearing(folder: Path) -> Iterator[Path]:
         draft.rename(folder)
     except OSError as error:
         raise ArgumentError(
-            f"cannot write {folder}: {error.strerror or error}; nothing was left there"
+            f"cannot write {folder}: {error.strerror or error}; nothing was left there: {advice}"
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)

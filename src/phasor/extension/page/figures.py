@@ -1,6 +1,7 @@
 """The pictures of an extension. Colours of text and grid are the page's."""
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import plotly.graph_objects as go
@@ -8,7 +9,10 @@ import plotly.graph_objects as go
 from phasor.extension.explain import Explanation, TableExplanation
 from phasor.extension.verdict import LOSS_TOLERANCE, Verdict
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#a6761d")
+_COLOURS = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#a6761d",
+    "#b0413e", "#7a9a2e",
+)  # fmt: skip
 _GREY = "#8a8f98"
 EXCESS_SHOWN = 0.5
 """Nats above the reference at which that picture ends."""
@@ -95,7 +99,7 @@ def passkeys(verdict: Verdict) -> go.Figure:
 
 
 def search_trials(searched: Mapping[str, Any], colour: Mapping[str, str]) -> go.Figure:
-    """Loss of each setting that was tried, hollow where it was stopped early; a star for the best.
+    """Loss of each setting that was tried, hollow where it was stopped early; the least so far.
 
     Args:
         searched: By candidate, `Found.to_json()`.
@@ -110,9 +114,17 @@ def search_trials(searched: Mapping[str, Any], colour: Mapping[str, str]) -> go.
         ]
         figure.add_scatter(
             x=[at for at, _, _ in tried], y=[loss for _, loss, _ in tried], name=name,
-            mode="lines+markers", line={"color": colour[name], "width": 0.8},
-            marker={"symbol": symbols, "size": [15 if s == "star" else 7 for s in symbols]},
-            hovertemplate="%{y:.4f}",
+            mode="markers", legendgroup=name, hovertemplate="%{y:.4f}",
+            marker={
+                "symbol": symbols, "size": [15 if s == "star" else 7 for s in symbols],
+                "color": colour[name],
+            },
+        )  # fmt: skip
+        whole = [(at, loss) for at, loss, pruned in tried if not pruned]
+        figure.add_scatter(
+            x=[at for at, _ in whole], y=list(accumulate((loss for _, loss in whole), min)),
+            mode="lines", legendgroup=name, showlegend=False, hoverinfo="skip",
+            line={"color": colour[name], "width": 1.2, "shape": "hv"},
         )  # fmt: skip
     figure.update_xaxes(title="setting tried")
     figure.update_yaxes(title="loss (nats per token)")

@@ -105,9 +105,7 @@ class TestWherePlaceSaysNothing:
         after = tokenizer.decode(made[0, -8:])
         follows = [chr((ord(a) - 97 + 1) % 8 + 97) for a in text[TARGET - 9] + after]
         assert sum(a == b for a, b in zip(follows, after, strict=False)) >= 7
-        assert extended.fields == {
-            "n_positions": "the longest sequence, from which engines size their caches"
-        }
+        assert extended.fields["n_positions"].startswith("the longest sequence")
 
 
 def test_where_place_says_all_its_cost_is_told_and_it_is_a_start_for_training(
@@ -165,7 +163,7 @@ def test_what_is_written(tmp_path: Path, kind: str, dtype: torch.dtype) -> None:
     before_config = json.loads((tmp_path / "model" / "config.json").read_text())
     assert before_config.pop(name) == TRAINED + more
     assert config == before_config
-    assert set(fields) == {name}
+    assert set(fields) == {name, "tokenizer_class"}
     before = load_file(tmp_path / "model" / "model.safetensors")
     after = load_file(tmp_path / "out" / "model.safetensors")
     assert set(after) == set(before)

@@ -25,6 +25,8 @@ def write_rope(
         "rope_parameters": f"{what} (transformers 5)",
         "rope_theta": "the base, where transformers 4, vLLM and llama.cpp look for it",
         "rope_scaling": "the same as rope_parameters, for transformers 4, vLLM, llama.cpp",
+        "original_max_position_embeddings": "the length past which transformers 4 takes the long "
+        "factors",
         "max_position_embeddings": LENGTH,
     }
     config["rope_parameters"] = dict(rope_parameters)
@@ -37,4 +39,8 @@ def write_rope(
     else:
         # One of the model before would win over rope_parameters.
         config.pop("rope_scaling", None)
+    # transformers 4 does not look into rope_scaling for this one; where it is, 5 prefers it.
+    original = "original_max_position_embeddings"
+    if original in rest and (rest["rope_type"] == "longrope" or original in config):
+        config[original] = rest[original]
     return {name: why for name, why in reasons.items() if config.get(name) != before.get(name)}

@@ -175,4 +175,5 @@ def with_table(model: Any, place: str, table: Learned, fields: Mapping[str, int]
     with torch.random.fork_rng():
         made = type(model)(config)
     made.load_state_dict(weights, assign=True)
+    made.tie_weights()
     return made.to(model.device).eval().requires_grad_(False)

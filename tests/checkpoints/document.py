@@ -1,18 +1,32 @@
 """docs/architectures.md, made from the table and from what the proof runs.
 
 `python -m checkpoints.document` in `tests` writes it. That each verified architecture is one, the
-proof shows: test_proof.py and test_proof_elsewhere.py run them all.
+proof shows: test_proof.py, test_proof_elsewhere.py, test_proof_wrapped.py, test_chunks.py and
+test_proof_of_images.py run them all.
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 from checkpoints.tiny import Subject, subjects
+from checkpoints.wrapped import parts_of, wrappers
+from transformers import CONFIG_MAPPING
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from phasor.checkpoints.architectures import Architecture, architectures
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "architectures.md"
+
+_FILES = (
+    "subjects.json",
+    "subjects_without_rotation.json",
+    "subjects_without_position.json",
+    "subjects_of_audio.json",
+    "subjects_of_chunks.json",
+    "subjects_of_images.json",
+)
 
 _HEAD = """# Architectures
 
@@ -24,6 +38,9 @@ What `phasor.read` makes of each `model_type` of transformers {version}. Made by
   rounding: how queries and keys turn (with different positions on different axes, where there are
   several), which channels, in which layers, what scores are scaled by, how many tokens a query
   sees, which rows of a table are read, which biases are added.
+  Of a model with parts, the part that reads text is run inside it, and what the spec says of the
+  others is shown where they are verified themselves. Of a model without position, nothing turns,
+  and what the last token gets does not depend on the order of those before it.
 - **Read only**: {read}. There is a row, or the parts have rows; no model was run.
 - **Not supported**: {refused}. `read` refuses them and says why.
 
@@ -37,9 +54,13 @@ What `phasor.read` makes of each `model_type` of transformers {version}. Made by
 def document() -> str:
     """The page."""
     table = {name: row for name, row in architectures().items() if "/" not in name}
-    run = [*subjects().values(), *subjects("subjects_without_rotation.json").values()]
-    verified = {_model_type(subject) for subject in run} & set(table)
+    run = [subject for file in _FILES for subject in subjects(file).values()]
+    verified = {name for subject in run for name in _model_types(subject, table)}
+    verified |= {wrapper.config_class.model_type for wrapper in wrappers().values()}
+    verified = _also_called(verified) & set(table)
     refused = {name for name, row in table.items() if row.mechanism == "unsupported"}
+    inside = {name for name in set(table) - verified - refused if _is_refused_inside(name, table)}
+    refused |= inside
     read = set(table) - verified - refused
     head = _HEAD.format(
         version=version("transformers"),
@@ -55,7 +76,7 @@ def document() -> str:
     text += f"{_listed(own)}.\n\n## Not supported\n\n"
     by_reason = defaultdict(list)
     for name in sorted(refused):
-        by_reason[table[name].reason].append(name)
+        by_reason[table[name].reason or "the model inside is refused"].append(name)
     return (
         text
         + "\n".join(
@@ -66,8 +87,31 @@ def document() -> str:
     )
 
 
-def _model_type(subject: Subject) -> str:
-    return subject.config_class.model_type
+def _model_types(subject: Subject, table: Mapping[str, Architecture]) -> set[str]:
+    """Of a config class, and of its parts that are stacks of its spec, all of which are proven."""
+    kind = subject.config_class
+    row = table.get(kind.model_type)
+    names = {kind.model_type}
+    if row is not None:
+        held = {name: tower.get("config") for name, tower in row.towers.items()}
+        parts = [row.stack, *(part for name, part in held.items() if name not in subject.without)]
+        known = parts_of(kind)
+        names |= {known[part].model_type for part in parts if part in known}
+    return names
+
+
+def _is_refused_inside(name: str, table: Mapping[str, Architecture]) -> bool:
+    row = table[name]
+    if row.stack is None:
+        return False
+    inner = parts_of(CONFIG_MAPPING[name])[row.stack].model_type
+    return table[inner].mechanism == "unsupported"
+
+
+def _also_called(verified: set[str]) -> set[str]:
+    """With the further names of their config classes."""
+    classes = {CONFIG_MAPPING_NAMES.get(name) for name in verified}
+    return verified | {name for name, kind in CONFIG_MAPPING_NAMES.items() if kind in classes}
 
 
 def _line(name: str, row: Architecture) -> str:
@@ -86,9 +130,12 @@ def _words(row: Architecture) -> str:
     words += ["part of each head"] * (row.width == "partial" or row.still is not None)
     words += ["backwards"] * row.backwards
     words += [f"{row.sections} sections"] * (row.sections is not None)
+    words += [f"rows and columns ({row.axes})".replace("_", " ")] * (row.axes is not None)
     words += ["some layers without"] * (row.rotates != "all")
     words += ["query temperature"] * (row.temperature is not None)
     words += ["both directions"] * (not row.causal)
+    if row.embedding is not None:
+        words.append(f"{row.embedding['kind']} table")
     return ", ".join(words)
 
 

@@ -61,7 +61,7 @@ def prove(subject: Subject) -> Proof:
     turned = set()
     for turn in seams.turns:
         if (
-            where := _turn(turn, seams, spec, positions, architecture(row_name), proof)
+            where := _turn(turn, seams, spec, positions, row_of_the_layers(config, row_name), proof)
         ) is not None:
             turned.add(where)
     row = architecture(row_name)
@@ -88,6 +88,15 @@ def _positions(spec: PositionSpec, subject: Subject, model: nn.Module) -> Tensor
         return torch.stack((torch.arange(SEQ) + 3, 2 * torch.arange(SEQ) + 40))
     generator = torch.Generator().manual_seed(1)
     return torch.randint(0, 200, (axes, BATCH, SEQ), generator=generator)
+
+
+def row_of_the_layers(config: Any, row_name: str) -> Architecture:
+    """The row by which the layers of a model are read, which may be that of a config inside."""
+    row = architecture(row_name)
+    if row.stack is None:
+        return row
+    inner = getattr(config, row.stack)
+    return row_of_the_layers(inner, inner.model_type)
 
 
 def _takes_positions(model: nn.Module) -> bool:
@@ -208,33 +217,34 @@ def _attention(
         ours *= 1.0 if stated is None else stated.build().frequencies.softmax_scale
         if abs(ours - found.scaling) > 1e-6 * found.scaling:
             proof.differs(f"{where} scales scores by {found.scaling}, not {ours}")
-    visible, expected = seen(found.mask, stack), expected_to_see(layer, stack)
+    seq = found.query.shape[-2]
+    visible, expected = seen(found.mask, stack, seq), expected_to_see(layer, stack, seq)
     if visible is not None and visible != expected:
-        proof.differs(f"{where} sees {visible} of {SEQ} tokens, not {expected}")
+        proof.differs(f"{where} sees {visible} of {seq} tokens, not {expected}")
     _slice(found, seams, stated, where, proof)
 
 
-def seen(mask: Tensor | None, stack: PositionSpec) -> list[int] | None:
+def seen(mask: Tensor | None, stack: PositionSpec, seq: int = SEQ) -> list[int] | None:
     """How many tokens the first, middle and last query see."""
     if mask is None:
-        return [SEQ] * 3
-    if mask.ndim != 4 or mask.shape[-2] != SEQ:
+        return [seq] * 3
+    if mask.ndim != 4 or mask.shape[-2] != seq:
         return None
     allowed = mask if mask.dtype == torch.bool else mask > -1e9
-    return allowed[0, 0, [0, SEQ // 2, SEQ - 1], :SEQ].sum(-1).tolist()
+    return allowed[0, 0, [0, seq // 2, seq - 1], :seq].sum(-1).tolist()
 
 
-def expected_to_see(layer: LayerSpec, stack: PositionSpec) -> list[int]:
+def expected_to_see(layer: LayerSpec, stack: PositionSpec, seq: int = SEQ) -> list[int]:
     """How many tokens the same queries see by the spec."""
     counts = []
-    for query in (0, SEQ // 2, SEQ - 1):
+    for query in (0, seq // 2, seq - 1):
         if stack.causal:
             first = 0 if layer.window is None else max(0, query - layer.window + 1)
             first = max(first, query - query % layer.chunk) if layer.chunk else first
             counts.append(query - first + 1)
         else:  # an even number of tokens has one more after the query
-            before, after = ((layer.window or 4 * SEQ) - 1) // 2, (layer.window or 4 * SEQ) // 2
-            counts.append(min(query + after, SEQ - 1) - max(query - before, 0) + 1)
+            before, after = ((layer.window or 4 * seq) - 1) // 2, (layer.window or 4 * seq) // 2
+            counts.append(min(query + after, seq - 1) - max(query - before, 0) + 1)
     return counts
 
 

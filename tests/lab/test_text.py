@@ -121,3 +121,17 @@ def test_windows_longer_than_any_document() -> None:
         ArgumentError, match=r"takes 9 bytes of one document, and the longest has 5"
     ):
         Windows([b"12345"], 9)
+
+
+PAGE = """<!DOCTYPE html><html><head><title>On order</title><style>p { color: red }</style>
+<script>if (1 < 2) document.write("<p>no</p>")</script></head>
+<body><!-- hidden --><p>Caf&eacute; &amp; <b>bar</b>, 1 &lt; 2</p><p>last"""
+
+
+def test_of_html_files_the_text_alone_is_read(tmp_path: Path) -> None:
+    (tmp_path / "page.HTML").write_text(PAGE)
+    (tmp_path / "plain.txt").write_text("<b>as it is</b>")
+    text = load_text(tmp_path)
+    page, plain = (a + b for a, b in zip(text.train, text.held_out, strict=True))
+    assert page.split() == "On order Café & bar, 1 < 2 last".encode().split()
+    assert plain == b"<b>as it is</b>"

@@ -44,10 +44,12 @@ class Architecture:
         sections: Order of the sections of several axes.
         sections_name: Where the sections are, if not in `rope_parameters`.
         sections_default: What they are where the config has none; "equal:2" shares pairs evenly.
+        axes: Of an image: which pairs turn with its rows and columns, by a rule of `axes.py`.
         layers: Name of the number of layers.
         types: Name of the list of layer types.
         bare: Layer types without attention, besides the usual ones.
-        causal: Whether tokens see earlier ones only.
+        causal: Whether tokens see earlier ones only, unless the config has `is_causal` false.
+        undirected: Name of a flag that lets them see later ones as well (EmbeddingGemma).
         rotates: Which layers turn: `"all"`; `"types:"` and the layer types that turn; a rule of
             `turning.py`; or the name of a list of flags (1: turns).
         scaled: Name of the list of layers whose frequencies are scaled; the others' are not.
@@ -56,6 +58,7 @@ class Architecture:
         window: Which layers have one: `"types"`, those of a sliding type; `"all"`; or `"none"`.
         window_name: Name of its size.
         sides: 2 where the window counts the tokens on either side of the query.
+        exclusive: Whether it then ends before the token at that distance.
         chunk: Name of the size of the blocks that layers of a chunked type see.
         score_scale: What scores are multiplied by: the name of a number; `"rsqrt:"` and the name
             of a number under the root (`"rsqrt_half:"`: half of it); or a number.
@@ -89,10 +92,12 @@ class Architecture:
     sections: SectionOrder | None = None
     sections_name: str | None = None
     sections_default: tuple[int, ...] | str | None = None
+    axes: str | None = None
     layers: str = "num_hidden_layers"
     types: str = "layer_types"
     bare: tuple[str, ...] = ()
     causal: bool = True
+    undirected: str | None = None
     rotates: str = "all"
     scaled: str | None = None
     when: tuple[str, Any] | None = None
@@ -100,6 +105,7 @@ class Architecture:
     window: str = "types"
     window_name: str = "sliding_window"
     sides: int = 1
+    exclusive: bool = False
     chunk: str | None = None
     score_scale: str | float | None = None
     softmax_mscale: bool = False

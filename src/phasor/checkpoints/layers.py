@@ -34,10 +34,8 @@ def _layer(fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool
     encodings: list[LayerEncodingSpec] = []
     if row.mechanism in ("alibi", "t5"):
         encodings.append(read_bias(fields, row))
-    rotary = _rotary(fields, row, kind, at) if turns and row.mechanism == "rotary" else None
-    if rotary is not None:
-        encodings.append(rotary)
-    encodings += read_temperature(fields, row, turns=rotary is not None)
+    rotary = _rotary(fields, row, kind, at) if turns and row.mechanism == "rotary" else ()
+    encodings += [*rotary, *read_temperature(fields, row, turns=bool(rotary))]
     chunked = row.chunk is not None and "chunked" in str(kind)
     return LayerSpec(
         encodings=tuple(encodings),
@@ -47,14 +45,14 @@ def _layer(fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool
     )
 
 
-def _rotary(fields: Fields, row: Architecture, kind: Any, at: int) -> RotarySpec | None:
+def _rotary(fields: Fields, row: Architecture, kind: Any, at: int) -> tuple[RotarySpec, ...]:
     outer = fields.get("rope_parameters", {})
     if not isinstance(outer, Mapping):
         raise fields.wrong("rope_parameters", "an object", outer)
     label = row.labels.get(str(kind), kind)
     parameters = outer.get(label, outer)
     if parameters is None:  # null stands for a layer type without position
-        return None
+        return ()
     if not isinstance(parameters, Mapping):
         raise fields.wrong(f"rope_parameters[{label!r}]", "an object", parameters)
     if row.scaled is not None and at not in fields.get(row.scaled, ()):
@@ -67,11 +65,13 @@ def _rotary(fields: Fields, row: Architecture, kind: Any, at: int) -> RotarySpec
 def _window(fields: Fields, row: Architecture, kind: Any) -> int | None:
     if row.window == "all" or (row.window == "types" and "sliding" in str(kind)):
         tokens = fields.whole_or(row.window_name, None, most=MOST_TOKENS)
-        return tokens if tokens is None or row.sides == 1 else 2 * tokens + 1
+        if tokens is None or row.sides == 1:
+            return tokens
+        return 2 * tokens + (-1 if row.exclusive else 1)
     return None
 
 
-def _score_scale(fields: Fields, row: Architecture, rotary: RotarySpec | None) -> float | None:
+def _score_scale(fields: Fields, row: Architecture, rotary: tuple[RotarySpec, ...]) -> float | None:
     if row.score_scale is None:
         return None
     if not isinstance(row.score_scale, str):
@@ -86,5 +86,5 @@ def _score_scale(fields: Fields, row: Architecture, rotary: RotarySpec | None) -
         scale = (fields.number(name) / (2 if rule == "rsqrt_half" else 1)) ** -0.5
     else:
         scale = fields.number(row.score_scale)
-    usual = rotary is not None and scale == rotary.head_dim**-0.5
+    usual = bool(rotary) and scale == rotary[0].head_dim ** -0.5
     return None if usual else scale

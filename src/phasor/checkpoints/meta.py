@@ -42,10 +42,13 @@ def read_params(config: Mapping[str, Any], notes: Notes) -> PositionSpec:
             notes.note("use_scaled_rope is taken as Llama 3.1's, by 8; Llama 3.2's is by 32")
             scaling = llama3(factor=8.0)
         else:
-            scaling = llama3(
-                factor=fields.number("rope_scaling_factor"),
-                high_freq_factor=fields.number("rope_high_freq_factor"),
-            )
+            if fields.get("rope_high_freq_factor") is None:
+                notes.note("rope_high_freq_factor is missing; Llama 3.1 and 3.2 have 4")
+                high = 4.0
+            else:
+                high = fields.number("rope_high_freq_factor")
+            factor = fields.number("rope_scaling_factor")
+            scaling = llama3(factor=factor, high_freq_factor=high)
     rotary = RotarySpec(
         head_dim=head_dim,
         frequencies=GeometricSpec(rotary_dim=head_dim, base=base),

@@ -70,10 +70,16 @@ def read(source: Any, *, strict: bool = True) -> PositionSpec:
     return reading.spec
 
 
-def examine(source: Any, *, strict: bool = True) -> Reading:
-    """As `read`, with the warnings beside the spec instead of raised as such."""
+def examine(source: Any, *, strict: bool = True, where: str = "config") -> Reading:
+    """As `read`, with the warnings beside the spec instead of raised as such.
+
+    Args:
+        source: As for `read`.
+        strict: As for `read`.
+        where: What errors call a dict.
+    """
     if isinstance(source, Mapping):
-        return _of_dict(dict(source), Notes("config", strict=strict))
+        return _of_dict(dict(source), Notes(where, strict=strict))
     if isinstance(source, (str, Path)):
         return _of_path(Path(source), strict=strict)
     config = getattr(source, "config", source)

@@ -1,17 +1,19 @@
 """`rope_parameters`, as transformers standardises them, become a `RotarySpec`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from phasor.checkpoints.architectures import Architecture
+from phasor.checkpoints.axes import image_rotary
 from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.scaling import read_scaling
 from phasor.errors import PhasorError
 from phasor.rotary import Frequencies
 from phasor.rotary.layout import Layout
-from phasor.rotary.scaling import LengthScaling
+from phasor.rotary.scaling import LengthScaling, linear
 from phasor.spec import ExplicitSpec, GeometricSpec, ProportionalSpec, RotarySpec, SectionsSpec
 
 
@@ -22,8 +24,8 @@ def read_rotary(
     *,
     outer: Mapping[str, Any],
     at: int,
-) -> RotarySpec:
-    """The rotation of one layer.
+) -> tuple[RotarySpec, ...]:
+    """The rotation of one layer, in one part or in several.
 
     Args:
         fields: Of that layer.
@@ -33,8 +35,10 @@ def read_rotary(
         at: Which layer it is.
     """
     try:
+        if row.axes is not None:
+            return _of_image(fields, row, parameters, at)
         spec = _rotary(fields, row, parameters, outer, at)
-        return _reversed(spec) if row.backwards else spec
+        return (_reversed(spec) if row.backwards else spec,)
     except PhasorError as error:
         where = f"{fields.notes.where}: "
         raise fields.notes.wrong(str(error).removeprefix(where)) from None
@@ -76,6 +80,23 @@ def _rotary(
         layout=layout,
         rotary_slice="trailing" if row.still else row.rotary_slice,
     )
+
+
+def _of_image(
+    fields: Fields, row: Architecture, parameters: Mapping[str, Any], at: int
+) -> tuple[RotarySpec, ...]:
+    kind = parameters.get("rope_type", "axial")
+    if kind not in ("axial", "default"):
+        raise fields.wrong("rope_type", "'axial'", kind)
+    assert row.axes is not None
+    base = _base(Fields(parameters, fields.notes), fields, row, at)
+    scaling = None
+    if row.scaled is not None and at in fields.get(row.scaled, ()):
+        # Without windows the image is squeezed into the size of one (SAM 3).
+        side = fields.whole("image_size") // fields.whole("patch_size")
+        scaling = linear(factor=side / fields.whole(row.window_name))
+    parts = image_rotary(row.axes, _channels(fields, row), base, layout=row.layout)
+    return tuple(replace(part, scaling=scaling) for part in parts)
 
 
 def _channels(fields: Fields, row: Architecture) -> int:

@@ -13,6 +13,7 @@ from phasor.rotary.scaling import LengthScaling, Scaling
 _EVERY = {"rope_type", "type", "rope_theta", "partial_rotary_factor", "mrope_section"}
 _OWN: dict[str, set[str]] = {
     "default": set(),
+    "axial": set(),
     "linear": {"factor"},
     "dynamic": {"factor", "original_max_position_embeddings"},
     "yarn": {
@@ -72,9 +73,9 @@ def read_scaling(
     fields: Fields,
     row: Architecture,
 ) -> Scaling | LengthScaling | None:
-    """The scaling of one rope type; `None` for "default"."""
+    """The scaling of one rope type; `None` for "default" and "axial"."""
     read = _Reader(parameters, fields.notes)
-    if kind == "default":
+    if kind in ("default", "axial"):
         return None
     if kind == "linear":
         return scaling.linear(factor=read("factor"))

@@ -1,5 +1,7 @@
 """A model as a stack of layers, with the other stacks it has."""
 
+from dataclasses import replace
+
 from phasor.checkpoints.architectures import Architecture, architecture
 from phasor.checkpoints.embedding import read_embedding
 from phasor.checkpoints.fields import MOST_TOKENS, Fields, short
@@ -31,7 +33,7 @@ def read_stack(fields: Fields, row_name: str, model: str) -> PositionSpec:
         own = Fields(inner, notes)
         spec = read_stack(own, str(own.get("model_type")), model)
     else:
-        spec = _layers(fields.renamed(row.names), row, model)
+        spec = _layers(fields.renamed(row.names), _as_wanted(fields, row), model)
     for name, value in row.fixed.items():
         given = fields.get(name, value)
         if given != value:
@@ -42,6 +44,20 @@ def read_stack(fields: Fields, row_name: str, model: str) -> PositionSpec:
         notes.note(sentence)
     towers = [tower for name in row.towers if (tower := _tower(fields, row, name)) is not None]
     return _with_towers(spec, (*spec.towers, *towers))
+
+
+def _as_wanted(fields: Fields, row: Architecture) -> Architecture:
+    """With both directions where the config asks for them."""
+    asked = fields.get("is_causal") is False
+    if not row.causal or not (asked or (row.undirected and fields.get(row.undirected))):
+        return row
+    if row.fixed.get("is_causal"):
+        return row
+    if row.mechanism == "t5" or row.chunk is not None or row.window == "none":
+        fields.notes.doubt("is_causal False is not known to this architecture")
+        return row
+    # Windows count the tokens on either side then, and those of the flag one less.
+    return replace(row, causal=False, sides=2, exclusive=not asked)
 
 
 def _layers(fields: Fields, row: Architecture, model: str) -> PositionSpec:

@@ -60,16 +60,22 @@ def convert(
         if detect:
             if any(option is not None for option in (target, layout, to, verify)):
                 raise ArgumentError("--detect only looks; leave out the folder to make and options")
-            _detect(source, base, as_json=as_json)
+            lines, values = _detect(source, base)
         else:
-            _convert(source, target, layout, to, base, verify, as_json=as_json)
+            lines, values = _convert(source, target, layout, to, base, verify)
     except PhasorError as error:
         fail(str(error), status=USAGE_ERROR)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        fail(f"{where}{error.strerror or error}; nothing was kept", status=FAILURE)
+        where = error.filename or target or source
+        fail(f"{where}: {error.strerror or error}; nothing was kept", status=FAILURE)
     except KeyboardInterrupt:
         fail("stopped; nothing was kept", status=INTERRUPTED)
+    if as_json:
+        typer.echo(json.dumps(values, indent=1))
+        return
+    console = Console()
+    for line in lines:
+        console.print(line, soft_wrap=not console.is_terminal, highlight=False, markup=False)
 
 
 def _convert(
@@ -79,9 +85,7 @@ def _convert(
     to: str | None,
     base: Path | None,
     verify: bool | None,
-    *,
-    as_json: bool,
-) -> None:
+) -> tuple[list[str], dict[str, Any]]:
     from phasor.checkpoints.converting.command import convert_checkpoint
     from phasor.checkpoints.converting.families import PAIR_LAYOUTS
     from phasor.checkpoints.converting.screen import Screen
@@ -105,10 +109,10 @@ def _convert(
             verify=verify,
             screen=screen,
         )
-    _print(done.lines(target), asdict(done), as_json=as_json)
+    return done.lines(target), asdict(done)
 
 
-def _detect(source: Path, base: Path | None, *, as_json: bool) -> None:
+def _detect(source: Path, base: Path | None) -> tuple[list[str], dict[str, Any]]:
     from phasor.checkpoints.converting.detect import detect
     from phasor.checkpoints.converting.source import read_source
 
@@ -117,13 +121,4 @@ def _detect(source: Path, base: Path | None, *, as_json: bool) -> None:
     lines = [found.sentence()]
     if read.format != "adapter" and found.layout not in (None, read.heads.layout.split("-")[0]):
         lines.append(f"its configuration says {read.heads.layout}: one of the two is wrong")
-    _print(lines, asdict(found), as_json=as_json)
-
-
-def _print(lines: list[str], values: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(values, indent=1))
-        return
-    console = Console()
-    for line in lines:
-        console.print(line, soft_wrap=not console.is_terminal, highlight=False, markup=False)
+    return lines, asdict(found)

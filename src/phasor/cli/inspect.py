@@ -54,7 +54,8 @@ def inspect(
     except PhasorError as error:
         fail(str(error), status=USAGE_ERROR)
     except OSError as error:
-        fail(str(error), status=FAILURE)
+        where = html or error.filename
+        fail(f"{where} cannot be written: {error.strerror or error}", status=FAILURE)
     if as_json:
         typer.echo(json.dumps(inspection.as_json(), indent=1, allow_nan=False))
     else:

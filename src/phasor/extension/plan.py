@@ -60,13 +60,17 @@ class Plan:
         names = ranked(done, self.names, short)
         tasks += [self._cropped(0), *(self._loss(name, 0, self.target_length) for name in names)]
         finalists = self.finalists(done)
+        asked = finalists
         for length in self.passkey_lengths:
             tasks += [
                 Task(kind="passkey", candidate=name, document=trial, length=length, depth=depth)
                 for trial in range(self.passkey_trials)
                 for depth in DEPTHS
-                for name in finalists
+                for name in asked
             ]
+            # What finds none of them here holds no further: longer prompts, which cost most, would
+            # tell nothing.
+            asked = [name for name in asked if not self._lost(name, length, done)]
         for document in range(1, self.documents):
             tasks.append(self._cropped(document))
             tasks += [
@@ -84,6 +88,16 @@ class Plan:
         # The reference reads windows of the trained length, one after the other.
         within = task.length <= self.trained_length or task.kind == "cropped"
         return within or task.candidate != "none" or not self.ends
+
+    def _lost(self, name: str, length: int, done: Sequence[Measurement]) -> bool:
+        """Whether `name` was asked for every pass key of `length` and found none."""
+        found = [
+            measurement.values[0]
+            for measurement in done
+            if (measurement.kind, measurement.candidate, measurement.length)
+            == ("passkey", name, length)
+        ]
+        return len(found) == self.passkey_trials * len(DEPTHS) and not any(found)
 
     def _loss(self, name: str, document: int, length: int) -> Task:
         return Task(kind="loss", candidate=name, document=document, length=length)

@@ -75,8 +75,9 @@ DEFECTS = (
     Defect(
         "scaling-ignored",
         lambda rotary, spec: isinstance(rotary.scaling, Llama3 | YaRN),
-        "Replacement rotary modules have ignored the scaling, or taken another for it: the model "
-        "then talks nonsense past its original length. Compare long prompts when the code changes.",
+        "Replacements of the rotary module have dropped the scaling, and trainers have taken "
+        "another factor, without a word: long inputs then become nonsense. Compare long prompts "
+        "when the code changes.",
         ("unslothai/unsloth#2405", "NVIDIA/Megatron-LM#6305"),
     ),
     Defect(
@@ -98,8 +99,8 @@ DEFECTS = (
     Defect(
         "mscales-cancel",
         _equal_gains,
-        "mscale equals mscale_all_dim: on cos and sin they cancel to 1, where engines have applied "
-        "the gain of either.",
+        "mscale equals mscale_all_dim: on cos and sin they cancel to 1, where engines that read "
+        "neither have applied YaRN's usual gain.",
         ("vllm-project/vllm#48623", "sgl-project/sglang#22711"),
     ),
     Defect(
@@ -107,7 +108,7 @@ DEFECTS = (
         lambda rotary, spec: (yarn := _yarn(rotary)) is not None and yarn.scale_softmax,
         "The gain is on the softmax, squared, and no config states it; engines have left it out, "
         "which is right at position 0 only.",
-        ("huggingface/transformers#47435", "onnxruntime/mobius#548"),
+        ("huggingface/transformers#47435",),
     ),
     Defect(
         "yarn-not-truncated",
@@ -143,19 +144,19 @@ DEFECTS = (
         _is_partial,
         "Only a part of each head turns. Code that ignores partial_rotary_factor turns all of it, "
         "or takes exponents over the whole head, and no shape shows it.",
-        ("huggingface/transformers#48652", "AI-Hypercomputer/maxtext#4616"),
+        ("huggingface/transformers#48486", "AI-Hypercomputer/maxtext#4616"),
     ),
     Defect(
         "proportional-rotary",
         lambda rotary, spec: isinstance(rotary.frequencies, ProportionalSpec),
-        "Pairs span the whole head though a part of them turns. Converters have used the right "
-        "frequencies with the wrong pairs, which checks of frequencies pass.",
+        "Pairs span the whole head though a part of them turns. Other code has used the "
+        "right frequencies with the wrong pairs, which checks of frequencies pass.",
         ("NVIDIA-NeMo/Megatron-Bridge#4195",),
     ),
     Defect(
         "scaled-in-some-layers",
         _scaled_in_some_layers,
-        "Layers differ in their scaling; code has applied it to the wrong ones.",
+        "Layers differ in their scaling; code with one rotation for all of them has left it out.",
         ("Blaizzy/mlx-vlm#1709",),
     ),
 )

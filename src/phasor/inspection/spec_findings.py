@@ -51,9 +51,9 @@ def _of_spec(spec: PositionSpec) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "alibi-slopes",
-            "ALiBi's number of heads is no power of two; several libraries then use other slopes "
-            "than its authors.",
-            ("ml-explore/mlx#3071", "NVIDIA/TensorRT-LLM#1611"),
+            "ALiBi's number of heads is no power of two; code that takes the formula for powers of "
+            "two has other slopes than its authors.",
+            ("ml-explore/mlx#343", "ml-explore/mlx#3071"),
         )
     if is_absolute(spec):
         yield Finding(

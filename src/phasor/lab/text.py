@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from phasor.errors import ArgumentError
+from phasor.lab.html_text import html_text
 
 # Tests, tables of characters and tables of documentation: little like code that people write.
 _LEFT_OUT = frozenset(
     {"test", "tests", "idle_test", "lib2to3", "site-packages", "dist-packages"}
     | {"encodings", "pydoc_data", "turtledemo", "ensurepip", "__pycache__"}
 )
+_PAGES = frozenset({".html", ".htm"})
 _LARGEST_FILE = 1 << 28
 _HELD_OUT_SHARE = 0.1
 _FEW_FILES = 20
@@ -55,7 +57,7 @@ def load_text(path: Path | None = None, *, window: int = 1) -> Text:
 
     Args:
         path: A file, or a folder whose files are read in the order of their names, hidden ones
-            left out.
+            left out. Of HTML files, the text alone.
         window: Bytes of the longest window that will be cut from a held-out file.
 
     Raises:
@@ -104,9 +106,10 @@ def _read(file: Path) -> bytes:
             raise ArgumentError(
                 f"{file} is larger than {_LARGEST_FILE >> 20} MiB; pass a part of it"
             )
-        return file.read_bytes()
+        data = file.read_bytes()
     except OSError as error:
         raise ArgumentError(f"cannot read {file}: {error.strerror}") from error
+    return html_text(data) if file.suffix.lower() in _PAGES else data
 
 
 def _split(documents: dict[str, bytes], source: str, window: int) -> Text:

@@ -1,4 +1,4 @@
-"""Golden tables: frozen numbers of real models, with where they come from."""
+"""Golden tables: frozen numbers of models and of constructed configs, with their origin."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class GoldenRotary:
 
     Args:
         name: Of the case.
-        source: The model whose config this is.
+        source: The model whose config this is, or that it was constructed.
         provenance: How the numbers were made.
         config: As in a `config.json` of transformers 5: `head_dim`, `max_position_embeddings`, and
             `rope_parameters` with all else.

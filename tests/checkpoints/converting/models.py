@@ -17,6 +17,11 @@ _SHAPE: dict[str, Any] = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
+_MLA: dict[str, Any] = {
+    "num_key_value_heads": 4, "kv_lora_rank": 10, "q_lora_rank": 14, "qk_nope_head_dim": 6,
+    "qk_rope_head_dim": 8, "v_head_dim": 12, "n_routed_experts": 4, "num_experts_per_tok": 2,
+    "moe_intermediate_size": 16, "n_shared_experts": 1,
+}  # fmt: skip
 # What differs, with everything on that may turn: biases, norms, parts of heads.
 _OWN: dict[str, dict[str, Any]] = {
     "llama": {"attention_bias": True},
@@ -47,6 +52,14 @@ _OWN: dict[str, dict[str, Any]] = {
     "gptj": {"n_embd": 48, "n_layer": 2, "n_head": 4, "rotary_dim": 8, "n_positions": 128,
              "n_inner": 64, "num_key_value_heads": 4},
     "smollm3": {"no_rope_layers": [1, 0]},
+    "codegen": {"hidden_size": 64, "num_attention_heads": 8, "num_key_value_heads": 8,
+                "rotary_dim": 4, "n_ctx": 128, "n_inner": 64},
+    "deepseek_v2": {**_MLA, "attention_bias": True, "first_k_dense_replace": 1},
+    "deepseek_v3": {**_MLA, "attention_bias": True, "first_k_dense_replace": 1, "n_group": 1,
+                    "topk_group": 1},
+    "glm4_moe_lite": {**_MLA, "q_lora_rank": None},
+    "youtu": {**_MLA, "q_lora_rank": None},
+    "minicpm3": _MLA,
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from checkpoints.converting.test_families import contents
 from safetensors.torch import save_file
 
 from phasor.checkpoints.converting.convert import plan, write
+from phasor.checkpoints.converting.families import BY_MODEL_TYPE, PairLayout
 from phasor.checkpoints.converting.json_file import read_object, write_object
 from phasor.checkpoints.converting.proof import prove
 from phasor.checkpoints.converting.source import read_source
@@ -22,6 +23,9 @@ CASES: list[tuple[str, dict[str, tuple[int, int]]]] = [
                "model.layers.{}.self_attn.v_proj": (24, 48),
                "model.layers.{}.mlp.up_proj": (64, 48)}),
     ("phi3", {"model.layers.{}.self_attn.qkv_proj": (96, 48)}),
+    ("codegen", {"transformer.h.{}.attn.qkv_proj": (192, 64)}),
+    ("deepseek_v3", {"model.layers.{}.self_attn.q_b_proj": (56, 14),
+                     "model.layers.{}.self_attn.kv_a_proj_with_mqa": (18, 48)}),
     ("gpt_neox", {"gpt_neox.layers.{}.attention.query_key_value": (144, 48)}),
 ]  # fmt: skip
 
@@ -44,6 +48,8 @@ def adapter(folder: Path, modules: dict[str, tuple[int, int]], **config: Any) ->
 def test_adapted_then_converted(
     model_type: str, modules: dict[str, tuple[int, int]], tmp_path: Path
 ) -> None:
+    usual = BY_MODEL_TYPE[model_type].layout
+    other: PairLayout = "interleaved" if usual == "half" else "half"
     base = save(model_type, tmp_path / "base")
     lora = adapter(tmp_path / "lora", modules)
     old, weights = contents(lora), contents(base)
@@ -67,7 +73,7 @@ def test_adapted_then_converted(
     save_file(adapted(weights, old), whole / "model.safetensors")
     (whole / "config.json").write_bytes((base / "config.json").read_bytes())
     for name, extra in (("base", None), ("whole", None), ("lora", base)):
-        planned = plan(read_source(tmp_path / name, base=extra), layout="interleaved")
+        planned = plan(read_source(tmp_path / name, base=extra), layout=other)
         write(planned, tmp_path / f"{name}-there", verify=lambda at, p=planned: prove(p, at))  # type: ignore[misc]
     new = contents(tmp_path / "lora-there")
     want = contents(tmp_path / "whole-there")
@@ -79,8 +85,8 @@ def test_adapted_then_converted(
     assert all(torch.equal(old[name], new[name]) for name in still)
 
     marked = read_object(tmp_path / "lora-there" / "adapter_config.json")
-    assert marked == {"peft_type": "LORA", "r": RANK, "phasor": {"layout": "interleaved"}}
-    back = plan(read_source(tmp_path / "lora-there", base=base), layout="half")
+    assert marked == {"peft_type": "LORA", "r": RANK, "phasor": {"layout": other}}
+    back = plan(read_source(tmp_path / "lora-there", base=base), layout=usual)
     write(back, tmp_path / "back")
     assert all(
         torch.equal(old[name], tensor) for name, tensor in contents(tmp_path / "back").items()

@@ -4,10 +4,12 @@ import errno
 import json
 import os
 import resource
+import shutil
 import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -103,9 +105,48 @@ def test_killed_while_it_writes(megabytes: int, tmp_path: Path) -> None:
     assert not target.exists()
     assert sorted(path.name for path in source.iterdir()) == ["config.json", "model.safetensors"]
     assert (source / "model.safetensors").stat().st_size == size
-    # What it left behind is hidden, and in nobody's way.
+    # What it left behind is hidden, in nobody's way, and gone after the next run.
     (left,) = tmp_path.glob(".target.*")
     assert left.is_dir()
+    write(plan(read_source(source), layout="interleaved"), target)
+    assert {path.name for path in tmp_path.iterdir()} == {"source", "target"}
+
+
+def test_only_what_is_left_behind_is_deleted(tmp_path: Path) -> None:
+    """Not a folder that another process fills, nor one of somebody else, nor what a link names."""
+    source, target = small(tmp_path / "source"), tmp_path / "target"
+    planned = plan(read_source(source), layout="interleaved")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (tmp_path / ".target.phasor-notes").mkdir()
+    (tmp_path / ".target.other").mkdir()
+    (tmp_path / ".target.phasor-abcdefg1").symlink_to(mine)
+    (tmp_path / ".target.phasor-abcdefg2").write_text("a file")
+    (tmp_path / ".target.phasor-abcdefg3").mkdir()
+    (tmp_path / ".target.phasor-abcdefg3" / "model.safetensors").write_bytes(b"half")
+    kept = {path.name for path in tmp_path.iterdir()} - {".target.phasor-abcdefg3"}
+
+    def second(being_filled: Path) -> None:
+        write(planned, target)
+        assert (being_filled / "model.safetensors").exists()
+
+    with pytest.raises(ArgumentError, match="made by somebody else meanwhile"):
+        write(planned, target, verify=second)
+    assert {path.name for path in tmp_path.iterdir()} == kept | {"target"}
+    assert content(target).keys() == content(source).keys()
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can tell whether a folder is in use, so none is deleted."""
+    source, left = small(tmp_path / "source"), tmp_path / ".target.phasor-abcdefgh"
+    left.mkdir()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(whole_folder.fcntl, "flock", refuse)
+    write(plan(read_source(source), layout="interleaved"), tmp_path / "target")
+    assert {path.name for path in tmp_path.iterdir()} == {"source", "target", left.name}
 
 
 def test_a_disk_that_fills_up(tmp_path: Path) -> None:
@@ -136,16 +177,18 @@ def test_a_disk_that_is_full_before(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
-@pytest.mark.parametrize("call", ["fsync", "rename"])
-def test_failures_at_the_end(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("call", ["mkdtemp", "copyfile", "write_text", "fsync", "rename"])
+def test_a_disk_that_refuses(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = small(tmp_path / "source")
+    (source / "tokenizer.json").write_text("{}")
     before = content(source)
     planned = plan(read_source(source), layout="interleaved")
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(*((os, "fsync") if call == "fsync" else (Path, "rename")), fail)
+    module = {"mkdtemp": tempfile, "copyfile": shutil, "fsync": os}.get(call, Path)
+    monkeypatch.setattr(module, call, fail)
     with pytest.raises(OSError, match="No space left"):
         write(planned, tmp_path / "target")
     monkeypatch.undo()

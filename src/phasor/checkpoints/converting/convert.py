@@ -155,7 +155,7 @@ def _config(source: Source, target: PairLayout, to: str | None) -> dict[str, Any
     if to == "meta":
         return params_of_config(source)
     if source.format == "hf":
-        return marked(source.config, target, source.folder)
+        return marked(source.config, target)
     plain = {key: value for key, value in source.config.items() if key != MARK}
     return plain if target == source.heads.family.layout else {**plain, MARK: {"layout": target}}
 

@@ -78,7 +78,10 @@ def detect(source: Source) -> Detection:
             raise ArgumentError(
                 f"{entry.name} is {entry.dtype}; the layout is told from weights of 16 bits or more"
             )
-        norms = _log_norms(turning)[:, : source.heads.rotary_dim]
+        rotary_dim = source.heads.rotary_dim or turning.head_dim
+        trailing = source.heads.rotary_slice == "trailing"
+        norms = _log_norms(turning)
+        norms = norms[:, -rotary_dim:] if trailing else norms[:, :rotary_dim]
         votes += _votes(norms, generator)
         heads += len(norms)
     if heads == 0:

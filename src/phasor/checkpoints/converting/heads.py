@@ -4,14 +4,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phasor.checkpoints.converting.families import BY_MODEL_TYPE, META, PAIR_LAYOUTS, Family
+from phasor.checkpoints.converting.families import (
+    BY_MODEL_TYPE,
+    META,
+    NOT_CONVERTED,
+    PAIR_LAYOUTS,
+    Family,
+)
 from phasor.checkpoints.converting.families import PairLayout as PairLayout
 from phasor.checkpoints.converting.json_file import number, whole_number
 from phasor.errors import ArgumentError, unknown_name
+from phasor.rotary.layout import RotarySlice
 
 # The key that marks a configuration whose weights are in another layout than its code expects.
 MARK = "phasor"
 _MARKED_TYPE = "model_type"
+_QUARTERS = 4
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,7 @@ class Heads:
         num_heads: Heads of the query.
         num_kv_heads: Heads of key and value, where the configuration says.
         head_dim: Channels of each, where the configuration says or the width implies.
-        rotary_dim: Channels that turn, the first ones of each head; all if `None`.
+        rotary_dim: Channels of each head that turn; all if `None`.
         stacked: Whether a projection of query, key and value has all queries first.
     """
 
@@ -35,6 +43,11 @@ class Heads:
     head_dim: int
     rotary_dim: int | None
     stacked: bool
+
+    @property
+    def rotary_slice(self) -> RotarySlice:
+        """Where in a head they are."""
+        return "trailing" if self.family.trailing else "leading"
 
 
 def heads_of_config(config: dict[str, Any], where: Path, *, guess_family: bool = False) -> Heads:
@@ -52,6 +65,7 @@ def heads_of_config(config: dict[str, Any], where: Path, *, guess_family: bool =
     family = BY_MODEL_TYPE.get(model_type)
     if family is None:
         if not guess_family:
+            _refuse_known(config, where, model_type)
             raise unknown_name(
                 f"phasor does not know how the weights of {where} are laid out: no architecture",
                 model_type,
@@ -61,6 +75,8 @@ def heads_of_config(config: dict[str, Any], where: Path, *, guess_family: bool =
     num_heads = whole_number(config, "num_attention_heads", "n_head", where=where)
     width = whole_number(config, "hidden_size", "n_embd", where=where)
     head_dim = whole_number(config, "head_dim", where=where)
+    if family.trailing:
+        head_dim = sum(_parts(config, where))
     if num_heads is None or (head_dim is None and width is None):
         raise ArgumentError(
             f"{where} must say num_attention_heads, and hidden_size or head_dim; without them the "
@@ -72,6 +88,11 @@ def heads_of_config(config: dict[str, Any], where: Path, *, guess_family: bool =
     names = ("num_key_value_heads", "num_kv_heads", "n_head_kv")
     num_kv_heads = whole_number(config, *names, where=where)
     stacked = model_type == "phi3"
+    if model_type == "codegen" and num_heads % _QUARTERS:
+        raise ArgumentError(
+            f"{where} says {num_heads} heads, which CodeGen cannot have: its projections hold a "
+            "quarter of them at a time"
+        )
     if model_type == "falcon":
         if config.get("alibi"):
             raise ArgumentError(f"{where} has alibi: true; nothing turns, so no layout is there")
@@ -87,6 +108,21 @@ def heads_of_config(config: dict[str, Any], where: Path, *, guess_family: bool =
         rotary_dim=_rotary_dim(config, where, family, model_type, head_dim),
         stacked=stacked,
     )
+
+
+def _refuse_known(config: dict[str, Any], where: Path, model_type: str) -> None:
+    """Say why an architecture that is known is not converted."""
+    inside = [key for key in config if key.endswith("_config") and isinstance(config[key], dict)]
+    if "text_config" in inside and len(inside) > 1:
+        raise ArgumentError(
+            f"{where} describes several models ({', '.join(inside)}), and phasor converts models "
+            "of text alone: save the part that text_config describes by itself, and convert that"
+        )
+    if model_type in NOT_CONVERTED:
+        raise ArgumentError(
+            f"{where} is of {model_type}, which phasor does not convert: "
+            f"{NOT_CONVERTED[model_type]}"
+        )
 
 
 def layout_of(config: dict[str, Any], where: Path, family: Family) -> PairLayout:
@@ -122,11 +158,24 @@ def heads_of_params(params: dict[str, Any], where: Path) -> Heads:
     )
 
 
+def _parts(config: dict[str, Any], where: Path) -> tuple[int, int]:
+    """Channels of each head that do not turn, and those that do, where it is made of both."""
+    still = whole_number(config, "qk_nope_head_dim", where=where)
+    turning = whole_number(config, "qk_rope_head_dim", where=where)
+    if still is None or turning is None or turning % 2:
+        raise ArgumentError(
+            f"{where} must say qk_nope_head_dim and qk_rope_head_dim, of which the second is even"
+        )
+    return still, turning
+
+
 def _rotary_dim(
     config: dict[str, Any], where: Path, family: Family, model_type: str, head_dim: int
 ) -> int | None:
     """Channels of each head that turn, or `None` for all of them."""
-    if model_type == "gptj":
+    if family.trailing:
+        return _parts(config, where)[1]
+    if model_type in ("gptj", "codegen"):
         given = whole_number(config, "rotary_dim", where=where)
         if given is None or given > head_dim or given % 2:
             raise ArgumentError(
@@ -154,7 +203,7 @@ def _rotary_dim(
     return int(head_dim * share)
 
 
-def marked(config: dict[str, Any], layout: PairLayout, where: Path) -> dict[str, Any]:
+def marked(config: dict[str, Any], layout: PairLayout) -> dict[str, Any]:
     """The configuration for weights in `layout`.
 
     Code that reads `model_type` and turns another layout would compute nonsense without an error.

@@ -4,35 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+from phasor.checkpoints.limits import read_json
 from phasor.errors import ArgumentError
-
-# The index of the largest checkpoints is about 10 MB.
-_MOST_BYTES = 50_000_000
 
 
 def read_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file, or one sentence on why there is none."""
-    try:
-        size = path.stat().st_size
-        if size > _MOST_BYTES:
-            raise ArgumentError(
-                f"{path} has {size:,} bytes, more than the {_MOST_BYTES:,} of any configuration; "
-                "is it the right file?"
-            )
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         raise ArgumentError(
             f"there is no {path.name} in {path.parent}; name the folder of a checkpoint"
-        ) from None
-    except OSError as error:
-        raise ArgumentError(f"{path} cannot be read: {error.strerror}") from None
-    except RecursionError:
-        raise ArgumentError(f"{path} is nested too deep to be a configuration") from None
-    except ValueError as error:
-        raise ArgumentError(f"{path} is not JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise ArgumentError(f"{path} must hold a JSON object, got {type(found).__name__}")
-    return found
+        )
+    return read_json(path)
 
 
 def whole_number(config: dict[str, Any], *names: str, where: Path) -> int | None:

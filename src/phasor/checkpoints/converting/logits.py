@@ -27,8 +27,6 @@ _TOKENS = 24
 _MOST_BYTES = 4_000_000_000
 # Of float32 arithmetic in another order, relative to the largest logit.
 TOLERANCE = 2e-4
-# What the modules of transformers call their rotation.
-_ROTATION = "apply_rotary_pos_emb"
 
 
 def why_not(plan: Plan) -> str | None:
@@ -110,7 +108,7 @@ def _load(source: Source) -> Any:
             for path in source.folder.iterdir():
                 if path.name != CONFIG["hf"]:
                     (folder / path.name).symlink_to(path.resolve())
-            plain = marked(source.config, source.heads.family.layout, source.folder)
+            plain = marked(source.config, source.heads.family.layout)
             write_object(folder / CONFIG["hf"], plain)
             model, about = transformers.AutoModelForCausalLM.from_pretrained(
                 folder, dtype=torch.float32, output_loading_info=True
@@ -134,14 +132,14 @@ def _rotating(module_name: str, source: Source) -> Iterator[None]:
     if layout == source.heads.family.layout:
         yield
         return
-    module = sys.modules[module_name]
-    usual = vars(module)[_ROTATION]
+    module, name = sys.modules[module_name], source.heads.family.rotation
+    usual = vars(module)[name]
     names = tuple(inspect.signature(usual).parameters)
-    vars(module)[_ROTATION] = _ROTATIONS[names](layout)
+    vars(module)[name] = _ROTATIONS[names](layout)
     try:
         yield
     finally:
-        vars(module)[_ROTATION] = usual
+        vars(module)[name] = usual
 
 
 def _of_query_and_key(layout: PairLayout) -> Callable[..., tuple[Tensor, Tensor]]:
@@ -156,6 +154,20 @@ def _of_query_and_key(layout: PairLayout) -> Callable[..., tuple[Tensor, Tensor]
         return (
             apply_rotation(q, cos, sin, layout=pairing),
             apply_rotation(k, cos, sin, layout=pairing),
+        )
+
+    return rotated
+
+
+def _of_complex(layout: PairLayout) -> Callable[..., tuple[Tensor, Tensor]]:
+    """As DeepSeek V2 has it: tables of complex numbers, one for each pair."""
+    pairing, backwards = PAIR_LAYOUTS[layout]
+
+    def rotated(xq: Tensor, xk: Tensor, freqs_cis: Tensor) -> tuple[Tensor, Tensor]:
+        cos, sin = freqs_cis.real, -freqs_cis.imag if backwards else freqs_cis.imag
+        return (
+            apply_rotation(xq, cos, sin, layout=pairing),
+            apply_rotation(xk, cos, sin, layout=pairing),
         )
 
     return rotated
@@ -183,5 +195,7 @@ def _once(table: Tensor) -> Tensor:
 
 _ROTATIONS: dict[tuple[str, ...], Callable[[PairLayout], Callable[..., Any]]] = {
     ("q", "k", "cos", "sin", "unsqueeze_dim"): _of_query_and_key,
+    ("q", "k", "cos", "sin", "position_ids", "unsqueeze_dim"): _of_query_and_key,
+    ("xq", "xk", "freqs_cis"): _of_complex,
     ("tensor", "sin", "cos"): _of_one_tensor,
 }

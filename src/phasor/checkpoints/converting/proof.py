@@ -90,7 +90,13 @@ def _products(
     channels = channels.transpose(1, 2)
     frequencies = geometric(plan.source.heads.rotary_dim or turning.head_dim)
     turned, _ = rotate(
-        channels[None], None, positions, frequencies, layout=pairing, inverse=backwards
+        channels[None],
+        None,
+        positions,
+        frequencies,
+        layout=pairing,
+        inverse=backwards,
+        rotary_slice=plan.source.heads.rotary_slice,
     )
     moves = torch.tensor(turning.turns)[:, None, None]
     result = torch.where(moves, turned[0], channels)

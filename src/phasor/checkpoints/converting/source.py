@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from phasor.checkpoints.converting.agreement import check_agreement
 from phasor.checkpoints.converting.heads import (
     Heads,
     heads_of_config,
     heads_of_params,
     layout_of,
+    marked,
 )
 from phasor.checkpoints.converting.json_file import read_object
 from phasor.checkpoints.converting.tensor_file import Entry, read_entries
@@ -91,11 +93,20 @@ def read_source(folder: Path, *, base: Path | None = None, guess_family: bool = 
     config = read_object(where)
     if style == "meta":
         heads = heads_of_params(config, where)
+        check_agreement(heads, config, where)
+    elif style == "hf" and guess_family:
+        heads = heads_of_config(config, where, guess_family=True)
     elif style == "hf":
-        heads = heads_of_config(config, where, guess_family=guess_family)
+        heads = _heads_of_model(config, where)
     else:
         heads = _heads_of_adapter(config, where, base)
     return Source(folder, style, config, heads, shards)
+
+
+def _heads_of_model(config: dict[str, Any], where: Path) -> Heads:
+    heads = heads_of_config(config, where)
+    check_agreement(heads, marked(config, heads.family.layout), where)
+    return heads
 
 
 def _heads_of_adapter(config: dict[str, Any], where: Path, base: Path | None) -> Heads:
@@ -109,7 +120,7 @@ def _heads_of_adapter(config: dict[str, Any], where: Path, base: Path | None) ->
             f"{where.parent} is an adapter, which does not say how many heads its model has; pass "
             "the model's folder with --base"
         )
-    heads = heads_of_config(read_object(base / CONFIG["hf"]), base / CONFIG["hf"])
+    heads = _heads_of_model(read_object(base / CONFIG["hf"]), base / CONFIG["hf"])
     # A converted adapter is in its own layout, not in that of its base.
     return replace(heads, layout=layout_of(config, where, heads.family))
 

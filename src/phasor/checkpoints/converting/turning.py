@@ -96,23 +96,29 @@ def turning_of(entry: Entry, heads: Heads) -> Turning | None:
     if part is None or part == "still" or entry.size == 0:
         return None
     channels = prod(entry.shape) if part == "norm" else (entry.shape or (0,))[0]
-    blocks, rest = divmod(channels, heads.head_dim)
+    head_dim = channels if part == "latent" else heads.head_dim
+    blocks, rest = divmod(channels, head_dim)
     expected = {
         "query": heads.num_heads,
         "key": heads.num_kv_heads or blocks,
+        "latent": 1,
         "norm": blocks,
     }.get(part, heads.num_heads + 2 * (heads.num_kv_heads or heads.num_heads))
-    if rest or blocks != expected or blocks < 1 or entry.size % channels:
+    too_narrow = head_dim < (heads.rotary_dim or 0)
+    if rest or blocks != expected or blocks < 1 or too_narrow or entry.size % channels:
         raise ArgumentError(
             f"{entry.name} has shape {list(entry.shape)}, but the configuration says {expected} "
             f"heads of {heads.head_dim} channels"
         )
-    return Turning(part, entry, heads.head_dim, _turns(part, blocks, heads))
+    return Turning(part, entry, head_dim, _turns(part, blocks, heads))
 
 
 def _turns(part: Part, blocks: int, heads: Heads) -> tuple[bool, ...]:
-    if part not in ("stacked", "grouped"):
+    if part not in ("stacked", "grouped", "quartered"):
         return (True,) * blocks
+    if part == "quartered":
+        some = blocks // 12  # of query, value and key, of a quarter of the heads
+        return ((True,) * some + (False,) * some + (True,) * some) * 4
     num_kv_heads = heads.num_kv_heads or heads.num_heads
     if part == "stacked":
         return (True,) * (blocks - num_kv_heads) + (False,) * num_kv_heads
@@ -144,9 +150,18 @@ class Change:
         source, _ = PAIR_LAYOUTS[self.heads.layout]
         target, _ = PAIR_LAYOUTS[self.target]
         head_dim, rotary_dim = turning.head_dim, self.heads.rotary_dim
-        order = channel_order(head_dim, source=source, target=target, rotary_dim=rotary_dim)
+        rotary_slice = self.heads.rotary_slice
+        order = channel_order(
+            head_dim,
+            source=source,
+            target=target,
+            rotary_dim=rotary_dim,
+            rotary_slice=rotary_slice,
+        )
         flip = self.reverses and (turning.part == "norm") == self.gains_reversed
-        sign = sign_of_channels(head_dim, layout=target, rotary_dim=rotary_dim)
+        sign = sign_of_channels(
+            head_dim, layout=target, rotary_dim=rotary_dim, rotary_slice=rotary_slice
+        )
         for turns, block in turning.blocks():
             if not turns:
                 yield bytes(block)

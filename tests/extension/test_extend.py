@@ -145,7 +145,9 @@ class TestWhatIsWritten:
         assert written["rope_theta"] == written["rope_parameters"]["rope_theta"]
         assert written["rope_theta"] == pytest.approx(base)
         assert "rope_scaling" not in written
-        assert set(found.fields) == {"rope_parameters", "rope_theta", "max_position_embeddings"}
+        assert set(found.fields) == {
+            "rope_parameters", "rope_theta", "max_position_embeddings", "tokenizer_class"
+        }  # fmt: skip
 
     def test_the_source_is_as_it_was(self, checkpoint: Path) -> None:
         assert not [file for file in checkpoint.parent.iterdir() if file != checkpoint]

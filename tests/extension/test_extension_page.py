@@ -12,8 +12,10 @@ from playwright.sync_api import Page, sync_playwright
 from phasor.extension import Extension
 from phasor.extension.evidence import edges
 from phasor.extension.explain import explain
-from phasor.extension.methods import candidates
+from phasor.extension.methods import METHODS, candidates
 from phasor.extension.page import render_page
+from phasor.extension.page.figures import colours, search_trials, training_loss
+from phasor.extension.space import spaces
 from phasor.extension.store import Measurement
 from phasor.extension.verdict import judge
 
@@ -64,10 +66,26 @@ def made_up(*, measured: bool = True) -> Extension:
     )
 
 
+def searched_and_trained() -> Extension:
+    """A search that stopped one setting early and found the best in the third, and training."""
+    found = {
+        "setting": {"factor": 4.25}, "loss": 2.5, "start_loss": 2.75, "trials": 4, "pruned": 1,
+        "complete": True,
+        "tried": ((2.75, False), (None, False), (2.5, False), (2.25, True)),
+    }  # fmt: skip
+    before = made_up()
+    return replace(
+        before,
+        searched={"yarn-searched": found},
+        methods=before.methods | {"yarn-searched": "YaRN with a searched factor"},
+        training=tuple(3.0 - step / 20 for step in range(40)),
+    )
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("page") / "report.html"
-    file.write_text(render_page(made_up()), encoding="utf-8")
+    file.write_text(render_page(searched_and_trained()), encoding="utf-8")
     return file
 
 
@@ -98,10 +116,10 @@ class TestInTheBrowser:
     def test_every_plot_is_drawn(self, page: Page) -> None:
         plots = page.locator(".plot")
         names = [plots.nth(at).get_attribute("id") for at in range(plots.count())]
-        assert names == ["pair_speeds", "loss", "excess", "passkeys"]
-        assert page.evaluate("document.body.dataset.drawn") == "4"
+        assert names == ["change", "search", "training", "loss", "excess", "passkeys"]
+        assert page.evaluate("document.body.dataset.drawn") == "6"
         lines = [page.locator(f"#{name} .scatterlayer .trace").count() for name in names]
-        assert lines == [6, 7, 6, 3]
+        assert lines == [6, 2, 2, 7, 6, 3]
 
     @pytest.mark.parametrize("width", [1200, 390])
     def test_no_label_lies_on_another_or_on_a_legend(self, page: Page, width: int) -> None:
@@ -133,7 +151,7 @@ class TestInTheBrowser:
 
 
 def test_the_page_says_what_was_found(report: Path) -> None:
-    html, extension = report.read_text(), made_up()
+    html, extension = report.read_text(), searched_and_trained()
     assert extension.verdict.best == "yarn"
     assert "Take yarn: it holds to 8,192 tokens" in html
     assert extension.verdict.sentence in html
@@ -147,6 +165,31 @@ def test_the_page_says_what_was_found(report: Path) -> None:
     assert "pairs never complete a turn in 2,048 tokens" in html
 
 
+def test_the_search_is_shown_with_its_best(report: Path) -> None:
+    extension = searched_and_trained()
+    trials, least = search_trials(extension.searched, colours(list(extension.methods))).data
+    # The setting without a finite loss has no place; one stopped early is not the best.
+    assert list(trials.x) == [1, 3, 4]
+    assert list(trials.marker.symbol) == ["circle", "star", "circle-open"]
+    assert list(least.x) == [1, 3]
+    assert list(least.y) == [2.75, 2.5]
+    html = report.read_text()
+    assert "<td>2.7500</td>" in html
+    assert "factor 4.25" in html
+
+
+def test_the_training_is_shown_step_by_step() -> None:
+    losses = searched_and_trained().training
+    each, mean = training_loss(losses).data
+    assert tuple(each.y) == losses
+    assert mean.y[20] == pytest.approx(sum(losses[18:23]) / 5)
+
+
+def test_colours_do_not_repeat_with_all_that_a_run_may_have() -> None:
+    names = [*METHODS, *(space.name for space in spaces(situation())), "yarn-finetuned"]
+    assert len(set(colours(names).values())) == len(names)
+
+
 def test_what_the_user_typed_cannot_break_the_page(report: Path) -> None:
     html = report.read_text()
     assert "&lt;/script&gt;&lt;b&gt;text" in html
@@ -156,7 +199,7 @@ def test_what_the_user_typed_cannot_break_the_page(report: Path) -> None:
 def test_a_page_without_measurements(report: Path) -> None:
     html = render_page(made_up(measured=False))
     assert "The budget ended before all was measured" in html
-    assert 'id="pair_speeds"' in html
+    assert 'id="change"' in html
     assert 'id="loss"' not in html
     assert "The config that was written" not in html
     no_keys = made_up()

@@ -15,12 +15,12 @@ import phasor
 from phasor.errors import ArgumentError
 from phasor.extension import extend
 from phasor.extension import finetune as module
+from phasor.extension.course import _to_train
 from phasor.extension.documents import Documents
 from phasor.extension.evidence import edges
 from phasor.extension.finetune import draw, finetune
 from phasor.extension.install import installed
 from phasor.extension.methods import METHODS, Candidate, Situation, candidates
-from phasor.extension.run import _to_train
 from phasor.extension.source import Subject, load
 from phasor.extension.store import Measurement
 
@@ -62,7 +62,7 @@ def run(
     *,
     steps: int = STEPS,
     resume: bool = False,
-) -> tuple[Subject, Candidate]:
+) -> tuple[Subject, Candidate, tuple[float, ...]]:
     return finetune(
         subject, yarn, documents, folder, {"path": "tiny"}, watcher or Watcher(), steps=steps,
         resume=resume, save_each=5,
@@ -80,7 +80,9 @@ def test_it_learns_at_the_whole_length_and_changes_projections_alone(
     subject: Subject, yarn: Candidate, documents: Documents, tmp_path: Path
 ) -> None:
     before = {name: value.clone() for name, value in subject.model.state_dict().items()}
-    tuned, candidate = run(subject, yarn, documents, tmp_path)
+    tuned, candidate, losses = run(subject, yarn, documents, tmp_path)
+    assert len(losses) == STEPS
+    assert sum(losses[-5:]) < sum(losses[:5])
     assert candidate.name == "yarn-finetuned"
     assert candidate.rope_parameters == yarn.rope_parameters
     for document in documents.search:
@@ -101,7 +103,7 @@ def test_killed_and_resumed_gives_the_same_weights(
 ) -> None:
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
-    whole, _ = run(subject, yarn, documents, tmp_path / "whole")
+    whole, _, losses = run(subject, yarn, documents, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         run(subject, yarn, documents, tmp_path / "killed", Watcher(steps * 4 * TRAINED))
     if steps > 5:
@@ -110,7 +112,8 @@ def test_killed_and_resumed_gives_the_same_weights(
         with pytest.raises(ArgumentError, match="was another"):
             run(subject, yarn, documents, tmp_path / "killed", resume=True, steps=STEPS + 1)
     for _ in range(2):  # the second time nothing is left to do
-        resumed, _ = run(subject, yarn, documents, tmp_path / "killed", resume=True)
+        resumed, _, again = run(subject, yarn, documents, tmp_path / "killed", resume=True)
+        assert again == losses
         for name, value in whole.model.state_dict().items():
             assert torch.equal(resumed.model.state_dict()[name], value), name
 

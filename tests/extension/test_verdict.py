@@ -141,6 +141,18 @@ def test_of_those_that_hold_as_far_the_one_that_costs_less(
     assert found.best == best
 
 
+@pytest.mark.parametrize(("tried", "end"), [
+    ((), "to 64 tokens; --search or --finetune may."),
+    (("--search",), "to 64 tokens; --finetune may."),
+    (("--finetune",), "to 64 tokens; --search may."),
+    (("--search", "--finetune"), "to 64 tokens, searched and trained."),
+])  # fmt: skip
+def test_only_what_was_not_tried_is_advised(tried: tuple[str, ...], end: str) -> None:
+    measured = [cropped(), loss("none", *BREAKS), loss("yarn", *BREAKS), loss("linear", *BREAKS)]
+    found = judge(measured, FOUND, trained_length=TRAINED, target_length=TARGET, tried=tried)
+    assert found.sentence.endswith(end)
+
+
 def test_nothing_measured_is_nothing_recommended() -> None:
     found = verdict()
     assert found.best is None

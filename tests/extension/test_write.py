@@ -55,6 +55,7 @@ def test_weights_that_were_trained_since_are_not_rounded(tmp_path: Path) -> None
     given = subject(tmp_path / "model", torch.bfloat16)
     with torch.no_grad():
         given.model.model.norm.weight.add_(1e-4)
+    given = replace(given, on_disk=False)
     *_, candidate = candidates(["yarn"], given.situation)
     with appearing(tmp_path / "out") as draft:
         write_checkpoint(given, candidate, draft)

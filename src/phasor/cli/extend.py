@@ -22,7 +22,9 @@ def extend(
     methods: Annotated[
         str,
         typer.Option(
-            help="none, linear, ntk, dynamic_ntk, yarn, llama3; several with commas; or auto, all.",
+            help="none, linear, ntk, dynamic_ntk, yarn, llama3, several with commas; or auto: all "
+            "of these (longrope has factors to find, so --search adds it). Of a learned table: "
+            "none, interpolate.",
             rich_help_panel=_WHAT,
         ),
     ] = "auto",
@@ -121,7 +123,8 @@ def extend(
     if as_json:
         typer.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
     console.print()
-    console.print(verdict_table(result.verdict))
+    if result.verdict.findings:
+        console.print(verdict_table(result.verdict))
     soft = not console.is_terminal
     console.print(result.verdict.sentence, soft_wrap=soft, highlight=False, markup=False)
     if not result.complete:
@@ -139,7 +142,7 @@ def extend(
     if out is None:
         console.print("Next: the same with --out DIR writes the checkpoint.", highlight=False)
     else:
-        what = "Checkpoint and report" if result.verdict.best else "Report, no checkpoint"
+        what = "Checkpoint and report" if result.verdict.written else "Report, no checkpoint"
         console.print(
             f"\n{what}: {out} (open report.html in a browser)",
             soft_wrap=True,

@@ -54,7 +54,9 @@ def read_documents(
         if len(document) <= target_length or len(found) >= 2 * count:
             break
         tokens = torch.tensor(
-            tokenizer.encode(document.decode(errors="replace"), add_special_tokens=False)
+            tokenizer.encode(
+                document.decode(errors="replace"), add_special_tokens=False, verbose=False
+            )
         )
         longest = max(longest, len(tokens))
         size = target_length + 1

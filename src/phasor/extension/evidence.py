@@ -8,11 +8,9 @@ import torch
 
 from phasor.errors import ArgumentError
 from phasor.extension.documents import Documents
-from phasor.extension.install import installed
-from phasor.extension.methods import Candidate
 from phasor.extension.plan import Clock, Plan, Task
-from phasor.extension.source import Subject
 from phasor.extension.store import Measurement, Store
+from phasor.extension.subject import Candidate, Subject
 from phasor.lab.measure import cropped_losses, in_bins, passkey_found, passkey_prompt, token_losses
 
 _PASSKEY_SEED = 20_260_102
@@ -103,11 +101,9 @@ def gather(
 def _measure(
     subject: Subject, candidate: Candidate, documents: Documents, task: Task, watcher: Watcher
 ) -> tuple[float, ...]:
-    model, situation = subject.model, subject.situation
     # What changes its frequencies with the length sees no more than a window of the reference.
-    length = situation.trained_length if task.kind == "cropped" else task.length
-    frequencies = candidate.frequencies(situation.frequencies, length)
-    with installed(subject.rotary, frequencies):
+    length = subject.trained_length if task.kind == "cropped" else task.length
+    with subject.running(candidate, length) as model:
         if task.kind == "passkey":
             seed = _PASSKEY_SEED + task.document * 1000 + round(100 * (task.depth or 0))
             prompt = passkey_prompt(
@@ -119,9 +115,7 @@ def _measure(
             return (float(passkey_found(model, prompt, progress=watcher.read)),)
         document = documents.measured[task.document][: task.length + 1].to(model.device)
         if task.kind == "cropped":
-            losses = cropped_losses(
-                model, document, situation.trained_length, progress=watcher.read
-            )
+            losses = cropped_losses(model, document, subject.trained_length, progress=watcher.read)
         else:
             losses = token_losses(model, document, progress=watcher.read)
     if not losses.isfinite().all():
@@ -129,7 +123,7 @@ def _measure(
             f"{subject.path} gives losses that are not finite numbers with {candidate.name} at "
             f"{task.length:,} tokens; leave it out with --methods"
         )
-    return in_bins(losses, edges(task.length, situation.trained_length)).nats
+    return in_bins(losses, edges(task.length, subject.trained_length)).nats
 
 
 def _equal(start: int, end: int, bins: int) -> list[int]:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import torch
 
-from phasor.extension.methods import Candidate, Situation
+from phasor.encodings import Learned
+from phasor.extension.methods import RotaryCandidate, Situation
+from phasor.extension.table import TableCandidate, TableSubject
 from phasor.rotary import Frequencies, geometric
 
 _STEPS, _LARGEST = 50, 12  # to a decade, and decades: how finely and how far bases are searched
 _BLOCK = 1 << 14
+_DISTANCES = 64  # of rows of a table, that are compared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +44,40 @@ class Explanation:
     ratios: dict[str, tuple[float, ...]]
 
 
-def explain(situation: Situation, found: Sequence[Candidate]) -> Explanation:
+@dataclass(frozen=True, kw_only=True)
+class TableExplanation:
+    """What the rows of a learned table mean for the length that is wanted.
+
+    Args:
+        trained_length: Rows that it has.
+        target_length: Rows that are wanted.
+        similarity: By candidate, the mean cosine of rows at a distance of 0, 1, 2, ... positions.
+    """
+
+    trained_length: int
+    target_length: int
+    similarity: dict[str, tuple[float, ...]]
+
+
+def explain_table(subject: TableSubject, found: Sequence[TableCandidate]) -> TableExplanation:
+    """Compare rows of the table, and of the longer one, by their distance."""
+    tables = {"none": subject.table, "interpolate": subject.longer}
+    return TableExplanation(
+        trained_length=subject.trained_length,
+        target_length=subject.target_length,
+        similarity={one.name: _similarity(tables[one.name]) for one in found},
+    )
+
+
+def _similarity(table: Learned) -> tuple[float, ...]:
+    rows = table.weight.detach()[table.offset :].double()
+    rows = rows / rows.norm(dim=-1, keepdim=True).clamp_min(1e-30)
+    cosines = rows @ rows.T
+    longest = min(_DISTANCES, len(rows) - 1)
+    return tuple(cosines.diagonal(distance).mean().item() for distance in range(longest + 1))
+
+
+def explain(situation: Situation, found: Sequence[RotaryCandidate]) -> Explanation:
     """Read off the frequencies what breaks first, and what each candidate does about it."""
     before = _none_at(situation, found)
     wavelengths = tuple(
@@ -110,7 +146,7 @@ def base_for(rotary_dim: int, length: int) -> float | None:
     return None
 
 
-def _none_at(situation: Situation, found: Sequence[Candidate]) -> Frequencies:
+def _none_at(situation: Situation, found: Sequence[RotaryCandidate]) -> Frequencies:
     none = next(candidate for candidate in found if candidate.name == "none")
     return none.frequencies(situation.frequencies, situation.trained_length)
 

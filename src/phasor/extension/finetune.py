@@ -19,9 +19,9 @@ from phasor.errors import ArgumentError
 from phasor.extension.documents import Documents
 from phasor.extension.evidence import Watcher
 from phasor.extension.install import installed
-from phasor.extension.methods import Candidate
+from phasor.extension.methods import RotaryCandidate
 from phasor.extension.plan import Task
-from phasor.extension.source import Subject, rotary_modules
+from phasor.extension.rotation import RotarySubject, rotary_modules
 from phasor.extension.store import Measurement
 from phasor.positions import pose
 
@@ -50,8 +50,8 @@ def check_documents(documents: Documents) -> None:
 
 
 def finetune(
-    subject: Subject,
-    candidate: Candidate,
+    subject: RotarySubject,
+    candidate: RotaryCandidate,
     documents: Documents,
     folder: Path,
     setup: dict[str, Any],
@@ -60,7 +60,7 @@ def finetune(
     steps: int,
     resume: bool,
     save_each: int = SAVE_EACH,
-) -> tuple[Subject, Candidate]:
+) -> tuple[RotarySubject, RotaryCandidate, tuple[float, ...]]:
     """Train the model on `documents.search` with `candidate`'s frequencies for the target.
 
     A sequence is as long as those that the model was trained for, and its positions skip ahead at
@@ -80,7 +80,8 @@ def finetune(
         save_each: Steps after which it is saved.
 
     Returns:
-        The model with the changes in its weights, and the candidate under another name.
+        The model with the changes in its weights, the candidate under another name, and the loss
+        of each step in nats per token.
 
     Raises:
         ArgumentError: No document to train on, no projections of the usual names, or the training
@@ -105,12 +106,13 @@ def finetune(
     optimizer: Any = torch.optim.AdamW(trained, lr=_RATE, weight_decay=0.0)
     accelerator = Accelerator(cpu=subject.model.device.type == "cpu")
     model, optimizer = accelerator.prepare(model, optimizer)
-    done = _load(file, trained, optimizer, setup) if file.exists() else 0
+    losses = _load(file, trained, optimizer, setup) if file.exists() else []
+    done = len(losses)
     if done < steps:
         frequencies = candidate.frequencies(situation.frequencies, situation.target_length)
         task = Task(kind="finetune", candidate=candidate.name, document=0, length=steps)
         tokens_each = _BATCH * situation.trained_length
-        start, losses = time.monotonic(), []
+        start = time.monotonic()
         watcher.begin(task, steps * tokens_each, 0.0)
         watcher.read(done * tokens_each)
         with installed(rotary, frequencies):
@@ -125,22 +127,23 @@ def finetune(
                 optimizer.zero_grad()
                 losses.append(loss.item())
                 if (step + 1) % save_each == 0 or step + 1 == steps:
-                    _save(file, trained, optimizer, setup, step + 1)
+                    _save(file, trained, optimizer, setup, losses)
                 watcher.read(tokens_each)
         watcher.end(
             Measurement(
                 kind="finetune", candidate=candidate.name, document=0, length=steps, depth=None,
-                values=tuple(losses), seconds=time.monotonic() - start,
+                values=tuple(losses[done:]), seconds=time.monotonic() - start,
             )
         )  # fmt: skip
     unwrapped: Any = accelerator.unwrap_model(model)
     merged = unwrapped.merge_and_unload().eval().requires_grad_(False)
-    tuned = replace(subject, model=merged, rotary=rotary_modules(merged))
-    return tuned, replace(
+    tuned = replace(subject, model=merged, rotary=rotary_modules(merged), on_disk=False)
+    renamed = replace(
         candidate,
         name=f"{candidate.name}-finetuned",
         why=f"{candidate.why}; {steps} steps of training at stretched positions",
     )
+    return tuned, renamed, tuple(losses)
 
 
 def draw(documents: Documents, situation: Any, step: int) -> tuple[Tensor, Tensor]:
@@ -167,7 +170,7 @@ def _loss(model: Any, tokens: Tensor, positions: Tensor) -> Tensor:
     return cross_entropy(logits.float().flatten(0, 1), tokens[:, 1:].flatten())
 
 
-def _with_changes(subject: Subject) -> Any:
+def _with_changes(subject: RotarySubject) -> Any:
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
@@ -193,8 +196,9 @@ def _share(step: int, steps: int) -> float:
 
 
 def _save(
-    file: Path, trained: list[Tensor], optimizer: Any, setup: dict[str, Any], step: int
+    file: Path, trained: list[Tensor], optimizer: Any, setup: dict[str, Any], losses: list[float]
 ) -> None:
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     tensors = {}
@@ -203,14 +207,20 @@ def _save(
         tensors[f"{at}.weight"] = weight.detach()
         tensors |= {f"{at}.{name}": value for name, value in state[at].items()}
     draft = file.with_name(f".{file.name}.part")
-    save_file(tensors, draft, metadata={"setup": json.dumps(setup), "step": str(step)})
+    try:
+        save_file(
+            tensors, draft, metadata={"setup": json.dumps(setup), "losses": json.dumps(losses)}
+        )
+    except SafetensorError as error:
+        draft.unlink(missing_ok=True)
+        raise OSError(f"cannot write {file}: {error}") from error
     with draft.open("rb") as opened:
         os.fsync(opened.fileno())
     draft.replace(file)
 
 
-def _load(file: Path, trained: list[Tensor], optimizer: Any, setup: dict[str, Any]) -> int:
-    """Put what is in `file` into `trained` and `optimizer`; the number of steps it has had."""
+def _load(file: Path, trained: list[Tensor], optimizer: Any, setup: dict[str, Any]) -> list[float]:
+    """Put what is in `file` into `trained` and `optimizer`; the loss of each step it has had."""
     from safetensors import safe_open
 
     with safe_open(file, "pt") as opened:
@@ -230,4 +240,4 @@ def _load(file: Path, trained: list[Tensor], optimizer: Any, setup: dict[str, An
         else:
             state[int(at)][part] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    return int(metadata["step"])
+    return json.loads(metadata["losses"])

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from phasor.errors import ArgumentError, unknown_name
+from phasor.extension.rope_fields import write_rope
+from phasor.extension.subject import Candidate as Candidate
 from phasor.rotary import Frequencies, scaling
 from phasor.rotary.scaling import LengthScaling, Scaling
 
@@ -36,22 +38,16 @@ class Situation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """One way to reach the target.
+class RotaryCandidate(Candidate):
+    """One way to reach the target by other frequencies.
 
     Args:
-        name: Of the method, with what sets it apart from others of that name.
         scaling: Applied to the unscaled frequencies.
         rope_parameters: The same in transformers' words.
-        max_seq_len: What the config is to give as the longest sequence.
-        why: In a sentence, what it does.
     """
 
-    name: str
     scaling: Scaling | LengthScaling | None
     rope_parameters: Mapping[str, Any] = field(hash=False)
-    max_seq_len: int
-    why: str
 
     def frequencies(self, unscaled: Frequencies, seq_len: int) -> Frequencies:
         """What it makes of `unscaled` for sequences of `seq_len` tokens."""
@@ -61,8 +57,13 @@ class Candidate:
             return self.scaling.at(seq_len)(unscaled)
         return self.scaling(unscaled)
 
+    def configure(self, config: dict[str, Any]) -> dict[str, str]:
+        """Change `config`, as in `config.json`, to this; each field that differs, and why."""
+        what = f"{self.name}: {self.why}"
+        return write_rope(config, self.rope_parameters, self.max_seq_len, what)
 
-def candidates(names: Sequence[str], situation: Situation) -> list[Candidate]:
+
+def candidates(names: Sequence[str], situation: Situation) -> list[RotaryCandidate]:
     """The candidates called `names`; `"none"` is always among them, first.
 
     Args:
@@ -81,8 +82,8 @@ def candidates(names: Sequence[str], situation: Situation) -> list[Candidate]:
     return [METHODS[name](situation) for name in dict.fromkeys(["none", *wanted])]
 
 
-def _none(situation: Situation) -> Candidate:
-    return Candidate(
+def _none(situation: Situation) -> RotaryCandidate:
+    return RotaryCandidate(
         name="none",
         scaling=situation.scaling,
         rope_parameters=dict(situation.rope_parameters),
@@ -91,8 +92,8 @@ def _none(situation: Situation) -> Candidate:
     )
 
 
-def _linear(situation: Situation) -> Candidate:
-    return Candidate(
+def _linear(situation: Situation) -> RotaryCandidate:
+    return RotaryCandidate(
         name="linear",
         scaling=scaling.linear(factor=situation.factor),
         rope_parameters=base_parameters(situation)
@@ -102,10 +103,10 @@ def _linear(situation: Situation) -> Candidate:
     )
 
 
-def _ntk(situation: Situation) -> Candidate:
+def _ntk(situation: Situation) -> RotaryCandidate:
     method = scaling.ntk(factor=situation.factor)
     base = method(situation.frequencies).base
-    return Candidate(
+    return RotaryCandidate(
         name="ntk",
         scaling=method,
         rope_parameters=base_parameters(situation) | {"rope_type": "default", "rope_theta": base},
@@ -114,9 +115,9 @@ def _ntk(situation: Situation) -> Candidate:
     )
 
 
-def _dynamic_ntk(situation: Situation) -> Candidate:
+def _dynamic_ntk(situation: Situation) -> RotaryCandidate:
     # transformers and vLLM take the trained length from max_position_embeddings.
-    return Candidate(
+    return RotaryCandidate(
         name="dynamic_ntk",
         scaling=scaling.dynamic_ntk(
             factor=situation.factor, original_seq_len=situation.trained_length
@@ -128,8 +129,8 @@ def _dynamic_ntk(situation: Situation) -> Candidate:
     )
 
 
-def _yarn(situation: Situation) -> Candidate:
-    return Candidate(
+def _yarn(situation: Situation) -> RotaryCandidate:
+    return RotaryCandidate(
         name="yarn",
         scaling=scaling.yarn(factor=situation.factor, original_seq_len=situation.trained_length),
         rope_parameters=base_parameters(situation)
@@ -143,9 +144,9 @@ def _yarn(situation: Situation) -> Candidate:
     )
 
 
-def _llama3(situation: Situation) -> Candidate:
+def _llama3(situation: Situation) -> RotaryCandidate:
     numbers = {"low_freq_factor": LOW_FREQ_FACTOR, "high_freq_factor": HIGH_FREQ_FACTOR}
-    return Candidate(
+    return RotaryCandidate(
         name="llama3",
         scaling=scaling.llama3(
             factor=situation.factor, original_seq_len=situation.trained_length, **numbers
@@ -162,7 +163,7 @@ def _llama3(situation: Situation) -> Candidate:
     )
 
 
-METHODS: dict[str, Callable[[Situation], Candidate]] = {
+METHODS: dict[str, Callable[[Situation], RotaryCandidate]] = {
     "none": _none,
     "linear": _linear,
     "ntk": _ntk,

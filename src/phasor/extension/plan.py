@@ -38,6 +38,7 @@ class Plan:
         documents: How many there are.
         passkey_lengths: Tokens of the prompts, ascending.
         passkey_trials: Prompts of each length and depth.
+        ends: Whether the model as it is cannot read past its trained length at all.
     """
 
     names: Sequence[str]
@@ -46,11 +47,12 @@ class Plan:
     documents: int
     passkey_lengths: Sequence[int]
     passkey_trials: int
+    ends: bool = False
 
     def next(self, done: Sequence[Measurement]) -> list[Task]:
         """All that is left, in order; what comes later may still change with what is found."""
         known = {measurement.key for measurement in done}
-        return [task for task in self._all(done) if task.key not in known]
+        return [task for task in self._all(done) if task.key not in known and self._possible(task)]
 
     def _all(self, done: Sequence[Measurement]) -> list[Task]:
         short = max(2, self.trained_length // _SHORT)
@@ -81,6 +83,11 @@ class Plan:
         """The model as it is, and the two that lose least where it has never been."""
         names = ranked(done, self.names, self.target_length)
         return ["none", *[name for name in names if name != "none"][:_FINALISTS]]
+
+    def _possible(self, task: Task) -> bool:
+        # The reference reads windows of the trained length, one after the other.
+        within = task.length <= self.trained_length or task.kind == "cropped"
+        return within or task.candidate != "none" or not self.ends
 
     def _lost(self, name: str, length: int, done: Sequence[Measurement]) -> bool:
         """Whether `name` was asked for every pass key of `length` and found none."""

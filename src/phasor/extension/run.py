@@ -3,27 +3,28 @@
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
 import phasor
 from phasor.errors import ArgumentError
 from phasor.extension import finetune as tuning
+from phasor.extension.course import Terms, measure_rotary, measure_table
 from phasor.extension.documents import Documents, read_documents
-from phasor.extension.evidence import Watcher, gather
-from phasor.extension.explain import Explanation, explain
-from phasor.extension.methods import Candidate, Situation, candidates
+from phasor.extension.evidence import Watcher
+from phasor.extension.explain import Explanation, TableExplanation, explain, explain_table
+from phasor.extension.methods import candidates
 from phasor.extension.page import render_page
 from phasor.extension.plan import Plan
 from phasor.extension.result import Extension
-from phasor.extension.search import SHARE, check_installed, search
-from phasor.extension.source import Subject, load
-from phasor.extension.store import Measurement, open_store
-from phasor.extension.verdict import judge
+from phasor.extension.rotation import RotarySubject
+from phasor.extension.search import check_installed
+from phasor.extension.source import fingerprint, load
+from phasor.extension.store import open_store
+from phasor.extension.subject import Candidate, Subject
+from phasor.extension.table import TableSubject, table_candidates
 from phasor.extension.write import appearing, write_checkpoint
 from phasor.lab.measure import passkey_room
 
@@ -31,13 +32,13 @@ from phasor.lab.measure import passkey_room
 class Screen(Watcher, Protocol):
     """Shows what happens, from the explanation on."""
 
-    def explained(self, subject: Subject, explanation: Explanation) -> None:
+    def explained(self, subject: Subject, explanation: Explanation | TableExplanation) -> None:
         """The model is loaded and its frequencies are understood."""
         ...
 
 
 class _Silent:
-    def explained(self, subject: Subject, explanation: Explanation) -> None: ...
+    def explained(self, subject: Subject, explanation: Explanation | TableExplanation) -> None: ...
     def begin(self, task: object, tokens: int, left: float) -> None: ...
     def read(self, tokens: int) -> None: ...
     def end(self, measurement: object) -> None: ...
@@ -100,71 +101,72 @@ def extend(
     if resume and out is None:
         raise ArgumentError("a run is resumed from what it left beside its folder; pass --out too")
     subject = load(Path(path), target_length=to, device=device)
-    situation = subject.situation
-    found = candidates(methods, situation)
-    explanation = explain(situation, found)
+    if isinstance(subject, TableSubject) and (tune or finetune):
+        raise ArgumentError(
+            f"{path} has a learned table, which leaves nothing open to search and is not trained "
+            "so far; leave out --search and --finetune"
+        )
+    found, explanation = _understand(subject, methods)
     screen.explained(subject, explanation)
     texts = read_documents(subject.tokenizer, text, to, count=documents)
     if finetune:
         tuning.check_documents(texts)
     plan = Plan(
         names=[candidate.name for candidate in found],
-        trained_length=situation.trained_length,
+        trained_length=subject.trained_length,
         target_length=to,
         documents=len(texts.measured),
         passkey_lengths=_passkey_lengths(subject) if passkeys else (),
         passkey_trials=passkeys,
+        ends=isinstance(subject, TableSubject),
     )
     with tempfile.TemporaryDirectory() as nowhere:
         folder = Path(nowhere) if out is None else out.with_name(f"{out.name}.measuring")
         setup = _setup(subject, texts)
-        searched, settled = [], True
         with open_store(folder, setup, resume=resume) as store:
-            if tune:
-                start = time.monotonic()
-                share = None if budget is None else SHARE * budget
-                searched, settled = search(
-                    subject, texts, folder, setup, screen, budget=share, resume=resume
-                )
-                found += [one.candidate for one in searched]
-                plan = replace(plan, names=[candidate.name for candidate in found])
-                explanation = explain(situation, found)
-                budget = None if budget is None else budget - (time.monotonic() - start)
-            complete = gather(subject, found, texts, plan, store, screen, budget=budget)
-            trained: dict[str, Subject] = {}
-            if finetune and complete:
-                base = _to_train(found, store.measurements, situation)
-                tuned, candidate = tuning.finetune(
-                    subject, base, texts, folder, setup, screen, steps=finetune, resume=resume
-                )
-                trained[candidate.name] = tuned
-                plan = replace(plan, names=["none", candidate.name])
-                gather(tuned, [found[0], candidate], texts, plan, store, screen, budget=None)
-                found.append(candidate)
-                explanation = explain(situation, found)
-            measured = list(store.measurements)
-        verdict = judge(measured, found, trained_length=situation.trained_length, target_length=to)
+            terms = Terms(
+                texts=texts, plan=plan, folder=folder, setup=setup, store=store, watcher=screen,
+                budget=budget, resume=resume,
+            )  # fmt: skip
+            if isinstance(subject, TableSubject):
+                outcome = measure_table(subject, found, terms)
+            else:
+                outcome = measure_rotary(subject, found, terms, tune=tune, finetune=finetune)
         result = Extension(
-            explanation=explanation,
-            verdict=verdict,
-            complete=complete and settled,
+            explanation=outcome.explanation,
+            verdict=outcome.verdict,
+            complete=outcome.complete,
             text={"source": texts.source, "sha256": texts.sha256},
-            methods={candidate.name: candidate.why for candidate in found},
+            methods={candidate.name: candidate.why for candidate in outcome.found},
             fields={},
-            searched={one.candidate.name: one.to_json() for one in searched},
+            searched={one.candidate.name: one.to_json() for one in outcome.searched},
+            training=outcome.training,
+            embeddings=outcome.embeddings,
         )
         if out is not None:
-            best = trained.get(verdict.best or "", subject)
-            result = _write(best, found, result, out, folder)
+            best = outcome.subjects.get(outcome.verdict.written or "", subject)
+            result = _write(best, outcome.found, result, out, folder)
     return result
+
+
+def _understand(
+    subject: RotarySubject | TableSubject, methods: Sequence[str]
+) -> tuple[Sequence[Any], Explanation | TableExplanation]:
+    """The candidates, and what can be said of them without running the model."""
+    if isinstance(subject, TableSubject):
+        tables = table_candidates(methods, subject)
+        return tables, explain_table(subject, tables)
+    found = candidates(methods, subject.situation)
+    return found, explain(subject.situation, found)
 
 
 def _write(
     subject: Subject, found: Sequence[Candidate], result: Extension, out: Path, measured: Path
 ) -> Extension:
     """The checkpoint, if there is one to recommend, the report and all numbers, in one piece."""
-    with appearing(out) as draft:
-        best = [candidate for candidate in found if candidate.name == result.verdict.best]
+    advice = "make room, and go on with --resume: what was measured is kept"
+    with appearing(out, advice=advice) as draft:
+        best = [candidate for candidate in found if candidate.name == result.verdict.written]
         if best:
             result = replace(result, fields=write_checkpoint(subject, best[0], draft))
         values = result.to_json()
@@ -175,30 +177,13 @@ def _write(
     return result
 
 
-def _to_train(
-    found: Sequence[Candidate], measured: Sequence[Measurement], situation: Situation
-) -> Candidate:
-    """What holds furthest; where nothing does, what loses least over all documents."""
-    verdict = judge(
-        measured, found,
-        trained_length=situation.trained_length, target_length=situation.target_length,
-    )  # fmt: skip
-    widths = [end - start for start, end in pairwise(verdict.edges)]
-    loss = {
-        finding.name: sum(width * value for width, value in zip(widths, finding.loss, strict=True))
-        for finding in verdict.findings[1:] or verdict.findings
-    }
-    name = verdict.best or min(loss, key=lambda name: loss[name])
-    return next(candidate for candidate in found if candidate.name == name)
-
-
 def _passkey_lengths(subject: Subject) -> tuple[int, ...]:
     """Within the trained length, at it, between it and the target, and at the target.
 
     Those that have no room for the question are left out, and all of them if the trained length
     has none: what a model finds beyond it would have nothing to be compared with.
     """
-    trained, target = subject.situation.trained_length, subject.situation.target_length
+    trained, target = subject.trained_length, subject.target_length
     least = passkey_room(subject.tokenizer)
     if least > trained:
         return ()
@@ -210,8 +195,9 @@ def _setup(subject: Subject, texts: Documents) -> dict[str, Any]:
     """What decides the outcome of a measurement beside its task."""
     return {
         "path": str(subject.path),
-        "trained_length": subject.situation.trained_length,
-        "target_length": subject.situation.target_length,
+        "weights": fingerprint(subject.path),
+        "trained_length": subject.trained_length,
+        "target_length": subject.target_length,
         "text": texts.sha256,
         "phasor": phasor.__version__,
     }

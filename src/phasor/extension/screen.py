@@ -6,10 +6,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from phasor.extension.explain import Explanation
+from phasor.extension.explain import Explanation, TableExplanation
 from phasor.extension.plan import Task
-from phasor.extension.source import Subject
 from phasor.extension.store import Measurement
+from phasor.extension.subject import Subject
 from phasor.extension.verdict import LOSS_TOLERANCE, Finding, Verdict
 
 _COLUMNS = 4
@@ -33,7 +33,7 @@ class ConsoleScreen:
             transient=True,
         )
 
-    def explained(self, subject: Subject, explanation: Explanation) -> None:
+    def explained(self, subject: Subject, explanation: Explanation | TableExplanation) -> None:
         for line in explanation_lines(explanation):
             self._say(line)
         self._say("")
@@ -65,11 +65,13 @@ class ConsoleScreen:
         self._console.file.flush()
 
 
-def explanation_lines(explanation: Explanation) -> list[str]:
-    """What the frequencies say before anything is run, a sentence each."""
+def explanation_lines(explanation: Explanation | TableExplanation) -> list[str]:
+    """What the frequencies or the table say before anything is run, a sentence each."""
     trained, target = explanation.trained_length, explanation.target_length
-    missing, pairs = len(explanation.incomplete), len(explanation.wavelengths)
     lines = [f"From {trained:,} to {target:,} tokens, by a factor of {target / trained:g}."]
+    if isinstance(explanation, TableExplanation):
+        return [*lines, *_table_lines(explanation)]
+    missing, pairs = len(explanation.incomplete), len(explanation.wavelengths)
     if missing:
         lines.append(
             f"{missing} of {pairs} pairs never complete a turn in {trained:,} tokens, from pair "
@@ -84,6 +86,21 @@ def explanation_lines(explanation: Explanation) -> list[str]:
             f"By the bound on the base, {explanation.base:,.0f} carries "
             f"{explanation.base_context:,} tokens, and {take}; trained models often "
             "exceed it."
+        )
+    return lines
+
+
+def _table_lines(explanation: TableExplanation) -> list[str]:
+    neighbours = {name: values[1] for name, values in explanation.similarity.items()}
+    lines = [
+        f"Its table has a vector for each of {explanation.trained_length:,} positions and ends "
+        "there: past it the model as it is cannot read at all."
+    ]
+    if "interpolate" in neighbours:
+        lines.append(
+            "Interpolated, tokens lie closer than in any training: the vectors of neighbours have "
+            f"a mean cosine of {neighbours['none']:.4f} before and "
+            f"{neighbours['interpolate']:.4f} after."
         )
     return lines
 
@@ -115,7 +132,8 @@ def verdict_table(verdict: Verdict) -> Table:
 
 
 def _excess(finding: Finding, at: int) -> Text:
-    if not finding.excess:
+    # A model that ends has none past its end.
+    if at >= len(finding.excess):
         return Text("–")
     value = finding.excess[at]
     words = f"{value:+.2f}" if abs(value) >= _LARGE else "0"
@@ -135,6 +153,8 @@ def _words(task: Task) -> str:
         return f"training with {task.candidate}, {task.length:,} steps"
     if task.kind == "search":
         return f"search, {task.candidate}: setting {task.document + 1}"
+    if task.kind == "embedding":
+        return f"{task.candidate}: vectors of text {task.document + 1}, {task.length:,} tokens"
     if task.kind == "cropped":
         return f"reference, context cut: document {task.document + 1}, {task.length:,} tokens"
     return f"{task.candidate}: document {task.document + 1}, {task.length:,} tokens"
@@ -143,6 +163,8 @@ def _words(task: Task) -> str:
 def _outcome(measurement: Measurement) -> str:
     if measurement.kind == "passkey":
         return "found" if measurement.values[0] else "not found"
+    if measurement.kind == "embedding":
+        return f"cosine {measurement.values[0]:.3f} before and after"
     first, last = measurement.values[0], measurement.values[-1]
     mean = sum(measurement.values) / len(measurement.values)
     return f"{mean:.3f} nats, {first:.3f} at the start, {last:.3f} at the end"

@@ -13,9 +13,9 @@ from phasor.errors import ArgumentError
 from phasor.extension.documents import Documents
 from phasor.extension.evidence import Watcher, edges
 from phasor.extension.install import installed
-from phasor.extension.methods import Candidate
+from phasor.extension.methods import RotaryCandidate
 from phasor.extension.plan import Task
-from phasor.extension.source import Subject
+from phasor.extension.rotation import RotarySubject
 from phasor.extension.space import Setting, Space, spaces
 from phasor.extension.store import Measurement
 from phasor.lab.measure import in_bins, token_losses
@@ -43,15 +43,18 @@ class Found:
         trials: Settings tried.
         pruned: Of those, how many were stopped early.
         complete: Whether the budget allowed all trials.
+        tried: Of each trial in order, its mean over the documents that it read, `None` if that was
+            no finite number, and whether it was stopped early.
     """
 
-    candidate: Candidate
+    candidate: RotaryCandidate
     setting: dict[str, float]
     loss: float
     start_loss: float | None
     trials: int
     pruned: int
     complete: bool
+    tried: tuple[tuple[float | None, bool], ...]
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values, without the candidate."""
@@ -67,7 +70,7 @@ def check_installed() -> None:
 
 
 def search(
-    subject: Subject,
+    subject: RotarySubject,
     documents: Documents,
     folder: Path,
     setup: dict[str, Any],
@@ -161,7 +164,7 @@ class _Study:
 
     def run(
         self,
-        subject: Subject,
+        subject: RotarySubject,
         documents: Documents,
         watcher: Watcher,
         *,
@@ -186,7 +189,9 @@ class _Study:
             longest = max(longest, time.monotonic() - start)
         self._study.set_user_attr("complete", len(self._ended()) >= trials)
 
-    def _try(self, count: int, subject: Subject, documents: Documents, watcher: Watcher) -> None:
+    def _try(
+        self, count: int, subject: RotarySubject, documents: Documents, watcher: Watcher
+    ) -> None:
         import optuna
 
         self._study.sampler = optuna.samplers.TPESampler(
@@ -220,7 +225,7 @@ class _Study:
         self,
         count: int,
         setting: Setting,
-        subject: Subject,
+        subject: RotarySubject,
         documents: Documents,
         watcher: Watcher,
     ) -> Any:
@@ -278,6 +283,11 @@ class _Study:
             trials=len(ended),
             pruned=len(ended) - len(whole),
             complete=self._study.user_attrs["complete"],
+            tried=tuple(
+                (value if math.isfinite(value) else None, trial.state == TrialState.PRUNED)
+                for trial in ended
+                for value in [trial.intermediate_values[max(trial.intermediate_values)]]
+            ),
         )
 
 
@@ -289,6 +299,7 @@ def _mean(rows: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
 def _storage(file: Path) -> Iterator[Any]:
     """Trials in the database `file`, with Optuna's remarks on each switched off."""
     import optuna
+    from sqlalchemy.exc import SQLAlchemyError
 
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -296,6 +307,8 @@ def _storage(file: Path) -> Iterator[Any]:
     try:
         storage = optuna.storages.RDBStorage(f"sqlite:///{file.absolute()}")
         yield storage
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        raise OSError(f"cannot write {file}: {error.__cause__ or error}") from error
     finally:
         if storage is not None:
             storage.remove_session()

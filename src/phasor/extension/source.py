@@ -1,39 +1,24 @@
 """Loads what is to be extended: a folder of transformers, or a GGUF file."""
 
-from dataclasses import dataclass
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from phasor.errors import ArgumentError
-from phasor.extension.methods import Situation
-from phasor.rotary import geometric
+from phasor.extension.rotation import (
+    RotarySubject,
+    check_target,
+    read_rotation,
+    rotary_modules,
+)
+from phasor.extension.subject import Subject as Subject
+from phasor.extension.table import TableSubject, length_fields, read_table, with_table
+from phasor.spec import LearnedSpec, PositionSpec, RotarySpec
 
 
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """A checkpoint, loaded and understood.
-
-    Args:
-        path: Where it is.
-        model: Of transformers, in float32, to be evaluated and not trained.
-        tokenizer: Of transformers.
-        rotary: Its modules that hold frequencies.
-        situation: What methods need to know of it.
-        stored: The type that its config gives for the weights on disk.
-    """
-
-    path: Path
-    model: Any
-    tokenizer: Any
-    rotary: tuple[nn.Module, ...]
-    situation: Situation
-    stored: torch.dtype = torch.float32
-
-
-def load(path: Path, *, target_length: int, device: str = "cpu") -> Subject:
+def load(path: Path, *, target_length: int, device: str = "cpu") -> RotarySubject | TableSubject:
     """Load the checkpoint at `path`.
 
     Args:
@@ -42,96 +27,87 @@ def load(path: Path, *, target_length: int, device: str = "cpu") -> Subject:
         device: Where to put the model.
 
     Raises:
-        ArgumentError: Nothing there, a part of it missing or damaged, no rotation to extend, or a
-            target within the length that it has.
+        ArgumentError: Nothing there, a part of it missing or damaged, neither a rotation nor a
+            table to extend, or a target within the length that it has.
     """
-    model, tokenizer, stored = _pretrained(path)
-    if model.config.get_text_config() is not model.config:
-        raise ArgumentError(f"{path} is more than a model of text; those alone can be extended")
+    model, tokenizer, spec, stored = _pretrained(path)
     model = model.to(device).eval().requires_grad_(False)
-    frequencies, scaling, trained = _rotation(model, path)
-    if trained is None:
-        raise ArgumentError(
-            f"{path} does not say for how many tokens the model was trained: its config has no "
-            "max_position_embeddings; add it"
-        )
-    if target_length <= trained:
-        raise ArgumentError(
-            f"--to must be more than the {trained:,} tokens that {path} was trained for, got "
-            f"{target_length:,}"
-        )
+    if isinstance(spec.embedding, LearnedSpec):
+        trained = spec.embedding.num_positions
+        check_target(target_length, trained, path)
+        place, table = read_table(model, spec.embedding, stored, path)
+        longer = table.interpolate(target_length)
+        fields = length_fields(model.config, trained, target_length)
+        return TableSubject(
+            path=path, model=model, tokenizer=tokenizer, stored=stored, table=table, longer=longer,
+            extended=with_table(model, place, longer, fields), place=place, fields=fields,
+            causal=spec.causal,
+        )  # fmt: skip
+    situation = read_rotation(spec, model.config, path, target_length)
     rotary = rotary_modules(model)
     if len(rotary) != 1:
         raise ArgumentError(
             f"{path} has {len(rotary)} modules that hold frequencies; one that all layers share "
             "can be extended so far"
         )
-    situation = Situation(
-        frequencies=frequencies,
-        scaling=scaling,
-        rope_parameters=dict(model.config.rope_parameters),
-        trained_length=trained,
-        target_length=target_length,
-    )
-    return Subject(
+    return RotarySubject(
         path=path, model=model, tokenizer=tokenizer, rotary=rotary, situation=situation,
         stored=stored,
     )  # fmt: skip
 
 
-def rotary_modules(model: nn.Module) -> tuple[nn.Module, ...]:
-    """The modules of `model` that hold frequencies."""
-    return tuple(
-        module
-        for module in model.modules()
-        if hasattr(module, "inv_freq") and hasattr(module, "attention_scaling")
-    )
+def fingerprint(path: Path) -> str:
+    """A hash of every byte of the config and the weights at `path`: equal only if they are.
+
+    It reads the files once more, which takes less than to load them did.
+    """
+    files = [path]
+    if path.is_dir():
+        files = sorted(path.glob("*.json")) + sorted(path.glob("*.safetensors"))
+    whole = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as opened:
+            whole.update(file.name.encode() + hashlib.file_digest(opened, "sha256").digest())
+    return whole.hexdigest()
 
 
-def _rotation(model: Any, path: Path) -> tuple[Any, Any, int | None]:
-    """Unscaled frequencies and scaling that all rotary layers share, and the trained length."""
-    from phasor.checkpoints import read
-    from phasor.inspection.rotation import trained_length
-    from phasor.spec import RotarySpec
-
-    found = {
-        (spec.frequencies, spec.scaling): spec
-        for layer in read(model.config).layers
-        for spec in layer.encodings
-        if isinstance(spec, RotarySpec)
-    }
-    if not found:
+def _check_kind(spec: PositionSpec, path: Path) -> None:
+    rotates = any(isinstance(each, RotarySpec) for layer in spec.layers for each in layer.encodings)
+    learned = isinstance(spec.embedding, LearnedSpec)
+    if spec.towers:
         raise ArgumentError(
-            f"{path} has no rotary layer whose frequencies could be stretched; for a learned table "
-            "see phasor.Learned.interpolate"
+            f"{path} is a model of several parts, {', '.join(t.model for t in spec.towers)} among "
+            "them; those of one can be extended so far"
         )
-    if len(found) > 1:
+    if not rotates and not learned:
         raise ArgumentError(
-            f"the layers of {path} turn at {len(found)} different paces; models with one pace for "
-            "all layers can be extended so far"
+            f"{path} has no rotary layer whose frequencies could be stretched, and no learned "
+            "table that could be interpolated"
         )
-    (((frequencies, scaling), spec),) = found.items()
-    built = frequencies.build()
-    if built.axes != 1:
-        raise ArgumentError(f"{path} turns along {built.axes} axes; one can be extended so far")
-    if built.base is None or built != geometric(built.rotary_dim, built.base):
+    if rotates and learned:
         raise ArgumentError(
-            f"the pairs of {path} do not turn by a base alone; those that do can be extended so far"
+            f"{path} both rotates and has a learned table; one of them can be extended so far"
         )
-    longest = getattr(model.config, "max_position_embeddings", None)
-    return built, scaling, trained_length(spec, longest)[0]
+    if rotates and not spec.causal:
+        raise ArgumentError(
+            f"{path} rotates and reads in both directions; those that rotate and predict the next "
+            "token can be extended so far"
+        )
 
 
-def _pretrained(path: Path) -> tuple[Any, Any, torch.dtype]:
+def _pretrained(path: Path) -> tuple[Any, Any, PositionSpec, torch.dtype]:
+    """Model, tokenizer, what the model does with position, and the type of weights on disk."""
     if not path.exists():
         raise ArgumentError(f"there is nothing at {path}; pass a checkpoint folder or a GGUF file")
     try:
-        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging
     except ImportError:
         raise ArgumentError(
             "running a model needs transformers; pip install 'phasor[hub]'"
         ) from None
+    from phasor.checkpoints import read
+
     where: tuple[Path, dict[str, Any]] = (path, {})
     if path.is_file():
         where = (path.parent, {"gguf_file": path.name})
@@ -148,21 +124,37 @@ def _pretrained(path: Path) -> tuple[Any, Any, torch.dtype]:
             f"cannot read a tokenizer from {path}: {_first_line(error)}; the loss of text needs one"
         ) from error
     try:
-        stored = AutoConfig.from_pretrained(
+        config = AutoConfig.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, **options
-        ).dtype
-        model, loaded = AutoModelForCausalLM.from_pretrained(
+        )
+    except Exception as error:
+        raise ArgumentError(f"cannot read the config of {path}: {_first_line(error)}") from error
+    if config.get_text_config() is not config:
+        raise ArgumentError(f"{path} is more than a model of text; those alone can be extended")
+    spec = read(config)
+    _check_kind(spec, path)
+    try:
+        model, loaded = (AutoModelForCausalLM if spec.causal else AutoModel).from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False,
             output_loading_info=True, **options,
         )  # fmt: skip
     except Exception as error:
         raise ArgumentError(f"cannot load the model of {path}: {_first_line(error)}") from error
-    if missing := sorted(loaded["missing_keys"]):
+    # What BERT makes of its first token alone is not asked for; checkpoints with a head lack it.
+    missing = [
+        name for name in sorted(loaded["missing_keys"])
+        if spec.causal or not name.startswith("pooler.")
+    ]  # fmt: skip
+    if missing:
         raise ArgumentError(
             f"{path} lacks {len(missing)} weights of its model, {missing[0]} first; pass a whole "
-            "checkpoint of a causal language model"
+            + ("checkpoint of a causal language model" if spec.causal else "checkpoint")
         )
-    return model, tokenizer, stored if isinstance(stored, torch.dtype) else torch.float32
+    if path.is_file():
+        # Its numbers are no longer packed, but transformers would not save it as what it now is.
+        model.hf_quantizer = None
+    stored = config.dtype
+    return model, tokenizer, spec, stored if isinstance(stored, torch.dtype) else torch.float32
 
 
 def _first_line(error: Exception) -> str:

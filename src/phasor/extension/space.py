@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from phasor.extension.methods import Candidate, Situation, base_parameters
+from phasor.extension.methods import RotaryCandidate, Situation, base_parameters
 from phasor.rotary import scaling
 
 Setting = Mapping[str, float]
@@ -37,7 +37,7 @@ class Space:
     name: str
     ranges: Mapping[str, Range]
     starts: tuple[Setting, ...]
-    candidate: Callable[[Setting], Candidate]
+    candidate: Callable[[Setting], RotaryCandidate]
 
 
 def spaces(situation: Situation) -> list[Space]:
@@ -46,14 +46,14 @@ def spaces(situation: Situation) -> list[Space]:
 
 
 def _yarn(situation: Situation) -> Space:
-    def candidate(setting: Setting) -> Candidate:
+    def candidate(setting: Setting) -> RotaryCandidate:
         method = scaling.yarn(
             factor=setting["factor"],
             original_seq_len=situation.trained_length,
             beta_fast=setting["beta_fast"],
             beta_slow=setting["beta_slow"],
         )
-        return Candidate(
+        return RotaryCandidate(
             name="yarn-searched",
             scaling=method,
             rope_parameters=base_parameters(situation)
@@ -78,10 +78,10 @@ def _yarn(situation: Situation) -> Space:
 
 
 def _ntk(situation: Situation) -> Space:
-    def candidate(setting: Setting) -> Candidate:
+    def candidate(setting: Setting) -> RotaryCandidate:
         method = scaling.ntk(factor=setting["stretch"])
         base = method(situation.frequencies).base
-        return Candidate(
+        return RotaryCandidate(
             name="ntk-searched",
             scaling=method,
             rope_parameters=base_parameters(situation)
@@ -108,7 +108,7 @@ def _longrope(situation: Situation) -> Space:
     pairs = situation.frequencies.pairs
     nodes = min(_NODES, pairs)
 
-    def candidate(setting: Setting) -> Candidate:
+    def candidate(setting: Setting) -> RotaryCandidate:
         heights = [1.0]
         for node in reversed(range(nodes - 1)):
             heights.insert(0, heights[0] * setting[f"share_{node}"])
@@ -118,7 +118,7 @@ def _longrope(situation: Situation) -> Space:
             for pair in range(pairs)
         ]
         gain = round(setting["attention_factor"], _DIGITS)
-        return Candidate(
+        return RotaryCandidate(
             name="longrope",
             scaling=scaling.longrope(
                 short_factor=[1.0] * pairs, long_factor=long_factor,

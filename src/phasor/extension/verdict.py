@@ -1,11 +1,11 @@
 """What the measurements say: how far each candidate holds, what it costs, which one to take."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from phasor.extension.evidence import edges
-from phasor.extension.methods import Candidate
 from phasor.extension.store import Measurement
+from phasor.extension.subject import Candidate
 from phasor.lab.statistics import Estimate, mean_interval
 
 LOSS_TOLERANCE = 0.1
@@ -24,7 +24,7 @@ class Finding:
     Args:
         name: Of the candidate.
         loss: Mean loss by bin of positions, over the documents read to the target; empty where no
-            document was.
+            document was. A model that ends has the bins within its trained length alone.
         excess: By bin, how much that lies above the reference: the model as it is, with no more
             context than it was trained for.
         documents: How many were read to the target.
@@ -55,6 +55,8 @@ class Verdict:
         best: The name of the candidate to take; `None` if none holds further than the model as it
             is.
         sentence: The recommendation with its numbers.
+        written: The name of the candidate to write: `best`, or one that is a start for training
+            where the model as it is cannot read further at all.
     """
 
     edges: tuple[int, ...]
@@ -62,6 +64,7 @@ class Verdict:
     findings: tuple[Finding, ...]
     best: str | None
     sentence: str
+    written: str | None = None
 
 
 def judge(
@@ -70,10 +73,32 @@ def judge(
     *,
     trained_length: int,
     target_length: int,
+    ends: bool = False,
+    tried: Sequence[str] = (),
 ) -> Verdict:
-    """Weigh what was measured."""
+    """Weigh what was measured.
+
+    Args:
+        measurements: Of all candidates.
+        found: The candidates.
+        trained_length: Tokens.
+        target_length: Tokens.
+        ends: Whether the model as it is cannot read past its trained length at all.
+        tried: Of `"--search"` and `"--finetune"`, those that were.
+    """
     bounds = tuple(edges(target_length, trained_length))
     reference = {m.document: m.values for m in measurements if m.kind == "cropped"}
+    if ends:
+        # Within its trained length the reference reads one window: it is the model as it is.
+        inside = sum(end <= trained_length for end in bounds[1:])
+        measurements = [
+            *measurements,
+            *(
+                replace(m, kind="loss", values=m.values[:inside])
+                for m in measurements
+                if m.kind == "cropped"
+            ),
+        ]
     counted = _passkeys_count(measurements, trained_length)
     findings = tuple(
         _finding(
@@ -82,12 +107,17 @@ def judge(
         for candidate in found
     )
     best = _best(findings, counted)
+    start = _start(findings) if ends and best is None else None
+    written = best or start
     return Verdict(
         edges=bounds,
         reference=_mean(list(reference.values())),
         findings=findings,
         best=None if best is None else best.name,
-        sentence=_sentence(findings, best, trained_length, target_length, counted),
+        sentence=_no_more(findings, start, trained_length, target_length)
+        if start is not None
+        else _sentence(findings, best, trained_length, target_length, counted, ends, tried),
+        written=None if written is None else written.name,
     )
 
 
@@ -112,7 +142,8 @@ def _finding(
     compared = [document for document in own if document in reference]
     excess = _mean(
         [
-            tuple(a - b for a, b in zip(own[document], reference[document], strict=True))
+            # One that ends has no bins past its end.
+            tuple(a - b for a, b in zip(own[document], reference[document], strict=False))
             for document in compared
         ]
     )
@@ -161,7 +192,7 @@ def _effective(
     if not excess:
         return None
     held = bounds[0]
-    for end, value in zip(bounds[1:], excess, strict=True):
+    for end, value in zip(bounds[1:], excess, strict=False):
         if value > LOSS_TOLERANCE:
             break
         held = end
@@ -193,6 +224,8 @@ def _sentence(
     trained_length: int,
     target_length: int,
     counted: bool,
+    ends: bool,
+    tried: Sequence[str],
 ) -> str:
     none = next(finding for finding in findings if finding.name == "none")
     if best is None:
@@ -203,23 +236,48 @@ def _sentence(
                 f"Leave the model as it is: it holds to {target_length:,} tokens without any "
                 "scaling."
             )
-        return (
-            f"None of these holds further than the model as it is, to {none.effective:,} tokens; "
-            "--search or --finetune may."
-        )
+        words = f"None of these holds further than the model as it is, to {none.effective:,} tokens"
+        left = [option for option in ("--search", "--finetune") if option not in tried]
+        if not left:
+            return f"{words}, searched and trained."
+        return f"{words}; {' or '.join(left)} may."
     keys = _keys(best, counted)
-    cost = ""
-    if best.regression is not None:
-        cost = f", and costs {best.regression.mean:+.3f} nats within {trained_length:,}"
-        if best.regression.low is not None and best.regression.high is not None:
-            cost += f" [{best.regression.low:+.3f}, {best.regression.high:+.3f}]"
+    cost = (
+        "" if best.regression is None else f", and costs {_cost(best.regression, trained_length)}"
+    )
     before = "" if none.effective is None else f"; as it is, the model holds to {none.effective:,}"
+    if ends:
+        before = f"; as it is, the model ends at {trained_length:,}"
     short = "" if (best.effective or 0) >= target_length else f", short of {target_length:,}"
     return (
         f"Take {best.name}: it holds to {best.effective:,} tokens{short} (loss within "
         f"{LOSS_TOLERANCE} nats of the model with its context cut at {trained_length:,}{keys})"
         f"{cost}{before}."
     )
+
+
+def _no_more(findings: Sequence[Finding], start: Finding, trained: int, target: int) -> str:
+    """Of a model that ends, where nothing holds further."""
+    beyond = start.excess[sum(len(f.excess) for f in findings if f.name == "none") :]
+    cost = "" if start.regression is None else f" costs {_cost(start.regression, trained)} and"
+    return (
+        f"Nothing holds past {trained:,} tokens, where the model as it is ends: {start.name} reads "
+        f"to {target:,} but{cost} lies {sum(beyond) / len(beyond):+.3f} nats above the model with "
+        "its context cut beyond that. It is a start for training, and no model to use as it is."
+    )
+
+
+def _start(findings: Sequence[Finding]) -> Finding | None:
+    """The one that costs least within the trained length, of those that were read to the target."""
+    costs = {f.name: f.regression.mean for f in findings if f.excess and f.regression is not None}
+    return min((f for f in findings if f.name in costs), key=lambda f: costs[f.name], default=None)
+
+
+def _cost(regression: Estimate, trained_length: int) -> str:
+    words = f"{regression.mean:+.3f} nats within {trained_length:,}"
+    if regression.low is not None and regression.high is not None:
+        words += f" [{regression.low:+.3f}, {regression.high:+.3f}]"
+    return words
 
 
 def _keys(finding: Finding, counted: bool) -> str:

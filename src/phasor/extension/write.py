@@ -9,21 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.func import functional_call
 
 from phasor.errors import ArgumentError
-from phasor.extension.install import installed
-from phasor.extension.methods import Candidate
-from phasor.extension.source import Subject
+from phasor.extension.companions import copy_companions
+from phasor.extension.subject import Candidate, Subject
+from phasor.extension.weights import copy_weights, files_of, save_weights
 
 _CHECKED_TOKENS = 64
 
 
 def write_checkpoint(subject: Subject, candidate: Candidate, folder: Path) -> dict[str, str]:
-    """Write the model with `candidate`'s frequencies in its config into `folder`.
+    """Write the model with `candidate` in its config into `folder`.
 
-    Weights are those of `subject`, unchanged. The config says the same to transformers 5
-    (`rope_parameters`) and to transformers 4, vLLM and llama.cpp (`rope_theta`, `rope_scaling`).
-    What was written is then loaded by stock transformers, and gives the logits that were measured.
+    Weights are those of `subject`, but for a table that `candidate` changes; from a folder they are
+    copied file by file. What was written is then loaded by stock transformers, and gives the
+    logits that were measured (of a model without them: its vectors of tokens).
 
     Args:
         subject: The model.
@@ -35,30 +37,36 @@ def write_checkpoint(subject: Subject, candidate: Candidate, folder: Path) -> di
 
     Raises:
         ArgumentError: What was written does not give the logits that were measured.
+        OSError: The disk refuses.
     """
-    model = subject.model
-    config = model.config.to_dict()
-    config.pop("quantization_config", None)
-    reasons = _rewrite(config, candidate)
-    fresh = type(model)(type(model.config).from_dict(config))
-    fresh.load_state_dict(model.state_dict())
-    # Back to the type on disk, where that loses nothing: weights that were trained since may.
-    weights = fresh.state_dict().values()
-    if all(torch.equal(weight.to(subject.stored).to(weight), weight) for weight in weights):
-        fresh = fresh.to(subject.stored)
-    fresh.save_pretrained(folder)
+    config = _config(subject)
+    if subject.on_disk and files_of(subject.path) and "quantization_config" not in config:
+        changed = subject.changed(candidate)
+        copy_weights(subject.path, folder, changed, subject.trained_length)
+    else:
+        with subject.running(candidate, _CHECKED_TOKENS) as model:
+            stored = save_weights(model, folder, subject.stored)
+        config.pop("quantization_config", None)
+        config.pop("torch_dtype", None)
+        config["dtype"] = str(stored).removeprefix("torch.")
+    reasons = candidate.configure(config)
+    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    if subject.model.can_generate():
+        subject.model.generation_config.save_pretrained(folder)
     subject.tokenizer.save_pretrained(folder)
-    # Both spellings, whatever the version of transformers that wrote the file.
-    written = json.loads((folder / "config.json").read_text())
-    reasons |= _legacy(written)
-    (folder / "config.json").write_text(json.dumps(written, indent=2, sort_keys=True) + "\n")
+    reasons |= _adapt_tokenizer(folder / "tokenizer_config.json", candidate.max_seq_len)
+    reasons |= copy_companions(subject.path, folder, candidate.max_seq_len)
     _verify(subject, candidate, folder)
     return reasons
 
 
 @contextmanager
-def appearing(folder: Path) -> Iterator[Path]:
+def appearing(folder: Path, *, advice: str = "make room") -> Iterator[Path]:
     """A temporary folder beside `folder`, which becomes it if all goes well.
+
+    Args:
+        folder: Must not exist.
+        advice: What to do where the disk refuses.
 
     Raises:
         ArgumentError: `folder` exists, or the disk refuses.
@@ -77,53 +85,68 @@ def appearing(folder: Path) -> Iterator[Path]:
         draft.rename(folder)
     except OSError as error:
         raise ArgumentError(
-            f"cannot write {folder}: {error.strerror or error}; nothing was left there"
+            f"cannot write {folder}: {error.strerror or error}; nothing was left there: {advice}"
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _rewrite(config: dict[str, Any], candidate: Candidate) -> dict[str, str]:
-    reasons = {}
-    if config.get("rope_parameters") != dict(candidate.rope_parameters):
-        reasons["rope_parameters"] = f"{candidate.name}: {candidate.why} (transformers 5)"
-    config["rope_parameters"] = dict(candidate.rope_parameters)
-    if config.get("max_position_embeddings") != candidate.max_seq_len:
-        reasons["max_position_embeddings"] = (
-            "the longest sequence, from which engines size their caches"
-        )
-    config["max_position_embeddings"] = candidate.max_seq_len
-    return reasons
+def _config(subject: Subject) -> dict[str, Any]:
+    """As it is on disk; of a GGUF file, what transformers makes of it."""
+    if subject.path.is_dir():
+        return json.loads((subject.path / "config.json").read_text())
+    config = json.loads(subject.model.config.to_json_string())
+    return config | {"architectures": [type(subject.model).__name__]}
 
 
-def _legacy(config: dict[str, Any]) -> dict[str, str]:
-    parameters = dict(config["rope_parameters"])
-    config["rope_theta"] = parameters.pop("rope_theta")
-    reasons = {"rope_theta": "the base, where transformers 4, vLLM and llama.cpp look for it"}
-    parameters.pop("partial_rotary_factor", None)
-    if parameters.get("rope_type", "default") != "default":
-        config["rope_scaling"] = parameters
-        reasons["rope_scaling"] = "the same as rope_parameters, for transformers 4, vLLM, llama.cpp"
-    else:
-        # One of the model before would win over rope_parameters.
-        config.pop("rope_scaling", None)
-    return reasons
+def _adapt_tokenizer(file: Path, length: int) -> dict[str, str]:
+    """Let a tokenizer whose texts end where the model did go on to `length`.
+
+    It is also given the name that both versions of transformers know.
+    """
+    config = before = json.loads(file.read_text())
+    if config.get("tokenizer_class") == "TokenizersBackend":
+        config = config | {"tokenizer_class": "PreTrainedTokenizerFast"}
+    if config.get("model_max_length", length) < length:
+        config = config | {"model_max_length": length}
+    file.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+    reasons = {
+        "tokenizer_class": "of the tokenizer, by a name that transformers 4 knows too",
+        "model_max_length": "of the tokenizer, which cuts texts there",
+    }
+    return {name: why for name, why in reasons.items() if config.get(name) != before.get(name)}
 
 
 def _verify(subject: Subject, candidate: Candidate, folder: Path) -> None:
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModel, AutoModelForCausalLM
 
-    written = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    # In the type that it has on disk: of weights in half precision that is half a copy.
+    causal = subject.model.can_generate()
+    written: Any = (AutoModelForCausalLM if causal else AutoModel).from_pretrained(
+        folder, dtype="auto"
+    )
     vocabulary = subject.model.config.get_text_config().vocab_size
     tokens = torch.arange(_CHECKED_TOKENS)[None] * 7 % vocabulary
-    frequencies = candidate.frequencies(subject.situation.frequencies, _CHECKED_TOKENS)
-    with torch.no_grad():
-        with installed(subject.rotary, frequencies):
-            wanted = subject.model(tokens.to(subject.model.device)).logits.cpu()
-        found = written.eval()(tokens).logits
-    error = (found - wanted).abs().max().item()
-    if not error <= 1e-3 * wanted.abs().max().item():
-        raise ArgumentError(
-            f"what was written to {folder} gives other logits than were measured (by {error:.2g}), "
-            "so it was taken back; please report this"
+    with torch.no_grad(), subject.running(candidate, _CHECKED_TOKENS) as model:
+        measured = {name: weight.cpu() for name, weight in model.named_parameters()}
+        found = dict(written.named_parameters())
+        same = found.keys() == measured.keys() and all(
+            torch.equal(found[name].to(weight.dtype), weight)
+            for name, weight in measured.items()
+            # Checkpoints of BERT with another head lack it; what is compared does not need it.
+            if not name.startswith("pooler.")
         )
+        wanted = _numbers(model(tokens.to(model.device))).cpu()
+        # Its weights are those that were measured, so it may be run on the numbers in memory.
+        given = functional_call(written.eval(), measured, (tokens,)) if same else None
+    error = float("nan") if given is None else (_numbers(given) - wanted).abs().max().item()
+    if not error <= 1e-3 * wanted.abs().max().item():
+        what = f"other logits than were measured (by {error:.2g})" if same else "other weights"
+        raise ArgumentError(
+            f"what was written to {folder} gives {what}, so it was taken back; please report this"
+        )
+
+
+def _numbers(output: Any) -> Tensor:
+    logits = getattr(output, "logits", None)
+    return output.last_hidden_state if logits is None else logits

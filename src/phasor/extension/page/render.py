@@ -1,5 +1,6 @@
 """Fills the page."""
 
+from phasor.extension.explain import TableExplanation
 from phasor.extension.page.figures import (
     EXCESS_SHOWN,
     colours,
@@ -7,6 +8,9 @@ from phasor.extension.page.figures import (
     loss_by_position,
     pair_speeds,
     passkeys,
+    row_similarity,
+    search_trials,
+    training_loss,
 )
 from phasor.extension.result import Extension
 from phasor.extension.screen import explanation_lines
@@ -17,7 +21,16 @@ from phasor.lab.report.page import fill
 def render_page(extension: Extension) -> str:
     """One self-contained HTML page that shows `extension`."""
     verdict, explanation = extension.verdict, extension.explanation
-    figures = {"pair_speeds": pair_speeds(explanation)}
+    figures = {
+        "change": row_similarity(explanation)
+        if isinstance(explanation, TableExplanation)
+        else pair_speeds(explanation)
+    }
+    colour = colours(list(extension.methods))
+    if extension.searched:
+        figures["search"] = search_trials(extension.searched, colour)
+    if extension.training:
+        figures["training"] = training_loss(extension.training)
     measured = any(finding.loss for finding in verdict.findings)
     if measured:
         figures["loss"] = loss_by_position(verdict, explanation.trained_length)
@@ -33,7 +46,8 @@ def render_page(extension: Extension) -> str:
         verdict=verdict,
         explanation=explanation,
         lines=explanation_lines(explanation),
-        colours=colours([finding.name for finding in verdict.findings]),
+        colours=colour,
+        table=isinstance(explanation, TableExplanation),
         tolerance=LOSS_TOLERANCE,
         cut=EXCESS_SHOWN,
         share=PASSKEY_SHARE,

@@ -106,6 +106,11 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
         HEAD_DIM, frequencies=phasor.proportional(HEAD_DIM, 0.5)
     ),
     "rotary-float32": lambda: phasor.Rotary(HEAD_DIM, precision="float32"),
+    "rotary-uneven": lambda: phasor.UnevenRotary(
+        HEAD_DIM,
+        frequencies=phasor.rotary.tiled(phasor.geometric(6, 100.0)),
+        layout="interleaved",
+    ),
     "xpos": lambda: phasor.XPos(HEAD_DIM),
     "xpos-half-centred": lambda: phasor.XPos(HEAD_DIM, layout="half", centre=30.5),
     "compose-logn": lambda: phasor.Compose(phasor.Rotary(HEAD_DIM), phasor.LogN(LONGEST // 8)),

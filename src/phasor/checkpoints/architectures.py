@@ -32,12 +32,15 @@ class Architecture:
             for query and key (DeepSeek-V3): their product is that of the spec.
         turns_back: Whether attention's output is turned back, since values turn as keys do.
         backwards: Whether pairs turn by minus the angle (nanochat).
+        uneven: Whether the two channels of a pair turn by different angles: `"sections"`, as axes
+            share out the doubled table (HunYuan-VL), or `"tiled"`, as neighbours are paired in it
+            (V-JEPA 2).
         head_dim: Names that may hold the channels of a head, first come first served; where none
             does, it is the hidden size over the number of heads.
         still: Name of those channels of a head that are put before the turning ones (DeepSeek).
         width: What turns of a head where `rope_type` is "default": `"head"`, all of it, whatever
-            `partial_rotary_factor` says; `"partial"`, that factor of it; `"rule:clvp"`; or the
-            name of a number.
+            `partial_rotary_factor` says; `"partial"`, that factor of it; `"rule:clvp"`;
+            `"rule:thirds"`, three equal blocks of whole pairs; or the name of a number.
         theta: Where the base is, if not in `rope_parameters`: a name or a number. Names a list
             where layers differ.
         labels: The entry of `rope_parameters` for each layer type, where they differ.
@@ -81,6 +84,7 @@ class Architecture:
     halves_out: bool = False
     turns_back: bool = False
     backwards: bool = False
+    uneven: Literal["sections", "tiled"] | None = None
     head_dim: tuple[str, ...] = ("head_dim",)
     still: str | None = None
     width: str = "head"

@@ -3,7 +3,7 @@
 from phasor.checkpoints.architectures import Architecture
 from phasor.checkpoints.fields import MOST_TOKENS, Fields
 from phasor.spec import LearnedSpec, SinusoidalSpec
-from phasor.spec.encodings import EmbeddingSpec
+from phasor.spec.sites import EmbeddingSpec
 
 
 def read_embedding(fields: Fields, row: Architecture) -> EmbeddingSpec | None:

@@ -11,8 +11,8 @@ from phasor.checkpoints.rope import read_rotary
 from phasor.checkpoints.scaling import check_keys
 from phasor.checkpoints.temperature import read_temperature
 from phasor.checkpoints.turning import turning_layers
-from phasor.spec import LayerSpec, RotarySpec
-from phasor.spec.encodings import LayerEncodingSpec
+from phasor.spec import LayerSpec, RotarySpec, UnevenRotarySpec
+from phasor.spec.sites import LayerEncodingSpec
 
 _BARE = {"linear_attention", "conv", "mamba", "mamba2", "recurrent", "short_conv", "moe", "mlp"}
 
@@ -47,7 +47,9 @@ def _layer(fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool
     )
 
 
-def _rotary(fields: Fields, row: Architecture, kind: Any, at: int) -> RotarySpec | None:
+def _rotary(
+    fields: Fields, row: Architecture, kind: Any, at: int
+) -> RotarySpec | UnevenRotarySpec | None:
     outer = fields.get("rope_parameters", {})
     if not isinstance(outer, Mapping):
         raise fields.wrong("rope_parameters", "an object", outer)
@@ -71,7 +73,9 @@ def _window(fields: Fields, row: Architecture, kind: Any) -> int | None:
     return None
 
 
-def _score_scale(fields: Fields, row: Architecture, rotary: RotarySpec | None) -> float | None:
+def _score_scale(
+    fields: Fields, row: Architecture, rotary: RotarySpec | UnevenRotarySpec | None
+) -> float | None:
     if row.score_scale is None:
         return None
     if not isinstance(row.score_scale, str):

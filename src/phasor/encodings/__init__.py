@@ -29,6 +29,7 @@ from phasor.encodings.string_circulant import STRING as STRING
 from phasor.encodings.t5 import T5Bias as T5Bias
 from phasor.encodings.temperature import QueryTemperature as QueryTemperature
 from phasor.encodings.transformer_xl import TransformerXL as TransformerXL
+from phasor.encodings.uneven_rotary import UnevenRotary as UnevenRotary
 from phasor.encodings.xpos import XPos as XPos
 
 if not TYPE_CHECKING:

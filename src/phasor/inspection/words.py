@@ -17,10 +17,11 @@ from phasor.spec import (
     RotarySpec,
     SinusoidalSpec,
     T5BiasSpec,
+    UnevenRotarySpec,
 )
-from phasor.spec.encodings import EmbeddingSpec, LayerEncodingSpec
 from phasor.spec.frequencies import FrequencySpec
 from phasor.spec.kinds import NAMES
+from phasor.spec.sites import EmbeddingSpec, LayerEncodingSpec
 
 _SHORT_LIST = 4
 
@@ -53,6 +54,8 @@ def encoding_in_words(encoding: LayerEncodingSpec | EmbeddingSpec) -> str:
     match encoding:
         case RotarySpec():
             return _rotary(encoding)
+        case UnevenRotarySpec():
+            return _uneven(encoding)
         case QueryTemperatureSpec():
             where = f"(position + {encoding.offset})" if encoding.offset else "position"
             return (
@@ -116,6 +119,19 @@ def _rotary(rotary: RotarySpec) -> str:
         parts.append(f"pairs shared by axes as {sizes}, {rotary.sections.order}")
     if rotary.scaling is not None:
         parts.append(f"scaled by {scaling_in_words(rotary)}")
+    return ", ".join(parts)
+
+
+def _uneven(rotary: UnevenRotarySpec) -> str:
+    half = rotary.frequencies.build().pairs
+    pairing = f"i with i + {half}" if rotary.layout == "half" else "2i with 2i + 1"
+    parts = [
+        f"no rotation: {2 * half} of {rotary.head_dim} channels, {pairing}, of which the two turn "
+        "by different angles",
+        _frequencies(rotary.frequencies),
+    ]
+    if rotary.sections is not None:
+        parts.append(f"axes share out the doubled table as {' + '.join(map(str, rotary.sections))}")
     return ", ".join(parts)
 
 

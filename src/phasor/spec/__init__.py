@@ -14,3 +14,4 @@ from phasor.spec.frequencies import ProportionalSpec as ProportionalSpec
 from phasor.spec.frequencies import SectionsSpec as SectionsSpec
 from phasor.spec.position_spec import LayerSpec as LayerSpec
 from phasor.spec.position_spec import PositionSpec as PositionSpec
+from phasor.spec.uneven import UnevenRotarySpec as UnevenRotarySpec

@@ -200,10 +200,3 @@ class SinusoidalSpec:
             endpoint=self.endpoint,
             offset=self.offset,
         )
-
-
-EmbeddingSpec = LearnedSpec | SinusoidalSpec
-"""An encoding that enters at the embedding."""
-
-LayerEncodingSpec = RotarySpec | QueryTemperatureSpec | ALiBiSpec | T5BiasSpec
-"""An encoding that enters in each layer, at query and key or at the score."""

@@ -16,9 +16,11 @@ from phasor.spec.frequencies import (
     ImagePeriodsSpec,
     ProportionalSpec,
 )
+from phasor.spec.uneven import UnevenRotarySpec
 
 KINDS: dict[str, type] = {
     "rotary": RotarySpec,
+    "uneven_rotary": UnevenRotarySpec,
     "query_temperature": QueryTemperatureSpec,
     "alibi": ALiBiSpec,
     "t5": T5BiasSpec,

@@ -7,8 +7,10 @@ from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.per_layer import PerLayer
 from phasor.rotary.phase import Precision
 from phasor.spec.difference import differences
-from phasor.spec.encodings import EmbeddingSpec, LayerEncodingSpec, RotarySpec, T5BiasSpec
+from phasor.spec.encodings import RotarySpec, T5BiasSpec
 from phasor.spec.serialise import decode, encode
+from phasor.spec.sites import EmbeddingSpec, LayerEncodingSpec
+from phasor.spec.uneven import UnevenRotarySpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,9 @@ class LayerSpec:
     def build(self, *, precision: Precision = "exact") -> PositionEncoding:
         """One encoding for the layer."""
         built = [
-            spec.build(precision=precision) if isinstance(spec, RotarySpec) else spec.build()
+            spec.build(precision=precision)
+            if isinstance(spec, RotarySpec | UnevenRotarySpec)
+            else spec.build()
             for spec in self.encodings
         ]
         if not built:

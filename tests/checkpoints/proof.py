@@ -170,7 +170,7 @@ def _differs(
     if ours.shape != theirs.shape:
         return f"{list(theirs.shape)} come out, not {list(ours.shape)}"
     worst = (ours - theirs).abs().max().item()
-    if row.turns_back and worst >= ATOL:
+    if row.values == "turned_back" and worst >= ATOL:
         ours = _turned(encoding, whole, -positions)[..., where]
         worst = (ours - theirs).abs().max().item()
     return "" if worst < ATOL else f"turned otherwise, by up to {worst:.3g}"

@@ -30,7 +30,7 @@ class Architecture:
         rotary_slice: Which channels turn.
         halves_out: Whether neighbours are paired on the way in and come out in two halves, the same
             for query and key (DeepSeek-V3): their product is that of the spec.
-        turns_back: Whether attention's output is turned back, since values turn as keys do.
+        values: What becomes of values: as in `LayerSpec`, or "flag:" and a name: turned if true.
         backwards: Whether pairs turn by minus the angle (nanochat).
         uneven: Whether the two channels of a pair turn by different angles: `"sections"`, as axes
             share out the doubled table (HunYuan-VL), or `"tiled"`, as neighbours are paired in it
@@ -82,7 +82,7 @@ class Architecture:
     layout_switch: str | None = None
     rotary_slice: RotarySlice = "leading"
     halves_out: bool = False
-    turns_back: bool = False
+    values: str = "still"
     backwards: bool = False
     uneven: Literal["sections", "tiled"] | None = None
     head_dim: tuple[str, ...] = ("head_dim",)

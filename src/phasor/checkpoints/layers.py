@@ -11,6 +11,7 @@ from phasor.checkpoints.rope import read_rotary
 from phasor.checkpoints.scaling import check_keys
 from phasor.checkpoints.temperature import read_temperature
 from phasor.checkpoints.turning import turning_layers
+from phasor.rotary.layout import Values
 from phasor.spec import LayerSpec, RotarySpec, UnevenRotarySpec
 from phasor.spec.sites import LayerEncodingSpec
 
@@ -44,6 +45,7 @@ def _layer(fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool
         window=_window(fields, row, kind),
         chunk=fields.whole_or(row.chunk, None, most=MOST_TOKENS) if chunked and row.chunk else None,
         score_scale=_score_scale(fields, row, rotary),
+        values=_values(fields, row, turns=rotary is not None),
     )
 
 
@@ -71,6 +73,14 @@ def _window(fields: Fields, row: Architecture, kind: Any) -> int | None:
         tokens = fields.whole_or(row.window_name, None, most=MOST_TOKENS)
         return tokens if tokens is None or row.sides == 1 else 2 * tokens + 1
     return None
+
+
+def _values(fields: Fields, row: Architecture, *, turns: bool) -> Values:
+    if not turns:
+        return "still"
+    if row.values.startswith("flag:"):
+        return "turned" if fields.get(row.values.removeprefix("flag:")) else "still"
+    return row.values  # type: ignore[return-value]  # the table has no other word
 
 
 def _score_scale(

@@ -46,6 +46,9 @@ def layer_in_words(layer: LayerSpec, embedding: EmbeddingSpec | None) -> str:
         parts.append(f"attention within chunks of {number(layer.chunk)} tokens")
     if layer.score_scale is not None:
         parts.append(f"scores times {number(layer.score_scale)}")
+    if layer.values != "still":
+        back = ", and the output turns back" if layer.values == "turned_back" else ""
+        parts.append(f"values turn as keys do{back}")
     return "; ".join(parts)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from phasor.encoding import Compose, NoPE, PositionEncoding
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.per_layer import PerLayer
+from phasor.rotary.layout import Values
 from phasor.rotary.phase import Precision
 from phasor.spec.difference import differences
 from phasor.spec.encodings import RotarySpec, T5BiasSpec
@@ -23,12 +24,15 @@ class LayerSpec:
         chunk: Tokens of each block that attention does not leave (Llama 4); `None` for one block.
         score_scale: Factor on the product of query and key; `None` for $1/\sqrt{d}$. It matters
             here where a bias is added: T5 has 1.
+        values: Whether values turn as keys do, and whether attention's output is turned back; see
+            `phasor.attention`.
     """
 
     encodings: tuple[LayerEncodingSpec, ...] = ()
     window: int | None = None
     chunk: int | None = None
     score_scale: float | None = None
+    values: Values = "still"
 
     def __post_init__(self) -> None:
         if not isinstance(self.encodings, tuple):
@@ -42,6 +46,11 @@ class LayerSpec:
                 raise ArgumentError(f"{name} must be at least 1, got {tokens}; None sees all")
         if self.score_scale is not None and self.score_scale <= 0:
             raise ArgumentError(f"score_scale must be positive, got {self.score_scale}")
+        if self.values != "still" and [type(each) for each in self.encodings] != [RotarySpec]:
+            raise ArgumentError(
+                f"values={self.values!r} needs a RotarySpec and nothing beside it, got "
+                f"{[type(each).__name__ for each in self.encodings]}"
+            )
 
     def build(self, *, precision: Precision = "exact") -> PositionEncoding:
         """One encoding for the layer."""

@@ -25,6 +25,7 @@ from phasor.encodings.sandwich import Sandwich as Sandwich
 from phasor.encodings.selective_rotary import SelectiveRotary as SelectiveRotary
 from phasor.encodings.shaw import Shaw as Shaw
 from phasor.encodings.sinusoidal import Sinusoidal as Sinusoidal
+from phasor.encodings.ssmax import SSMax as SSMax
 from phasor.encodings.string_circulant import STRING as STRING
 from phasor.encodings.t5 import T5Bias as T5Bias
 from phasor.encodings.temperature import QueryTemperature as QueryTemperature

@@ -16,6 +16,7 @@ from phasor.spec import (
     QueryTemperatureSpec,
     RotarySpec,
     SinusoidalSpec,
+    SSMaxSpec,
     T5BiasSpec,
     UnevenRotarySpec,
 )
@@ -61,9 +62,19 @@ def encoding_in_words(encoding: LayerEncodingSpec | EmbeddingSpec) -> str:
             return _uneven(encoding)
         case QueryTemperatureSpec():
             where = f"(position + {encoding.offset})" if encoding.offset else "position"
+            if encoding.growth == "power":
+                return (
+                    f"queries times (1 + {where} / {number(encoding.original_seq_len)}) to the "
+                    f"power of {number(encoding.coefficient)}"
+                )
             return (
                 f"queries times 1 + {number(encoding.coefficient)} ln(1 + floor({where} / "
                 f"{number(encoding.original_seq_len)}))"
+            )
+        case SSMaxSpec():
+            return (
+                "queries times a learned slope times ln(position + 1), plus a learned bias, "
+                f"for each of {encoding.num_heads} heads"
             )
         case ALiBiSpec():
             slopes = [encoding.scale * slope for slope in alibi_slopes(encoding.num_heads)]

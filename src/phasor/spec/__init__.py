@@ -5,6 +5,7 @@ from phasor.spec.encodings import LearnedSpec as LearnedSpec
 from phasor.spec.encodings import QueryTemperatureSpec as QueryTemperatureSpec
 from phasor.spec.encodings import RotarySpec as RotarySpec
 from phasor.spec.encodings import SinusoidalSpec as SinusoidalSpec
+from phasor.spec.encodings import SSMaxSpec as SSMaxSpec
 from phasor.spec.encodings import T5BiasSpec as T5BiasSpec
 from phasor.spec.frequencies import AxialSpec as AxialSpec
 from phasor.spec.frequencies import ExplicitSpec as ExplicitSpec

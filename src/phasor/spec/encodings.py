@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from phasor.encodings import ALiBi, Learned, QueryTemperature, Rotary, Sinusoidal, T5Bias
+from phasor.encodings import ALiBi, Learned, QueryTemperature, Rotary, Sinusoidal, SSMax, T5Bias
+from phasor.encodings.temperature import Growth
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.positions.checks import check_count
 from phasor.rotary.layout import Layout, RotarySlice
@@ -76,11 +77,13 @@ class QueryTemperatureSpec:
         original_seq_len: Tokens in each run of one temperature.
         coefficient: Of the logarithm.
         offset: Added to the position.
+        growth: By steps of the logarithm, or as a power.
     """
 
     original_seq_len: int
     coefficient: float = 0.1
     offset: int = 0
+    growth: Growth = "steps"
 
     def __post_init__(self) -> None:
         self.build()
@@ -88,8 +91,29 @@ class QueryTemperatureSpec:
     def build(self) -> QueryTemperature:
         """The module."""
         return QueryTemperature(
-            self.original_seq_len, coefficient=self.coefficient, offset=self.offset
+            self.original_seq_len,
+            coefficient=self.coefficient,
+            offset=self.offset,
+            growth=self.growth,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SSMaxSpec:
+    """`phasor.SSMax`; each layer has one of its own.
+
+    Args:
+        num_heads: Of the query.
+    """
+
+    num_heads: int
+
+    def __post_init__(self) -> None:
+        self.build()
+
+    def build(self) -> SSMax:
+        """The module, with untrained numbers."""
+        return SSMax(self.num_heads)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from phasor.spec.encodings import (
     QueryTemperatureSpec,
     RotarySpec,
     SinusoidalSpec,
+    SSMaxSpec,
     T5BiasSpec,
 )
 from phasor.spec.frequencies import (
@@ -22,6 +23,7 @@ KINDS: dict[str, type] = {
     "rotary": RotarySpec,
     "uneven_rotary": UnevenRotarySpec,
     "query_temperature": QueryTemperatureSpec,
+    "ssmax": SSMaxSpec,
     "alibi": ALiBiSpec,
     "t5": T5BiasSpec,
     "learned": LearnedSpec,

@@ -8,9 +8,9 @@ from phasor.per_layer import PerLayer
 from phasor.rotary.layout import Values
 from phasor.rotary.phase import Precision
 from phasor.spec.difference import differences
-from phasor.spec.encodings import RotarySpec, T5BiasSpec
+from phasor.spec.encodings import RotarySpec
 from phasor.spec.serialise import decode, encode
-from phasor.spec.sites import EmbeddingSpec, LayerEncodingSpec
+from phasor.spec.sites import EmbeddingSpec, LayerEncodingSpec, is_of_its_layer
 from phasor.spec.uneven import UnevenRotarySpec
 
 
@@ -133,7 +133,7 @@ class PositionSpec:
             encoding = shared.get(layer)
             if encoding is None:
                 encoding = layer.build(precision=precision)
-            if all(not isinstance(spec, T5BiasSpec) or spec.shared for spec in layer.encodings):
+            if not any(is_of_its_layer(spec) for spec in layer.encodings):
                 shared[layer] = encoding
             layers.append(encoding)
         return PerLayer(

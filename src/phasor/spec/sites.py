@@ -6,6 +6,7 @@ from phasor.spec.encodings import (
     QueryTemperatureSpec,
     RotarySpec,
     SinusoidalSpec,
+    SSMaxSpec,
     T5BiasSpec,
 )
 from phasor.spec.uneven import UnevenRotarySpec
@@ -13,5 +14,14 @@ from phasor.spec.uneven import UnevenRotarySpec
 EmbeddingSpec = LearnedSpec | SinusoidalSpec
 """An encoding that enters at the embedding."""
 
-LayerEncodingSpec = RotarySpec | UnevenRotarySpec | QueryTemperatureSpec | ALiBiSpec | T5BiasSpec
+LayerEncodingSpec = (
+    RotarySpec | UnevenRotarySpec | QueryTemperatureSpec | SSMaxSpec | ALiBiSpec | T5BiasSpec
+)
 """An encoding that enters in each layer, at query and key or at the score."""
+
+
+def is_of_its_layer(spec: LayerEncodingSpec) -> bool:
+    """Whether the module holds what its layer alone learned, so that no other may share it."""
+    if isinstance(spec, T5BiasSpec):
+        return not spec.shared
+    return isinstance(spec, SSMaxSpec)

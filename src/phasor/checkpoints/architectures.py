@@ -15,7 +15,17 @@ from phasor.errors import unknown_name
 from phasor.rotary.axes import SectionOrder
 from phasor.rotary.layout import Layout, RotarySlice
 
-Mechanism = Literal["rotary", "none", "alibi", "t5", "unsupported"]
+Mechanism = Literal[
+    "rotary",
+    "none",
+    "alibi",
+    "t5",
+    "shaw",
+    "transformer_xl",
+    "deberta",
+    "relative_logits",
+    "unsupported",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +71,8 @@ class Architecture:
         sides: 2 where the window counts the tokens on either side of the query.
         chunk: Name of the size of the blocks that layers of a chunked type see.
         score_scale: What scores are multiplied by: the name of a number; `"rsqrt:"` and the name
-            of a number under the root (`"rsqrt_half:"`: half of it); or a number.
+            of a number under the root (`"rsqrt_half:"`: half of it; `"inverse:"`: no root); or a
+            number.
         softmax_mscale: Whether YaRN's gain is on the softmax as well (DeepSeek).
         temperature: The rule of `temperature.py` by which queries grow.
         embedding: What is added to token embeddings: see `embedding.py`.
@@ -69,7 +80,8 @@ class Architecture:
         heads: Name of the number of heads, for biases.
         stack: Name of the config inside that holds the model's own layers.
         towers: Other stacks, by name: `config` (a config inside; else this one) and `row`.
-        names: Names in this config for those that rows use.
+        names: Names in this config for those that rows use; an empty one for what it lacks.
+        sliding_names: The same in layers of a sliding type, where they differ.
         alpha: Whether `alpha` makes the type "dynamic" the same at every length (HunYuan).
         rope_keys: Further keys of `rope_parameters` that its code reads.
         fixed: Names about position that its code does not read, and the value that it goes by.
@@ -114,6 +126,7 @@ class Architecture:
     stack: str | None = None
     towers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    sliding_names: Mapping[str, str] = field(default_factory=dict)
     alpha: bool = False
     rope_keys: tuple[str, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)

@@ -12,8 +12,12 @@ def read_embedding(fields: Fields, row: Architecture) -> EmbeddingSpec | None:
     A row's `embedding` has `kind` ("learned" or "sinusoidal"), `positions` and `dim` (names),
     `rows` (what the table has beyond `positions`), `offset` (rows before that of position 0; the
     name of a number: one more than that); for sines `layout`, `endpoint`, `base` and `offset`.
+    With `if`, the name of a flag, it is so where that is true, else as `otherwise` says, if
+    anything.
     """
     how = row.embedding
+    if how is not None and "if" in how and not fields.get(how["if"]):
+        how = how.get("otherwise")
     if how is None:
         return None
     dim = fields.whole(how.get("dim", "hidden_size"))

@@ -7,6 +7,7 @@ from phasor.checkpoints.architectures import Architecture
 from phasor.checkpoints.bias import read_bias
 from phasor.checkpoints.fields import MOST_TOKENS, Fields
 from phasor.checkpoints.limits import MAX_LAYERS
+from phasor.checkpoints.relative import read_relative
 from phasor.checkpoints.rope import read_rotary
 from phasor.checkpoints.scaling import check_keys
 from phasor.checkpoints.temperature import read_temperature
@@ -32,7 +33,9 @@ def read_layers(fields: Fields, row: Architecture) -> tuple[LayerSpec, ...]:
 
 
 def _layer(fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool) -> LayerSpec:
-    encodings: list[LayerEncodingSpec] = []
+    if row.sliding_names and "sliding" in str(kind):
+        fields = fields.renamed({**fields.names, **row.sliding_names})
+    encodings: list[LayerEncodingSpec] = list(read_relative(fields, row) or ())
     if row.mechanism in ("alibi", "t5"):
         encodings.append(read_bias(fields, row))
     rotary = _rotary(fields, row, kind, at) if turns and row.mechanism == "rotary" else None
@@ -95,6 +98,8 @@ def _score_scale(
         if fields.get(name) is None:
             return None
         scale = fields.number(name)
+    elif row.score_scale.startswith("inverse:"):
+        scale = 1 / fields.number(row.score_scale.removeprefix("inverse:"))
     elif row.score_scale.startswith("rsqrt"):
         rule, _, name = row.score_scale.partition(":")
         scale = (fields.number(name) / (2 if rule == "rsqrt_half" else 1)) ** -0.5

@@ -14,7 +14,7 @@ _WANTED = ("inv_freq", GAIN)
 
 
 def stored_frequencies(folder: Path, notes: Notes) -> dict[str, tuple[float, ...]]:
-    """Each tensor of one dimension whose name ends in `inv_freq` or `rotary_emb.alpha`, by its name.
+    """Each tensor of one dimension whose name ends in `inv_freq` or `alpha`, by its name.
 
     Raises:
         ArgumentError: A file is cut off or no safetensors, or an index leads out of the folder.

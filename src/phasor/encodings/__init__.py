@@ -22,6 +22,7 @@ from phasor.encodings.relative_logits import RelativeLogits as RelativeLogits
 from phasor.encodings.relative_table import RelativeTable as RelativeTable
 from phasor.encodings.rotary import Rotary as Rotary
 from phasor.encodings.sandwich import Sandwich as Sandwich
+from phasor.encodings.score_temperature import ScoreTemperature as ScoreTemperature
 from phasor.encodings.selective_rotary import SelectiveRotary as SelectiveRotary
 from phasor.encodings.shaw import Shaw as Shaw
 from phasor.encodings.sinusoidal import Sinusoidal as Sinusoidal

@@ -7,6 +7,7 @@ from phasor.encodings.alibi import alibi_slopes
 from phasor.spec import (
     ALiBiSpec,
     AxialSpec,
+    DeBERTaSpec,
     ExplicitSpec,
     GeometricSpec,
     ImagePeriodsSpec,
@@ -14,10 +15,14 @@ from phasor.spec import (
     LearnedSpec,
     ProportionalSpec,
     QueryTemperatureSpec,
+    RelativeLogitsSpec,
     RotarySpec,
+    ScoreTemperatureSpec,
+    ShawSpec,
     SinusoidalSpec,
     SSMaxSpec,
     T5BiasSpec,
+    TransformerXLSpec,
     UnevenRotarySpec,
 )
 from phasor.spec.frequencies import FrequencySpec
@@ -89,6 +94,33 @@ def encoding_in_words(encoding: LayerEncodingSpec | EmbeddingSpec) -> str:
                 f"one for all distances from {number(encoding.max_distance)} on, "
                 f"{'both directions' if encoding.bidirectional else 'backwards'}, "
                 f"{'one table for all layers' if encoding.shared else 'a table in each layer'}"
+            )
+        case ShawSpec():
+            return (
+                f"Shaw: a learned vector for each distance, up to {number(encoding.max_distance)} "
+                f"back and {number(encoding.max_ahead)} ahead"
+            )
+        case TransformerXLSpec():
+            return (
+                f"Transformer-XL: a sinusoid of the distance, {number(encoding.dim)} channels, "
+                f"{_base(encoding.base)}, projected by each of {encoding.num_heads} heads"
+            )
+        case DeBERTaSpec():
+            buckets = encoding.num_buckets
+            shared = "one each" if buckets is None else f"in {number(buckets)} buckets"
+            return (
+                f"DeBERTa: learned vectors of distances up to {number(encoding.max_distance)}, "
+                f"{shared} in each direction, for queries and for keys"
+            )
+        case RelativeLogitsSpec():
+            return (
+                f"relative logits: each token mixes {number(encoding.rank)} learned profiles over "
+                f"{number(encoding.extent)} distances"
+            )
+        case ScoreTemperatureSpec():
+            return (
+                f"scores times 1 + {number(encoding.coefficient)} ln(max(1, (position + 1) / "
+                f"{number(encoding.original_seq_len)}))"
             )
         case LearnedSpec():
             offset = f", position 0 in row {encoding.offset}" if encoding.offset else ""

@@ -15,4 +15,9 @@ from phasor.spec.frequencies import ProportionalSpec as ProportionalSpec
 from phasor.spec.frequencies import SectionsSpec as SectionsSpec
 from phasor.spec.position_spec import LayerSpec as LayerSpec
 from phasor.spec.position_spec import PositionSpec as PositionSpec
+from phasor.spec.relative import DeBERTaSpec as DeBERTaSpec
+from phasor.spec.relative import RelativeLogitsSpec as RelativeLogitsSpec
+from phasor.spec.relative import ScoreTemperatureSpec as ScoreTemperatureSpec
+from phasor.spec.relative import ShawSpec as ShawSpec
+from phasor.spec.relative import TransformerXLSpec as TransformerXLSpec
 from phasor.spec.uneven import UnevenRotarySpec as UnevenRotarySpec

@@ -17,6 +17,13 @@ from phasor.spec.frequencies import (
     ImagePeriodsSpec,
     ProportionalSpec,
 )
+from phasor.spec.relative import (
+    DeBERTaSpec,
+    RelativeLogitsSpec,
+    ScoreTemperatureSpec,
+    ShawSpec,
+    TransformerXLSpec,
+)
 from phasor.spec.uneven import UnevenRotarySpec
 
 KINDS: dict[str, type] = {
@@ -26,6 +33,11 @@ KINDS: dict[str, type] = {
     "ssmax": SSMaxSpec,
     "alibi": ALiBiSpec,
     "t5": T5BiasSpec,
+    "shaw": ShawSpec,
+    "transformer_xl": TransformerXLSpec,
+    "deberta": DeBERTaSpec,
+    "relative_logits": RelativeLogitsSpec,
+    "score_temperature": ScoreTemperatureSpec,
     "learned": LearnedSpec,
     "sinusoidal": SinusoidalSpec,
     "geometric": GeometricSpec,

@@ -74,7 +74,7 @@ def test_xlnet_is_transformer_xl() -> None:
     xl.position_bias.copy_(theirs.r_r_bias)
     hidden, outs = kept(model.word_embedding), kept(theirs)
     model(torch.randint(3, 60, (2, 11)))
-    x = hidden[0]
+    x = hidden[0].transpose(0, 1)
     query, key, value = (
         torch.einsum("bih,hnd->bnid", x, each) for each in (theirs.q, theirs.k, theirs.v)
     )

@@ -43,6 +43,6 @@ def test_refuses_what_cannot_be() -> None:
     with pytest.raises(ArgumentError, match=r"coefficient must be positive, got 0; 0.1 is"):
         phasor.ScoreTemperature(8, coefficient=0)
     encoding, query = phasor.ScoreTemperature(3), torch.randn(1, 2, 5, 16)
+    prepared = encoding.prepare(torch.arange(4))
     with pytest.raises(ArgumentError, match="prepared for 4 positions but query has 5"):
-        prepared = encoding.prepare(torch.arange(4))
         phasor.attention(query, query, query, encoding, prepared=prepared)

@@ -11,7 +11,9 @@ def read_embedding(fields: Fields, row: Architecture) -> EmbeddingSpec | None:
 
     A row's `embedding` has `kind` ("learned" or "sinusoidal"), `positions` and `dim` (names),
     `rows` (what the table has beyond `positions`), `offset` (rows before that of position 0; the
-    name of a number: one more than that); for sines `layout`, `endpoint`, `base` and `offset`.
+    name of a number: one more than that); for sines `layout`, `endpoint`, `first`, `base`,
+    `offset` and `start` (name of the number that the first token has for its position) and
+    `less` (of one to be subtracted from it).
     With `if`, the name of a flag, it is so where that is true, else as `otherwise` says, if
     anything.
     """
@@ -24,12 +26,16 @@ def read_embedding(fields: Fields, row: Architecture) -> EmbeddingSpec | None:
     offset = how.get("offset", 0)
     if isinstance(offset, str):
         offset = int(fields.get(offset, 0)) + 1
+    if "start" in how:
+        offset = fields.whole(how["start"])
+        offset -= fields.whole(how["less"]) if "less" in how else 0
     if how["kind"] == "sinusoidal":
         return SinusoidalSpec(
             dim=dim,
             base=float(how.get("base", 10_000.0)),
             layout=how.get("layout", "half"),
             endpoint=bool(how.get("endpoint", False)),
+            first=how.get("first", "sine"),
             offset=offset,
         )
     positions = fields.whole(how.get("positions", "max_position_embeddings"), most=MOST_TOKENS)

@@ -130,6 +130,7 @@ def encoding_in_words(encoding: LayerEncodingSpec | EmbeddingSpec) -> str:
             )
         case SinusoidalSpec():
             how = "sines and cosines alternate" if encoding.layout == "interleaved" else "in halves"
+            how += ", cosines first" if encoding.first == "cosine" else ""
             offset = f", position 0 has those of {encoding.offset}" if encoding.offset else ""
             return (
                 f"sinusoidal: {number(encoding.dim)} channels, {_base(encoding.base)}, {how}"

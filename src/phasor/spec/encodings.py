@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from phasor.encodings import ALiBi, Learned, QueryTemperature, Rotary, Sinusoidal, SSMax, T5Bias
+from phasor.encodings.sinusoidal import Wave
 from phasor.encodings.temperature import Growth
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.positions.checks import check_count
@@ -203,6 +204,7 @@ class SinusoidalSpec:
         base: Of the wavelengths.
         layout: Whether sines and cosines alternate or come in two halves.
         endpoint: Whether the slowest pair has exactly the frequency 1 / base.
+        first: Whether sines or cosines stand first.
         offset: Position whose sines position 0 has.
     """
 
@@ -210,6 +212,7 @@ class SinusoidalSpec:
     base: float = 10_000.0
     layout: Layout = "interleaved"
     endpoint: bool = False
+    first: Wave = "sine"
     offset: int = 0
 
     def __post_init__(self) -> None:
@@ -222,5 +225,6 @@ class SinusoidalSpec:
             base=self.base,
             layout=self.layout,
             endpoint=self.endpoint,
+            first=self.first,
             offset=self.offset,
         )

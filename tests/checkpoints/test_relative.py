@@ -83,6 +83,35 @@ def test_xlnet_is_transformer_xl() -> None:
     assert_close(ours.transpose(0, 1), outs[0], atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["FastSpeech2ConformerConfig", "Wav2Vec2ConformerConfig"])
+def test_conformers_are_transformer_xl(name: str) -> None:
+    """Their sines and cosines alternate, so their projection has its columns in another order."""
+    spec, model = drawn(SUBJECTS[name])
+    if name == "Wav2Vec2ConformerConfig":
+        stacks = [(spec, model.encoder.layers[0].self_attn)]
+    else:
+        encoder, decoder = (each.conformer_layers[0] for each in (model.encoder, model.decoder))
+        stacks = [(spec, encoder.self_attn), (spec.tower("decoder"), decoder.self_attn)]
+    parts = [[kept(getattr(theirs, f"linear_{at}")) for at in "qkv"] for _, theirs in stacks]
+    outs = [kept(theirs) for _, theirs in stacks]
+    if name == "Wav2Vec2ConformerConfig":
+        model(torch.randn(2, 6000))
+    else:
+        model.encoder(torch.randint(3, 60, (2, 11)))
+        model.decoder(torch.randn(2, 13, 24))
+    for (stack, theirs), found, out in zip(stacks, parts, outs, strict=True):
+        xl, heads = built(stack), theirs.num_heads
+        assert isinstance(xl, TransformerXL)
+        columns = theirs.linear_pos.weight.unflatten(0, (heads, -1))
+        xl.projection.copy_(torch.cat((columns[..., 0::2], columns[..., 1::2]), dim=-1))
+        xl.content_bias.copy_(theirs.pos_bias_u)
+        xl.position_bias.copy_(theirs.pos_bias_v)
+        query, key, value = (heads_of(each[0], heads) for each in found)
+        mixed = phasor.attention(query, key, value, xl, causal=stack.causal)
+        ours = theirs.linear_out(mixed.transpose(1, 2).flatten(2))
+        assert_close(ours, out[0], atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["DebertaConfig", "DebertaV2Config"])
 def test_deberta(name: str) -> None:
     spec, model = drawn(SUBJECTS[name])

@@ -1,7 +1,8 @@
 """docs/architectures.md, made from the table and from what the proof runs.
 
 `python -m checkpoints.document` in `tests` writes it. That each verified architecture is one, the
-proof shows: test_proof.py and test_proof_elsewhere.py run them all.
+proof shows: test_proof.py and test_proof_elsewhere.py run them all, and those of
+`subjects_others.json` test_uneven.py, test_relative.py and test_buckets.py.
 """
 
 from collections import defaultdict
@@ -33,11 +34,23 @@ What `phasor.read` makes of each `model_type` of transformers {version}. Made by
 |---|---|---|
 """
 
+_MECHANISMS = {
+    "alibi": "ALiBi",
+    "deberta": "DeBERTa",
+    "none": "",
+    "relative_logits": "relative logits",
+    "shaw": "Shaw",
+    "t5": "T5 buckets",
+    "transformer_xl": "Transformer-XL",
+}
+_VALUES = {"turned": "values turn", "turned_back": "values turn, the output turns back"}
+
 
 def document() -> str:
     """The page."""
     table = {name: row for name, row in architectures().items() if "/" not in name}
-    run = [*subjects().values(), *subjects("subjects_without_rotation.json").values()]
+    files = ("subjects.json", "subjects_without_rotation.json", "subjects_others.json")
+    run = [subject for file in files for subject in subjects(file).values()]
     verified = {_model_type(subject) for subject in run} & set(table)
     refused = {name for name, row in table.items() if row.mechanism == "unsupported"}
     read = set(table) - verified - refused
@@ -78,13 +91,15 @@ def _words(row: Architecture) -> str:
     if row.stack is not None:
         return f"of `{row.stack}`"
     if row.mechanism != "rotary":
-        inside = {"alibi": "ALiBi", "t5": "T5 buckets", "none": ""}[row.mechanism]
+        inside = _MECHANISMS[row.mechanism]
         added = "" if row.embedding is None else f"{row.embedding['kind']} table"
-        return inside or added or "no position"
+        return ", ".join(filter(None, (inside, added))) or "no position"
     words = ["rotary", row.layout]
     words += ["pairs in, halves out"] * row.halves_out
     words += ["part of each head"] * (row.width == "partial" or row.still is not None)
     words += ["backwards"] * row.backwards
+    words += [f"no rotation: {row.uneven}"] * (row.uneven is not None)
+    words += [_VALUES[row.values]] if row.values in _VALUES else []
     words += [f"{row.sections} sections"] * (row.sections is not None)
     words += ["some layers without"] * (row.rotates != "all")
     words += ["query temperature"] * (row.temperature is not None)

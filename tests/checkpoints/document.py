@@ -25,13 +25,16 @@ What `phasor.read` makes of each `model_type` of transformers {version}. Made by
   rounding: how queries and keys turn (with different positions on different axes, where there are
   several), which channels, in which layers, what scores are scaled by, how many tokens a query
   sees, which rows of a table are read, which biases are added.
+- **Rotates bfloat16 in**: the dtype, as `phasor.patch` measures it for each text model: that of the
+  activations if nothing is said; by tables that stay in float32; with activations and rounded
+  tables cast to float32 (products); or both. All cast back.
 - **Read only**: {read}. There is a row, or the parts have rows; no model was run.
 - **Not supported**: {refused}. `read` refuses them and says why.
 
 ## Verified
 
-| `model_type` | layers | in the code and not in the spec |
-|---|---|---|
+| `model_type` | layers | rotates bfloat16 in | in the code and not in the spec |
+|---|---|---|---|
 """
 
 _MECHANISMS = {
@@ -84,7 +87,9 @@ def _model_type(subject: Subject) -> str:
 
 
 def _line(name: str, row: Architecture) -> str:
-    return f"| `{name}` | {_words(row)} | {'; '.join(row.omits)} |"
+    rotates = row.mechanism == "rotary" and row.stack is None and row.uneven != "tiled"
+    dtype = row.dtype if rotates and row.dtype != "activations" else ""
+    return f"| `{name}` | {_words(row)} | {dtype} | {'; '.join(row.omits)} |"
 
 
 def _words(row: Architecture) -> str:

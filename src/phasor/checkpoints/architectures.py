@@ -27,6 +27,15 @@ Mechanism = Literal[
     "unsupported",
 ]
 
+Dtype = Literal[
+    "activations",
+    "float32 tables",
+    "float32 products",
+    "float32",
+    "float32 in part",
+    "unmeasured",
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
@@ -40,6 +49,10 @@ class Architecture:
         rotary_slice: Which channels turn.
         halves_out: Whether neighbours are paired on the way in and come out in two halves, the same
             for query and key (DeepSeek-V3): their product is that of the spec.
+        dtype: Where transformers computes the rotation of bfloat16 activations, measured by
+            `phasor.patch`: as they are (`"activations"`), by tables that stay in float32, with all
+            cast to float32 first, both (`"float32"`), one of them for some of its heads, or not
+            measured, because `patch` leaves the model alone. Results are cast back.
         values: What becomes of values: as in `LayerSpec`, or "flag:" and a name: turned if true.
         backwards: Whether pairs turn by minus the angle (nanochat).
         uneven: Whether the two channels of a pair turn by different angles: `"sections"`, as axes
@@ -94,6 +107,7 @@ class Architecture:
     layout_switch: str | None = None
     rotary_slice: RotarySlice = "leading"
     halves_out: bool = False
+    dtype: Dtype = "activations"
     values: str = "still"
     backwards: bool = False
     uneven: Literal["sections", "tiled"] | None = None

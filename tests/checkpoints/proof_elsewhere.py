@@ -16,7 +16,9 @@ from phasor.checkpoints.reader import examine
 from phasor.encoding import PositionEncoding
 from phasor.spec import ALiBiSpec, LearnedSpec, PositionSpec, SinusoidalSpec, T5BiasSpec
 
-_TABLE = re.compile(r"(^|\.)(embed_positions?|position_embeddings?|positions_embed|wpe)$")
+_TABLE = re.compile(
+    r"(^|\.)(embed_positions?|position_embeddings?|positions_embed|wpe|position_embeds_layer)$"
+)
 
 
 def prove_elsewhere(subject: Subject) -> Proof:

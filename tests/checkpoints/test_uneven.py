@@ -7,6 +7,7 @@ from checkpoints.tiny import subjects
 from torch.testing import assert_close
 
 import phasor
+from phasor.checkpoints import examine
 from phasor.errors import ArgumentError
 from phasor.spec import GeometricSpec, UnevenRotarySpec
 
@@ -46,3 +47,14 @@ def test_what_no_rule_covers_is_refused() -> None:
     scaling = phasor.scaling.dynamic_ntk(factor=2, original_seq_len=8)
     with pytest.raises(ArgumentError, match=r"have no rule.*settle it with \.at\(seq_len\)"):
         UnevenRotarySpec(head_dim=8, frequencies=whole, scaling=scaling, layout="half")
+
+
+def test_hunyuan_vl_is_what_transformers_computes_and_says_so() -> None:
+    axes = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [8, 8, 8, 8]}
+    reading = examine({"model_type": "hunyuan_vl_text", "head_dim": 64, "rope_parameters": axes})
+    whole = GeometricSpec(rotary_dim=64)
+    expected = UnevenRotarySpec(
+        head_dim=64, frequencies=whole, sections=(8, 8, 8, 8), layout="half"
+    )
+    assert {layer.encodings for layer in reading.spec.layers} == {(expected,)}
+    assert [note for note in reading.notes if "Tencent's own code and vLLM rotate" in note]

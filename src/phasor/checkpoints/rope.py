@@ -7,6 +7,7 @@ import torch
 
 from phasor.checkpoints.architectures import Architecture
 from phasor.checkpoints.fields import Fields
+from phasor.checkpoints.notes import Notes
 from phasor.checkpoints.scaling import read_scaling
 from phasor.errors import PhasorError
 from phasor.rotary import Frequencies
@@ -46,7 +47,7 @@ def read_rotary(
     try:
         spec = _rotary(fields, row, parameters, outer, at)
         if row.uneven is not None:
-            return _uneven(spec, row)
+            return _uneven(spec, row, fields.notes)
         return _reversed(spec) if row.backwards else spec
     except PhasorError as error:
         where = f"{fields.notes.where}: "
@@ -156,12 +157,16 @@ def _reversed(spec: RotarySpec) -> RotarySpec:
     )
 
 
-def _uneven(spec: RotarySpec, row: Architecture) -> RotarySpec | UnevenRotarySpec:
+def _uneven(spec: RotarySpec, row: Architecture, notes: Notes) -> RotarySpec | UnevenRotarySpec:
     frequencies, sections = spec.frequencies, spec.sections
     assert isinstance(frequencies, GeometricSpec)
     if row.uneven == "sections":
         if sections is None:  # text, where all axes are equal
             return spec
+        notes.note(
+            "with images transformers turns the two channels of a pair by different axes, as the "
+            "spec says; Tencent's own code and vLLM rotate, by phasor.sections"
+        )
         blocks = 1
     else:
         blocks = _BLOCKS

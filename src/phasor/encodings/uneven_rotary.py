@@ -51,7 +51,8 @@ class UnevenRotary(PositionEncoding):
             `precision`.
 
     Source:
-        The code of V-JEPA 2, arXiv:2506.09985, and transformers 5.23 (`vjepa2`, `hunyuan_vl`).
+        The code of V-JEPA 2, arXiv:2506.09985, which forms angles in the dtype of the activations,
+        and transformers 5.23 (`vjepa2`, `hunyuan_vl`).
 
     Examples:
         >>> per_channel = phasor.rotary.tiled(phasor.axial(60, axes=3), blocks=3)

@@ -27,7 +27,8 @@ What `phasor.read` makes of each `model_type` of transformers {version}. Made by
   sees, which rows of a table are read, which biases are added.
 - **Rotates bfloat16 in**: the dtype, as `phasor.patch` measures it for each text model: that of the
   activations if nothing is said; by tables that stay in float32; with activations and rounded
-  tables cast to float32 (products); or both. All cast back.
+  tables cast to float32 (products); or both; and cast back. In part: in a second call, which
+  gets float32 and returns it.
 - **Read only**: {read}. There is a row, or the parts have rows; no model was run.
 - **Not supported**: {refused}. `read` refuses them and says why.
 

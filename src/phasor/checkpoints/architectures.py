@@ -50,9 +50,10 @@ class Architecture:
         halves_out: Whether neighbours are paired on the way in and come out in two halves, the same
             for query and key (DeepSeek-V3): their product is that of the spec.
         dtype: Where transformers computes the rotation of bfloat16 activations, measured by
-            `phasor.patch`: as they are (`"activations"`), by tables that stay in float32, with all
-            cast to float32 first, both (`"float32"`), one of them for some of its heads, or not
-            measured, because `patch` leaves the model alone. Results are cast back.
+            `phasor.patch`: as they are (`"activations"`); by tables that stay in float32; with
+            activations and rounded tables cast to float32 first (`"float32 products"`); or both
+            (`"float32"`); and cast back. `"float32 in part"`: in a second call, which gets float32
+            and returns it. `"unmeasured"`: `patch` leaves the model alone.
         values: What becomes of values: as in `LayerSpec`, or "flag:" and a name: turned if true.
         backwards: Whether pairs turn by minus the angle (nanochat).
         uneven: Whether the two channels of a pair turn by different angles: `"sections"`, as axes

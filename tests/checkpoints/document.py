@@ -2,7 +2,8 @@
 
 `python -m checkpoints.document` in `tests` writes it. That each verified architecture is one, the
 proof shows: test_proof.py, test_proof_elsewhere.py, test_proof_wrapped.py, test_chunks.py and
-test_proof_of_images.py run them all.
+test_proof_of_images.py run them all, and those of `subjects_others.json` test_uneven.py,
+test_relative.py and test_buckets.py.
 """
 
 from collections import defaultdict
@@ -26,6 +27,7 @@ _FILES = (
     "subjects_of_audio.json",
     "subjects_of_chunks.json",
     "subjects_of_images.json",
+    "subjects_others.json",
 )
 
 _HEAD = """# Architectures
@@ -41,14 +43,29 @@ What `phasor.read` makes of each `model_type` of transformers {version}. Made by
   Of a model with parts, the part that reads text is run inside it, and what the spec says of the
   others is shown where they are verified themselves. Of a model without position, nothing turns,
   and what the last token gets does not depend on the order of those before it.
+- **Rotates bfloat16 in**: the dtype, as `phasor.patch` measures it for each text model: that of the
+  activations if nothing is said; by tables that stay in float32; with activations and rounded
+  tables cast to float32 (products); or both; and cast back. In part: in a second call, which
+  gets float32 and returns it.
 - **Read only**: {read}. There is a row, or the parts have rows; no model was run.
 - **Not supported**: {refused}. `read` refuses them and says why.
 
 ## Verified
 
-| `model_type` | layers | in the code and not in the spec |
-|---|---|---|
+| `model_type` | layers | rotates bfloat16 in | in the code and not in the spec |
+|---|---|---|---|
 """
+
+_MECHANISMS = {
+    "alibi": "ALiBi",
+    "deberta": "DeBERTa",
+    "none": "",
+    "relative_logits": "relative logits",
+    "shaw": "Shaw",
+    "t5": "T5 buckets",
+    "transformer_xl": "Transformer-XL",
+}
+_VALUES = {"turned": "values turn", "turned_back": "values turn, the output turns back"}
 
 
 def document() -> str:
@@ -115,20 +132,24 @@ def _also_called(verified: set[str]) -> set[str]:
 
 
 def _line(name: str, row: Architecture) -> str:
-    return f"| `{name}` | {_words(row)} | {'; '.join(row.omits)} |"
+    rotates = row.mechanism == "rotary" and row.stack is None and row.uneven != "tiled"
+    dtype = row.dtype if rotates and row.dtype != "activations" else ""
+    return f"| `{name}` | {_words(row)} | {dtype} | {'; '.join(row.omits)} |"
 
 
 def _words(row: Architecture) -> str:
     if row.stack is not None:
         return f"of `{row.stack}`"
     if row.mechanism != "rotary":
-        inside = {"alibi": "ALiBi", "t5": "T5 buckets", "none": ""}[row.mechanism]
+        inside = _MECHANISMS[row.mechanism]
         added = "" if row.embedding is None else f"{row.embedding['kind']} table"
-        return inside or added or "no position"
+        return ", ".join(filter(None, (inside, added))) or "no position"
     words = ["rotary", row.layout]
     words += ["pairs in, halves out"] * row.halves_out
     words += ["part of each head"] * (row.width == "partial" or row.still is not None)
     words += ["backwards"] * row.backwards
+    words += [f"no rotation: {row.uneven}"] * (row.uneven is not None)
+    words += [_VALUES[row.values]] if row.values in _VALUES else []
     words += [f"{row.sections} sections"] * (row.sections is not None)
     words += [f"rows and columns ({row.axes})".replace("_", " ")] * (row.axes is not None)
     words += ["some layers without"] * (row.rotates != "all")

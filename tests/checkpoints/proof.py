@@ -10,13 +10,13 @@ from checkpoints.shares import honours_a_share
 from checkpoints.tiny import BATCH, SEQ, Subject
 from torch import Tensor, nn
 
-from phasor import Rotary
+from phasor import Rotary, UnevenRotary
 from phasor.checkpoints.architectures import Architecture, architecture
 from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.notes import Notes
 from phasor.checkpoints.reader import examine
 from phasor.checkpoints.stack import read_stack
-from phasor.spec import LayerSpec, PositionSpec, RotarySpec
+from phasor.spec import LayerSpec, PositionSpec, RotarySpec, UnevenRotarySpec
 
 ATOL = 1e-4
 """Float32 angles of positions up to 200, times float32 activations of a few units."""
@@ -116,8 +116,9 @@ def stack_of(spec: PositionSpec, path: str) -> PositionSpec:
     return spec
 
 
-def _rotary(layer: LayerSpec) -> RotarySpec | None:
-    return next((each for each in layer.encodings if isinstance(each, RotarySpec)), None)
+def _rotary(layer: LayerSpec) -> RotarySpec | UnevenRotarySpec | None:
+    kinds = (RotarySpec, UnevenRotarySpec)
+    return next((each for each in layer.encodings if isinstance(each, kinds)), None)
 
 
 def _turn(
@@ -141,7 +142,8 @@ def _turn(
         proof.differs(f"{stack.model} layer {at} turns")
         return None
     encoding = stated.build()
-    encoding = encoding.at(256) if encoding.length_scaling is not None else encoding
+    if isinstance(encoding, Rotary) and encoding.length_scaling is not None:
+        encoding = encoding.at(256)
     for before, after in zip(turn.before, turn.after, strict=False):
         proof.compared += 1
         reason = _differs(encoding, before, after, positions, row)
@@ -151,15 +153,21 @@ def _turn(
 
 
 def _differs(
-    encoding: Rotary, before: Tensor, after: Tensor, positions: Tensor, row: Architecture
+    encoding: Rotary | UnevenRotary,
+    before: Tensor,
+    after: Tensor,
+    positions: Tensor,
+    row: Architecture,
 ) -> str:
     heads = _in_order(before, encoding.head_dim).double()
     theirs = _in_order(after, encoding.head_dim).double()
     width, turning = heads.shape[-1], encoding.frequencies.rotary_dim
-    if encoding.rotary_slice == "trailing":
-        where = slice(encoding.head_dim - width, None)
+    trailing = False
+    if isinstance(encoding, UnevenRotary):
+        turning = encoding.frequencies.pairs
     else:
-        where = slice(0, width)
+        trailing = encoding.rotary_slice == "trailing"
+    where = slice(encoding.head_dim - width, None) if trailing else slice(0, width)
     if width not in (encoding.head_dim, turning):
         return f"{width} channels turn, not {turning} of {encoding.head_dim}"
     whole = heads.new_zeros(*heads.shape[:-1], encoding.head_dim)
@@ -171,18 +179,18 @@ def _differs(
     if ours.shape != theirs.shape:
         return f"{list(theirs.shape)} come out, not {list(ours.shape)}"
     worst = (ours - theirs).abs().max().item()
-    if row.turns_back and worst >= ATOL:
+    if row.values == "turned_back" and worst >= ATOL:
         ours = _turned(encoding, whole, -positions)[..., where]
         worst = (ours - theirs).abs().max().item()
     return "" if worst < ATOL else f"turned otherwise, by up to {worst:.3g}"
 
 
-def _turned(encoding: Rotary, heads: Tensor, positions: Tensor) -> Tensor:
+def _turned(encoding: Rotary | UnevenRotary, heads: Tensor, positions: Tensor) -> Tensor:
     prepared = encoding.prepare(positions, dtype=torch.float64)
     return encoding.rotate(heads, None, prepared)[0] / encoding.frequencies.softmax_scale
 
 
-def _of(positions: Tensor, encoding: Rotary, heads: Tensor) -> Tensor:
+def _of(positions: Tensor, encoding: Rotary | UnevenRotary, heads: Tensor) -> Tensor:
     seq = heads.shape[-2]
     if positions.ndim == 3:
         positions = positions.movedim(0, -1) if encoding.frequencies.axes > 1 else positions[0]
@@ -249,11 +257,15 @@ def expected_to_see(layer: LayerSpec, stack: PositionSpec, seq: int = SEQ) -> li
 
 
 def _slice(
-    found: Attention, seams: Seams, stated: RotarySpec | None, where: str, proof: Proof
+    found: Attention,
+    seams: Seams,
+    stated: RotarySpec | UnevenRotarySpec | None,
+    where: str,
+    proof: Proof,
 ) -> None:
     """Where in the query that attention gets lies what was turned."""
     for turn in seams.turns:
-        if turn.owner is not found.owner or stated is None or not turn.after:
+        if turn.owner is not found.owner or not isinstance(stated, RotarySpec) or not turn.after:
             continue
         turned = _in_order(turn.after[0], stated.head_dim)
         width = turned.shape[-1]

@@ -28,7 +28,8 @@ def prove_elsewhere(subject: Subject) -> Proof:
     rows: list[tuple[str, nn.Module, Tensor]] = []
     biases: list[tuple[str, nn.Module, Tensor]] = []
     for path, module in model.named_modules():
-        if _TABLE.search(path) and (hasattr(module, "weight") or hasattr(module, "weights")):
+        made = any(hasattr(module, name) for name in ("weight", "weights", "max_scale"))
+        if _TABLE.search(path) and made:
             module.register_forward_hook(
                 lambda module, _, out, path=path: rows.append((path, module, out.clone()))
             )

@@ -1,7 +1,11 @@
-"""Every text architecture of transformers that rotates: logits and gradients, bit for bit."""
+"""Every text architecture of transformers that rotates: logits and gradients, bit for bit.
+
+What dtypes it computes in is measured meanwhile, and compared with the table.
+"""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +13,8 @@ from checkpoints.rotating_models import inputs_of, model_of
 from torch import Tensor, nn
 
 import phasor
+from phasor.checkpoints.architectures import architectures
+from phasor.checkpoints.patching.site import Form, Site
 
 pytest.importorskip("transformers")
 
@@ -22,6 +28,34 @@ UNTOUCHED = {
     "Wav2Vec2BertConfig": "no method of its modules calls a function of cos and sin",
     "Wav2Vec2ConformerConfig": "no method of its modules calls a function of cos and sin",
 }
+
+
+# Dtype of the tables, that of the products if all is cast first, and that of the result.
+_AS_IS = ("bfloat16", None, "bfloat16")
+DTYPES = {
+    frozenset({_AS_IS}): "activations",
+    frozenset({("float32", None, "bfloat16")}): "float32 tables",
+    frozenset({("bfloat16", "float32", "bfloat16")}): "float32 products",
+    frozenset({("float32", "float32", "bfloat16")}): "float32",
+    frozenset({_AS_IS, ("float32", None, "float32")}): "float32 in part",
+}
+
+
+class Recorded:
+    """What the substitutes ask about dtypes while a patched model runs."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seen: set[tuple[str | None, ...]] = set()
+        original = Site.arithmetic
+
+        def recorded(site: Site, form: Form, dtype: torch.dtype, table: torch.dtype) -> Any:
+            found = original(site, form, dtype, table)
+            if found is not None:
+                dtypes = (table, found.wide, found.out)
+                self.seen.add(tuple(each and str(each).removeprefix("torch.") for each in dtypes))
+            return found
+
+        monkeypatch.setattr(Site, "arithmetic", recorded)
 
 
 def tensors_of(output: object) -> list[Tensor]:
@@ -66,18 +100,25 @@ class Architectures:
 
     part: int
 
-    def test_logits_and_gradients(self, name: str) -> None:
+    def test_logits_and_gradients(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        recorded = Recorded(monkeypatch)
         model = model_of(name, FOLDERS[name])
+        stated = architectures().get(model.config.model_type)
         model.config.use_cache = False
         for dtype in (torch.float32, torch.bfloat16):
             model, inputs = model.to(dtype), inputs_of(name, dtype)
             if name in UNTOUCHED:
                 with pytest.raises(phasor.errors.ArgumentError, match=UNTOUCHED[name]):
                     phasor.patch(model)
+                assert stated is not None
+                assert stated.dtype == "unmeasured"
                 continue
             before = run(model, inputs)
             with phasor.patch(model) as patched:
+                recorded.seen.clear()
                 same = run(model, inputs)
+            if dtype == torch.bfloat16 and stated is not None:
+                assert DTYPES[frozenset(recorded.seen)] == stated.dtype
             assert not patched.untouched
             for some, other in zip(before, same, strict=True):
                 assert all(map(torch.equal, some, other)), dtype

@@ -9,7 +9,6 @@ from torch.testing import assert_close
 
 import phasor
 from phasor.checkpoints import examine
-from phasor.errors import ArgumentError
 from phasor.spec.golden import GOLDEN
 
 SUBJECTS = subjects("subjects_without_rotation.json")
@@ -60,15 +59,3 @@ def test_mpt_7b_is_read_to_its_golden_spec() -> None:
     golden = GOLDEN["mpt-7b"]()
     found = phasor.read({"model_type": "mpt", "d_model": 4096, "n_heads": 32, "n_layers": 32})
     assert (found.layers, found.max_seq_len) == (golden.layers, golden.max_seq_len)
-
-
-def test_vjepa2_does_not_rotate_and_is_refused() -> None:
-    from transformers.models.vjepa2.modeling_vjepa2 import rotate_queries_or_keys
-
-    heads = torch.randn(1, 1, 3, 8, generator=torch.Generator().manual_seed(0))
-    turned = rotate_queries_or_keys(heads, torch.tensor([0, 3, 9]))
-    lengths = [x.unflatten(-1, (-1, 2)).norm(dim=-1) for x in (heads, turned)]
-    assert_close(lengths[0][..., 0, :], lengths[1][..., 0, :])  # position 0 stays where it is
-    assert (lengths[0] - lengths[1]).abs().max() > 0.4
-    with pytest.raises(ArgumentError, match="two channels of a pair turn by different frequencies"):
-        phasor.read({"model_type": "vjepa2"})

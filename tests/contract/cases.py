@@ -106,9 +106,17 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
         HEAD_DIM, frequencies=phasor.proportional(HEAD_DIM, 0.5)
     ),
     "rotary-float32": lambda: phasor.Rotary(HEAD_DIM, precision="float32"),
+    "rotary-uneven": lambda: phasor.UnevenRotary(
+        HEAD_DIM,
+        frequencies=phasor.rotary.tiled(phasor.geometric(6, 100.0)),
+        layout="interleaved",
+    ),
     "xpos": lambda: phasor.XPos(HEAD_DIM),
     "xpos-half-centred": lambda: phasor.XPos(HEAD_DIM, layout="half", centre=30.5),
     "compose-logn": lambda: phasor.Compose(phasor.Rotary(HEAD_DIM), phasor.LogN(LONGEST // 8)),
+    "compose-growing": lambda: phasor.Compose(
+        phasor.Rotary(HEAD_DIM), _filled(phasor.SSMax(HEADS), std=0.3), phasor.ScoreTemperature(8)
+    ),
     "fope": lambda: _drawn(lambda: phasor.FoPE(HEAD_DIM, num_heads=KV_HEADS, gain=1.0)),
     "liere": lambda: _drawn(
         lambda: phasor.LieRE(HEAD_DIM, num_heads=KV_HEADS, block_dim=4, num_positions=LONGEST)

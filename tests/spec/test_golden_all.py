@@ -40,9 +40,14 @@ def test_bidirectional_stacks_and_those_with_windows() -> None:
     assert bidirectional == {
         "attention-is-all-you-need encoder",
         "bert-base",
+        "deberta-v3-base",
         "modernbert-base",
         "qwen2-vl-7b vision",
         "t5-base encoder",
+        "vjepa2-vit-l",
+        "vjepa2-vit-l predictor",
+        "w2v-bert-2.0",
+        "xlnet-large",
     }
     assert windowed == {
         "gemma-2-9b",

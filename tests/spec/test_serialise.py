@@ -12,6 +12,7 @@ from phasor.errors import ArgumentError
 from phasor.spec import (
     ALiBiSpec,
     AxialSpec,
+    DeBERTaSpec,
     ExplicitSpec,
     GeometricSpec,
     ImagePeriodsSpec,
@@ -20,10 +21,16 @@ from phasor.spec import (
     PositionSpec,
     ProportionalSpec,
     QueryTemperatureSpec,
+    RelativeLogitsSpec,
     RotarySpec,
+    ScoreTemperatureSpec,
     SectionsSpec,
+    ShawSpec,
     SinusoidalSpec,
+    SSMaxSpec,
     T5BiasSpec,
+    TransformerXLSpec,
+    UnevenRotarySpec,
 )
 
 SCALINGS = [
@@ -72,7 +79,57 @@ rotaries = st.one_of(
 )
 encodings = st.one_of(
     rotaries,
-    st.builds(QueryTemperatureSpec, original_seq_len=st.integers(1, 10**9)),
+    st.builds(
+        QueryTemperatureSpec,
+        original_seq_len=st.integers(1, 10**9),
+        growth=st.sampled_from(["steps", "power"]),
+    ),
+    st.builds(SSMaxSpec, num_heads=st.integers(1, 100)),
+    st.builds(
+        UnevenRotarySpec,
+        head_dim=st.integers(12, 200),
+        frequencies=st.just(AxialSpec(rotary_dim=12, axes=3)),
+        blocks=st.sampled_from([1, 3]),
+        layout=st.sampled_from(["half", "interleaved"]),
+    ),
+    st.just(
+        UnevenRotarySpec(
+            head_dim=8,
+            frequencies=GeometricSpec(rotary_dim=8),
+            sections=(2, 1, 1),
+            scaling=scaling.ntk_alpha(alpha=1000.0),
+            layout="half",
+        )
+    ),
+    st.builds(
+        ShawSpec,
+        head_dim=st.integers(1, 9),
+        max_distance=st.integers(0, 99),
+        max_ahead=st.integers(0, 9),
+    ),
+    st.builds(
+        TransformerXLSpec,
+        dim=st.just(4),
+        head_dim=st.integers(1, 9),
+        num_heads=st.integers(1, 9),
+        base=st.floats(2.0, 1e9),
+    ),
+    st.builds(
+        DeBERTaSpec,
+        dim=st.integers(1, 9),
+        head_dim=st.integers(1, 9),
+        num_heads=st.integers(1, 9),
+        max_distance=st.integers(9, 99),
+        num_buckets=st.sampled_from([None, 4, 8]),
+    ),
+    st.builds(
+        RelativeLogitsSpec,
+        dim=st.integers(1, 9),
+        num_heads=st.integers(1, 9),
+        extent=st.integers(1, 99),
+        rank=st.integers(1, 9),
+    ),
+    st.builds(ScoreTemperatureSpec, original_seq_len=st.integers(1, 10**9)),
     st.builds(ALiBiSpec, num_heads=st.integers(1, 100), scale=st.floats(1e-3, 1.0)),
     st.builds(T5BiasSpec, num_heads=st.integers(1, 100), shared=st.booleans()),
 )

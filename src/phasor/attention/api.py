@@ -7,11 +7,13 @@ from torch import Tensor
 
 from phasor.attention.allowed import Allowed
 from phasor.attention.call import Call
-from phasor.attention.checks import check_documents, check_numbers, check_tensors
+from phasor.attention.checks import check_documents, check_numbers, check_tensors, check_values
 from phasor.attention.choice import AttentionImpl, attend
 from phasor.attention.scores import look
 from phasor.encoding import Features, NoPE, PositionEncoding, Prepared, check_sizes
+from phasor.encodings import Rotary
 from phasor.errors import ArgumentError, SiteError
+from phasor.rotary.layout import Values
 
 # What `prepare` returns is the encoding's own affair and may well be None.
 _NOT_GIVEN: Any = object()
@@ -34,6 +36,7 @@ def attention(
     window: int | None = None,
     softcap: float | None = None,
     scale: float | None = None,
+    values: Values = "still",
     impl: AttentionImpl = "auto",
 ) -> Tensor:
     r"""Softmax attention whose query, key and scores carry position.
@@ -70,6 +73,9 @@ def attention(
         softcap: Bound $c$ of the scores, which become $c \tanh(s / c)$ (Gemma 2).
         scale: Factor on the product of query and key; `head_dim ** -0.5` if not given. A gain of
             the encoding comes on top.
+        values: What `phasor.Rotary` does besides: `"turned"`, values turn as keys do (CLVP,
+            RoFormer's option); `"turned_back"`, and the output turns back by the angles of the
+            queries, so that values carry distances too (DeepSeek-V4). No other encoding has either.
         impl: Who computes it; each raises where it cannot, and none is replaced in silence.
 
             - `"sdpa"`: PyTorch's fused attention in one call, with a mask or bias of all queries
@@ -94,7 +100,8 @@ def attention(
 
     Source:
         Softcap: Gemma Team 2024, arXiv:2408.00118. Windows: Beltagy et al. 2020,
-        arXiv:2004.05150.
+        arXiv:2004.05150. Values that turn: Su et al. 2021, arXiv:2104.09864, leave them still; the
+        code of DeepSeek-V4 turns them, and its output back.
 
     Examples:
         >>> query, key, value = torch.randn(3, 1, 8, 10, 64)
@@ -104,6 +111,7 @@ def attention(
     """
     check_tensors(query, key, value, mask=mask, causal=causal)
     check_numbers(window=window, softcap=softcap, scale=scale, impl=impl)
+    check_values(values, encoding)
     seq, key_seq = query.shape[2], key.shape[2]
     allowed = Allowed(
         key_seq - seq,
@@ -123,12 +131,19 @@ def attention(
     # Of the channels as projected: an encoding may hand back more (PoPE).
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     prepared = look(encoding, prepared, query, key, features)
+    if values != "still":
+        assert isinstance(encoding, Rotary)
+        value = encoding.turn_values(value, prepared)
     query, rotated_key = encoding.rotate(query, key, prepared)
     assert rotated_key is not None
     score_mod = encoding.score_mod(prepared)
     check_sizes(score_mod, (len(query), query.shape[1], seq, key_seq))
     call = Call(query, rotated_key, value, scale, encoding, prepared, score_mod, softcap, allowed)
-    return attend(call, impl)
+    out = attend(call, impl)
+    if values == "turned_back":
+        assert isinstance(encoding, Rotary)
+        out = encoding.turn_back(out, prepared)
+    return out
 
 
 def _prepare(

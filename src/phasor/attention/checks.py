@@ -7,7 +7,10 @@ import torch
 from torch import Tensor
 
 from phasor.attention.choice import IMPLS
+from phasor.encoding import PositionEncoding
+from phasor.encodings import Rotary
 from phasor.errors import ArgumentError, ArgumentTypeError
+from phasor.rotary.layout import VALUES
 
 
 def check_tensors(
@@ -134,3 +137,13 @@ def check_documents(
 
 def _with_batch(documents: Tensor) -> Tensor:
     return documents if documents.ndim == 2 else documents[None]
+
+
+def check_values(values: str, encoding: PositionEncoding | None) -> None:
+    """Raise unless `encoding` can do to values what is asked for."""
+    if values not in VALUES:
+        raise ArgumentError(f"values must be one of {list(VALUES)}, got {values!r}")
+    if values != "still" and not isinstance(encoding, Rotary):
+        raise ArgumentError(
+            f"values={values!r} needs a Rotary, got {type(encoding).__name__}; leave values still"
+        )

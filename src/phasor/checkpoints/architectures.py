@@ -15,7 +15,26 @@ from phasor.errors import unknown_name
 from phasor.rotary.axes import SectionOrder
 from phasor.rotary.layout import Layout, RotarySlice
 
-Mechanism = Literal["rotary", "none", "alibi", "t5", "unsupported"]
+Mechanism = Literal[
+    "rotary",
+    "none",
+    "alibi",
+    "t5",
+    "shaw",
+    "transformer_xl",
+    "deberta",
+    "relative_logits",
+    "unsupported",
+]
+
+Dtype = Literal[
+    "activations",
+    "float32 tables",
+    "float32 products",
+    "float32",
+    "float32 in part",
+    "unmeasured",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +49,22 @@ class Architecture:
         rotary_slice: Which channels turn.
         halves_out: Whether neighbours are paired on the way in and come out in two halves, the same
             for query and key (DeepSeek-V3): their product is that of the spec.
-        turns_back: Whether attention's output is turned back, since values turn as keys do.
+        dtype: Where transformers computes the rotation of bfloat16 activations, measured by
+            `phasor.patch`: as they are (`"activations"`); by tables that stay in float32; with
+            activations and rounded tables cast to float32 first (`"float32 products"`); or both
+            (`"float32"`); and cast back. `"float32 in part"`: in a second call, which gets float32
+            and returns it. `"unmeasured"`: `patch` leaves the model alone.
+        values: What becomes of values: as in `LayerSpec`, or "flag:" and a name: turned if true.
         backwards: Whether pairs turn by minus the angle (nanochat).
+        uneven: Whether the two channels of a pair turn by different angles: `"sections"`, as axes
+            share out the doubled table (HunYuan-VL), or `"tiled"`, as neighbours are paired in it
+            (V-JEPA 2).
         head_dim: Names that may hold the channels of a head, first come first served; where none
             does, it is the hidden size over the number of heads.
         still: Name of those channels of a head that are put before the turning ones (DeepSeek).
         width: What turns of a head where `rope_type` is "default": `"head"`, all of it, whatever
-            `partial_rotary_factor` says; `"partial"`, that factor of it; `"rule:clvp"`; or the
-            name of a number.
+            `partial_rotary_factor` says; `"partial"`, that factor of it; `"rule:clvp"`;
+            `"rule:thirds"`, three equal blocks of whole pairs; or the name of a number.
         theta: Where the base is, if not in `rope_parameters`: a name or a number. Names a list
             where layers differ.
         labels: The entry of `rope_parameters` for each layer type, where they differ.
@@ -61,7 +88,8 @@ class Architecture:
         exclusive: Whether it then ends before the token at that distance.
         chunk: Name of the size of the blocks that layers of a chunked type see.
         score_scale: What scores are multiplied by: the name of a number; `"rsqrt:"` and the name
-            of a number under the root (`"rsqrt_half:"`: half of it); or a number.
+            of a number under the root (`"rsqrt_half:"`: half of it; `"inverse:"`: no root); or a
+            number.
         softmax_mscale: Whether YaRN's gain is on the softmax as well (DeepSeek).
         temperature: The rule of `temperature.py` by which queries grow.
         embedding: What is added to token embeddings: see `embedding.py`.
@@ -69,7 +97,8 @@ class Architecture:
         heads: Name of the number of heads, for biases.
         stack: Name of the config inside that holds the model's own layers.
         towers: Other stacks, by name: `config` (a config inside; else this one) and `row`.
-        names: Names in this config for those that rows use.
+        names: Names in this config for those that rows use; an empty one for what it lacks.
+        sliding_names: The same in layers of a sliding type, where they differ.
         alpha: Whether `alpha` makes the type "dynamic" the same at every length (HunYuan).
         rope_keys: Further keys of `rope_parameters` that its code reads.
         fixed: Names about position that its code does not read, and the value that it goes by.
@@ -82,8 +111,10 @@ class Architecture:
     layout_switch: str | None = None
     rotary_slice: RotarySlice = "leading"
     halves_out: bool = False
-    turns_back: bool = False
+    dtype: Dtype = "activations"
+    values: str = "still"
     backwards: bool = False
+    uneven: Literal["sections", "tiled"] | None = None
     head_dim: tuple[str, ...] = ("head_dim",)
     still: str | None = None
     width: str = "head"
@@ -116,6 +147,7 @@ class Architecture:
     stack: str | None = None
     towers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    sliding_names: Mapping[str, str] = field(default_factory=dict)
     alpha: bool = False
     rope_keys: tuple[str, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)

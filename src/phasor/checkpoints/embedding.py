@@ -7,7 +7,7 @@ from typing import Any
 from phasor.checkpoints.architectures import Architecture
 from phasor.checkpoints.fields import MOST_CHANNELS, MOST_TOKENS, Fields
 from phasor.spec import LearnedSpec, SinusoidalSpec
-from phasor.spec.encodings import EmbeddingSpec
+from phasor.spec.sites import EmbeddingSpec
 
 
 def read_embedding(fields: Fields, row: Architecture) -> EmbeddingSpec | None:
@@ -17,21 +17,30 @@ def read_embedding(fields: Fields, row: Architecture) -> EmbeddingSpec | None:
     product it is; or "patches", those of an image of the size named by `image`), `dim` (a name),
     `rows` (what the table has beyond `positions`: numbers or names, one or several), `offset`
     (rows before that of position 0; the name of a number: one more than that); for sines `layout`,
-    `endpoint`, `base` and `offset`.
+    `endpoint`, `first`, `base`, `offset` and `start` (name of the number that the first token has
+    for its position) and `less` (of one to be subtracted from it).
+    With `if`, the name of a flag, it is so where that is true, else as `otherwise` says, if
+    anything.
     """
     how = row.embedding
+    if how is not None and "if" in how and not fields.get(how["if"]):
+        how = how.get("otherwise")
     if how is None:
         return None
     dim = fields.whole(how.get("dim", "hidden_size"))
     offset = how.get("offset", 0)
     if isinstance(offset, str):
         offset = int(fields.get(offset, 0)) + 1
+    if "start" in how:
+        offset = fields.whole(how["start"])
+        offset -= fields.whole(how["less"]) if "less" in how else 0
     if how["kind"] == "sinusoidal":
         return SinusoidalSpec(
             dim=dim,
             base=float(how.get("base", 10_000.0)),
             layout=how.get("layout", "half"),
             endpoint=bool(how.get("endpoint", False)),
+            first=how.get("first", "sine"),
             offset=offset,
         )
     return LearnedSpec(

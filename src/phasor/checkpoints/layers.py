@@ -7,12 +7,14 @@ from phasor.checkpoints.architectures import Architecture
 from phasor.checkpoints.bias import read_bias
 from phasor.checkpoints.fields import MOST_TOKENS, Fields
 from phasor.checkpoints.limits import MAX_LAYERS
-from phasor.checkpoints.rope import read_rotary
+from phasor.checkpoints.relative import read_relative
+from phasor.checkpoints.rope import Turning, read_rotary
 from phasor.checkpoints.scaling import check_keys
 from phasor.checkpoints.temperature import read_temperature
 from phasor.checkpoints.turning import turning_layers
-from phasor.spec import LayerSpec, RotarySpec
-from phasor.spec.encodings import LayerEncodingSpec
+from phasor.rotary.layout import Values
+from phasor.spec import LayerSpec
+from phasor.spec.sites import LayerEncodingSpec
 
 _BARE = {"linear_attention", "conv", "mamba", "mamba2", "recurrent", "short_conv", "moe", "mlp"}
 
@@ -31,7 +33,9 @@ def read_layers(fields: Fields, row: Architecture) -> tuple[LayerSpec, ...]:
 
 
 def _layer(fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool) -> LayerSpec:
-    encodings: list[LayerEncodingSpec] = []
+    if row.sliding_names and "sliding" in str(kind):
+        fields = fields.renamed({**fields.names, **row.sliding_names})
+    encodings: list[LayerEncodingSpec] = list(read_relative(fields, row) or ())
     if row.mechanism in ("alibi", "t5"):
         encodings.append(read_bias(fields, row))
     rotary = _rotary(fields, row, kind, at) if turns and row.mechanism == "rotary" else ()
@@ -42,10 +46,11 @@ def _layer(fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool
         window=_window(fields, row, kind),
         chunk=fields.whole_or(row.chunk, None, most=MOST_TOKENS) if chunked and row.chunk else None,
         score_scale=_score_scale(fields, row, rotary),
+        values=_values(fields, row, turns=bool(rotary)),
     )
 
 
-def _rotary(fields: Fields, row: Architecture, kind: Any, at: int) -> tuple[RotarySpec, ...]:
+def _rotary(fields: Fields, row: Architecture, kind: Any, at: int) -> Turning:
     outer = fields.get("rope_parameters", {})
     if not isinstance(outer, Mapping):
         raise fields.wrong("rope_parameters", "an object", outer)
@@ -71,7 +76,15 @@ def _window(fields: Fields, row: Architecture, kind: Any) -> int | None:
     return None
 
 
-def _score_scale(fields: Fields, row: Architecture, rotary: tuple[RotarySpec, ...]) -> float | None:
+def _values(fields: Fields, row: Architecture, *, turns: bool) -> Values:
+    if not turns:
+        return "still"
+    if row.values.startswith("flag:"):
+        return "turned" if fields.get(row.values.removeprefix("flag:")) else "still"
+    return row.values  # type: ignore[return-value]  # the table has no other word
+
+
+def _score_scale(fields: Fields, row: Architecture, rotary: Turning) -> float | None:
     if row.score_scale is None:
         return None
     if not isinstance(row.score_scale, str):
@@ -81,6 +94,8 @@ def _score_scale(fields: Fields, row: Architecture, rotary: tuple[RotarySpec, ..
         if fields.get(name) is None:
             return None
         scale = fields.number(name)
+    elif row.score_scale.startswith("inverse:"):
+        scale = 1 / fields.number(row.score_scale.removeprefix("inverse:"))
     elif row.score_scale.startswith("rsqrt"):
         rule, _, name = row.score_scale.partition(":")
         scale = (fields.number(name) / (2 if rule == "rsqrt_half" else 1)) ** -0.5

@@ -9,12 +9,27 @@ import torch
 from phasor.checkpoints.architectures import Architecture
 from phasor.checkpoints.axes import image_rotary
 from phasor.checkpoints.fields import Fields
+from phasor.checkpoints.notes import Notes
 from phasor.checkpoints.scaling import read_scaling
 from phasor.errors import PhasorError
 from phasor.rotary import Frequencies
 from phasor.rotary.layout import Layout
 from phasor.rotary.scaling import LengthScaling, linear
-from phasor.spec import ExplicitSpec, GeometricSpec, ProportionalSpec, RotarySpec, SectionsSpec
+from phasor.spec import (
+    AxialSpec,
+    ExplicitSpec,
+    GeometricSpec,
+    ProportionalSpec,
+    RotarySpec,
+    SectionsSpec,
+    UnevenRotarySpec,
+)
+
+Turning = tuple[RotarySpec | UnevenRotarySpec, ...]
+"""The rotation of one layer, in one part or in several; none where it does not turn."""
+
+_BLOCKS = 3
+"""Of V-JEPA 2's heads: frame, row, column."""
 
 
 def read_rotary(
@@ -24,7 +39,7 @@ def read_rotary(
     *,
     outer: Mapping[str, Any],
     at: int,
-) -> tuple[RotarySpec, ...]:
+) -> Turning:
     """The rotation of one layer, in one part or in several.
 
     Args:
@@ -38,6 +53,8 @@ def read_rotary(
         if row.axes is not None:
             return _of_image(fields, row, parameters, at)
         spec = _rotary(fields, row, parameters, outer, at)
+        if row.uneven is not None:
+            return (_uneven(spec, row, fields.notes),)
         return (_reversed(spec) if row.backwards else spec,)
     except PhasorError as error:
         where = f"{fields.notes.where}: "
@@ -130,6 +147,8 @@ def _width(channels: int, row: Architecture, fields: Fields, partial: float, kin
     if row.width == "rule:clvp":
         half = fields.whole("projection_dim") // (2 * fields.whole("num_attention_heads"))
         return max(half, 32)
+    if row.width == "rule:thirds":
+        return channels // 6 * 6
     return fields.whole_or(row.width, None) or channels
 
 
@@ -162,6 +181,32 @@ def _reversed(spec: RotarySpec) -> RotarySpec:
     )
 
 
+def _uneven(spec: RotarySpec, row: Architecture, notes: Notes) -> RotarySpec | UnevenRotarySpec:
+    frequencies, sections = spec.frequencies, spec.sections
+    assert isinstance(frequencies, GeometricSpec)
+    if row.uneven == "sections":
+        if sections is None:  # text, where all axes are equal
+            return spec
+        notes.note(
+            "with images transformers turns the two channels of a pair by different axes, as the "
+            "spec says; Tencent's own code and vLLM rotate, by phasor.sections"
+        )
+        blocks = 1
+    else:
+        blocks = _BLOCKS
+        frequencies = AxialSpec(
+            rotary_dim=frequencies.rotary_dim, axes=blocks, base=frequencies.base
+        )
+    return UnevenRotarySpec(
+        head_dim=spec.head_dim,
+        frequencies=frequencies,
+        scaling=spec.scaling,
+        blocks=blocks,
+        sections=None if sections is None else sections.sizes,
+        layout=spec.layout,
+    )
+
+
 def _sections(own: Fields, fields: Fields, row: Architecture, width: int) -> SectionsSpec | None:
     if row.sections is None:
         return None
@@ -173,6 +218,8 @@ def _sections(own: Fields, fields: Fields, row: Architecture, width: int) -> Sec
     if sizes == "equal:2":
         pairs = width // 2
         sizes = (pairs - pairs // 2, pairs // 2)
+    if sizes is None and row.uneven is not None:
+        return None
     if sizes is None:
         raise own.missing("mrope_section")
     if not isinstance(sizes, (list, tuple)) or any(type(size) is not int for size in sizes):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 
 from phasor.checkpoints.notes import Notes
+from phasor.checkpoints.tensors import GAIN
 from phasor.spec import ExplicitSpec, PositionSpec, RotarySpec
 
 _TOLERANCE = 1e-2
@@ -16,11 +17,13 @@ def with_stored(
 ) -> PositionSpec:
     """The spec with the frequencies that its checkpoint stores, if all layers turn alike.
 
-    Stored frequencies that are those of the config, up to rounding, change nothing.
+    Stored frequencies that are those of the config, up to rounding, change nothing. Learned gains
+    (Mistral Large 4) multiply them.
     """
     rotaries = {
         each for layer in spec.layers for each in layer.encodings if isinstance(each, RotarySpec)
     }
+    gains = any(name.endswith(GAIN) for name in stored)
     distinct = set(stored.values())
     if not stored or not rotaries:
         return spec
@@ -38,15 +41,17 @@ def with_stored(
         raise notes.wrong(
             f"{next(iter(stored))} has {len(numbers)} frequencies, and the config {len(expected)}"
         )
-    if torch.allclose(
-        torch.tensor(numbers, dtype=torch.float64), expected, rtol=_TOLERANCE, atol=0
-    ):
+    found = torch.tensor(numbers, dtype=torch.float64)
+    if gains:
+        found = expected * found.exp()
+    elif torch.allclose(found, expected, rtol=_TOLERANCE, atol=0):
         return spec
-    notes.note(f"{next(iter(stored))} in the checkpoint replaces the frequencies of the config")
+    verb = "multiplies" if gains else "replaces"
+    notes.note(f"{next(iter(stored))} in the checkpoint {verb} the frequencies of the config")
     learned = replace(
         rotary,
         frequencies=ExplicitSpec(
-            inv_freq=(numbers,),
+            inv_freq=(tuple(found.tolist()),),
             base=built.frequencies.base,
             attention_scale=built.frequencies.attention_scale,
             softmax_scale=built.frequencies.softmax_scale,

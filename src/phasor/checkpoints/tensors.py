@@ -7,9 +7,14 @@ from phasor.checkpoints.limits import read_json
 from phasor.checkpoints.notes import Notes
 from phasor.errors import ArgumentError
 
+GAIN = "rotary_emb.alpha"
+"""Mistral Large 4: the logarithm of a learned gain of each frequency."""
+
+_WANTED = ("inv_freq", GAIN)
+
 
 def stored_frequencies(folder: Path, notes: Notes) -> dict[str, tuple[float, ...]]:
-    """Each tensor of one dimension whose name ends in `inv_freq`, by its name.
+    """Each tensor of one dimension whose name ends in `inv_freq` or `alpha`, by its name.
 
     Raises:
         ArgumentError: A file is cut off or no safetensors, or an index leads out of the folder.
@@ -24,7 +29,7 @@ def stored_frequencies(folder: Path, notes: Notes) -> dict[str, tuple[float, ...
         try:
             with safe_open(file, framework="pt") as tensors:
                 for name in tensors.keys():  # noqa: SIM118
-                    if name.endswith("inv_freq") and len(tensors.get_slice(name).get_shape()) == 1:
+                    if name.endswith(_WANTED) and len(tensors.get_slice(name).get_shape()) == 1:
                         found[name] = tuple(tensors.get_tensor(name).double().tolist())
         except (SafetensorError, OSError) as error:
             raise ArgumentError(f"{file} is no complete safetensors file: {error}") from None
@@ -39,7 +44,7 @@ def _files(folder: Path, notes: Notes) -> Iterator[Path]:
         named = read_json(index).get("weight_map", {})
         if not isinstance(named, dict):
             raise notes.wrong(f"{index.name}: weight_map must be an object")
-        wanted = {file for name, file in named.items() if str(name).endswith("inv_freq")}
+        wanted = {file for name, file in named.items() if str(name).endswith(_WANTED)}
         for name in sorted(map(str, wanted)):
             file = folder / name
             if Path(name).name != name:

@@ -22,13 +22,16 @@ from phasor.encodings.relative_logits import RelativeLogits as RelativeLogits
 from phasor.encodings.relative_table import RelativeTable as RelativeTable
 from phasor.encodings.rotary import Rotary as Rotary
 from phasor.encodings.sandwich import Sandwich as Sandwich
+from phasor.encodings.score_temperature import ScoreTemperature as ScoreTemperature
 from phasor.encodings.selective_rotary import SelectiveRotary as SelectiveRotary
 from phasor.encodings.shaw import Shaw as Shaw
 from phasor.encodings.sinusoidal import Sinusoidal as Sinusoidal
+from phasor.encodings.ssmax import SSMax as SSMax
 from phasor.encodings.string_circulant import STRING as STRING
 from phasor.encodings.t5 import T5Bias as T5Bias
 from phasor.encodings.temperature import QueryTemperature as QueryTemperature
 from phasor.encodings.transformer_xl import TransformerXL as TransformerXL
+from phasor.encodings.uneven_rotary import UnevenRotary as UnevenRotary
 from phasor.encodings.xpos import XPos as XPos
 
 if not TYPE_CHECKING:

@@ -140,16 +140,7 @@ class Rotary(PositionEncoding):
     def rotate(
         self, query: Tensor, key: Tensor | None, prepared: Places
     ) -> tuple[Tensor, Tensor | None]:
-        if query.shape[-1] != self.head_dim:
-            raise ArgumentError(
-                f"Rotary was built for head_dim {self.head_dim}, got a query of shape "
-                f"{list(query.shape)}; build it with head_dim={query.shape[-1]}"
-            )
-        if query.dtype == torch.float64 != prepared.dtype:
-            raise ArgumentTypeError(
-                f"query is float64 but its angles were prepared in {prepared.dtype}; "
-                "pass dtype=torch.float64 to prepare, or cast query and key to one dtype"
-            )
+        self._check_heads(query, prepared, "query")
         if self.frequencies.softmax_scale != 1.0:
             query = query * self.frequencies.softmax_scale
         if key is None or prepared.key is prepared.query:
@@ -157,6 +148,24 @@ class Rotary(PositionEncoding):
         query, _ = self._turn(query, None, prepared.query, prepared.query_operand)
         key, _ = self._turn(key, None, prepared.key, prepared.key_operand)
         return query, key
+
+    def turn_values(self, value: Tensor, prepared: Places) -> Tensor:
+        """Turn values `[batch, num_kv_heads, key_seq, head_dim]` as their keys turn."""
+        self._check_heads(value, prepared, "value")
+        return self._turn(value, None, prepared.key, prepared.key_operand)[0]
+
+    def turn_back(self, out: Tensor, prepared: Places) -> Tensor:
+        r"""Turn what attention made of turned values back, by the angles of the queries.
+
+        A query at $m$ then gets $\sum_n a_n R_{n-m} v_n$: values too carry the distance alone. The
+        gain on cos and sin is not undone but comes once more, as in DeepSeek-V4.
+
+        Args:
+            out: `[batch, num_heads, seq, head_dim]`.
+            prepared: What `prepare` returned for the queries and keys of that attention.
+        """
+        self._check_heads(out, prepared, "output")
+        return self._turn(out, None, prepared.query, prepared.query_operand, sign=-1)[0]
 
     def extra_repr(self) -> str:
         return (
@@ -168,8 +177,27 @@ class Rotary(PositionEncoding):
             + f", seq_len={self.seq_len}" * (self.seq_len is not None)
         )
 
+    def _check_heads(self, x: Tensor, prepared: Places, what: str) -> None:
+        if x.shape[-1] != self.head_dim:
+            article = "an" if what == "output" else "a"
+            raise ArgumentError(
+                f"Rotary was built for head_dim {self.head_dim}, got {article} {what} of shape "
+                f"{list(x.shape)}; build it with head_dim={x.shape[-1]}"
+            )
+        if x.dtype == torch.float64 != prepared.dtype:
+            raise ArgumentTypeError(
+                f"{what} is float64 but its angles were prepared in {prepared.dtype}; "
+                "pass dtype=torch.float64 to prepare, or cast query and key to one dtype"
+            )
+
     def _turn(
-        self, query: Tensor, key: Tensor | None, positions: Tensor, operand: Tensor
+        self,
+        query: Tensor,
+        key: Tensor | None,
+        positions: Tensor,
+        operand: Tensor,
+        *,
+        sign: int = 1,
     ) -> tuple[Tensor, Tensor | None]:
         return turn(
             query,
@@ -178,7 +206,7 @@ class Rotary(PositionEncoding):
             operand,
             interleaved=self.layout == "interleaved",
             trailing=self.rotary_slice == "trailing",
-            sign=1,
+            sign=sign,
             gain=self.frequencies.attention_scale,
             owner="Rotary",
         )

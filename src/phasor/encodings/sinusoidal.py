@@ -1,7 +1,7 @@
 """Sine and cosine of the position, added to the embedding."""
 
 import math
-from typing import final
+from typing import Literal, final, get_args
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from phasor.positions import check_positions
 from phasor.rotary import Frequencies, Layout, axial, cos_sin, geometric
 from phasor.rotary.layout import check_layout
 from phasor.rotary.phase import table_dtype
+
+Wave = Literal["sine", "cosine"]
+WAVES: tuple[Wave, ...] = get_args(Wave)
 
 
 @final
@@ -33,6 +36,8 @@ class Sinusoidal(PositionEncoding):
             then all cosines, as in tensor2tensor, fairseq and Marian.
         endpoint: Divide exponents by $d - 2$ instead of $d$, so that the slowest pair has exactly
             $\omega = 1/b$, as in tensor2tensor, fairseq and Whisper.
+        first: `"sine"`, or `"cosine"`: cosines have the place of sines and sines theirs, as in
+            MusicGen.
         offset: Added to each position: 2 in fairseq, which keeps the first rows for padding.
         axes: $A$, numbers that each position consists of: 1 for text, 2 for images.
         rms: Root mean square of the entries. `None` keeps the plain sines and cosines, whose rms is
@@ -44,12 +49,13 @@ class Sinusoidal(PositionEncoding):
 
     Raises:
         ArgumentError: `dim` that cannot be shared evenly, `base` or `rms` not positive,
-            `offset` negative, unknown `layout`.
+            `offset` negative, unknown `layout` or `first`.
 
     Source:
         Vaswani et al. 2017, arXiv:1706.03762, section 3.5. The authors' code (tensor2tensor) is
         `layout="half", endpoint=True`; MLX is that with `rms=dim**-0.5`; x-transformers is
-        `layout="half", rms=(2 * dim) ** -0.5, learned_scale=True`. With `axes=2`: DETR
+        `layout="half", rms=(2 * dim) ** -0.5, learned_scale=True`; MusicGen is
+        `layout="half", endpoint=True, first="cosine"`. With `axes=2`: DETR
         (arXiv:2005.12872) for positions `2 * pi * (phasor.positions.grid_2d(h, w).double() + 1)`
         divided by `torch.tensor([h, w]) + 1e-6`, `dim / 2` channels each; ViT-MAE
         (arXiv:2111.06377) with `layout="half"`, for `phasor.positions.grid_2d(h, w).flip(-1)`: it
@@ -76,6 +82,7 @@ class Sinusoidal(PositionEncoding):
         base: float = 10_000.0,
         layout: Layout = "interleaved",
         endpoint: bool = False,
+        first: Wave = "sine",
         offset: int = 0,
         axes: int = 1,
         rms: float | None = None,
@@ -83,6 +90,8 @@ class Sinusoidal(PositionEncoding):
     ) -> None:
         super().__init__()
         check_layout(layout)
+        if first not in WAVES:
+            raise ArgumentError(f"first must be one of {list(WAVES)}, got {first!r}")
         if offset < 0:
             raise ArgumentError(f"offset must be at least 0, got {offset}; 2 is fairseq's")
         if axes < 1:
@@ -99,6 +108,7 @@ class Sinusoidal(PositionEncoding):
         self.dim = dim
         self.layout: Layout = layout
         self.endpoint = endpoint
+        self.first: Wave = first
         self.offset = offset
         self.axes = axes
         self.frequencies = _frequencies(dim, axes, base, endpoint)
@@ -124,10 +134,11 @@ class Sinusoidal(PositionEncoding):
             positions = whole + self.offset
         cos, sin = cos_sin(positions, self.frequencies, dtype=table_dtype(dtype))
         cos, sin = (wave.unflatten(-1, (self.axes, -1)) for wave in (cos, sin))
+        waves = (sin, cos) if self.first == "sine" else (cos, sin)
         if self.layout == "half":
-            table = torch.cat((sin, cos), dim=-1).flatten(-2)
+            table = torch.cat(waves, dim=-1).flatten(-2)
         else:
-            table = torch.stack((sin, cos), dim=-1).flatten(-3)
+            table = torch.stack(waves, dim=-1).flatten(-3)
         return (self.gain if self.scale is None else self.scale.to(table.dtype)) * table
 
     def embed(self, x: Tensor, prepared: Tensor) -> Tensor:
@@ -137,6 +148,7 @@ class Sinusoidal(PositionEncoding):
         return (
             f"dim={self.dim}, base={self.frequencies.base}, layout={self.layout!r}, "
             + f"endpoint={self.endpoint}, " * self.endpoint
+            + f"first={self.first!r}, " * (self.first != "sine")
             + f"offset={self.offset}, " * (self.offset > 0)
             + f"axes={self.axes}, " * (self.axes > 1)
             + f"rms={self.gain / math.sqrt(2.0):.4g}"

@@ -1,7 +1,7 @@
 """Query temperature: queries grow with their position, so that attention stays sharp far out."""
 
 import math
-from typing import final
+from typing import Literal, final, get_args
 
 import torch
 from torch import Tensor
@@ -12,27 +12,33 @@ from phasor.errors import ArgumentError
 from phasor.positions import check_positions
 from phasor.rotary.phase import table_dtype
 
+Growth = Literal["steps", "power"]
+GROWTHS: tuple[Growth, ...] = get_args(Growth)
+
 
 @final
 class QueryTemperature(PositionEncoding):
-    r"""Queries grow by steps with the logarithm of their position.
+    r"""Queries grow with their position, by steps or as a power.
 
     The query at $m$ is multiplied by $1 + c\,\ln(1 + \lfloor (m + o) / L \rfloor)$: by 1 within
-    the first $L$ positions, by a little more in each further run of $L$. Goes beside another
-    encoding, in `Compose`, or alone in layers without one.
+    the first $L$ positions, by a little more in each further run of $L$; or, with
+    `growth="power"`, by $(1 + (m + o) / L)^c$. Goes beside another encoding, in `Compose`, or alone
+    in layers without one.
 
     Args:
         original_seq_len: $L$, in tokens.
-        coefficient: $c$, 0.1 in both models that use it.
-        offset: $o$: 1 in Llama 4, 0 in Ministral 3.
+        coefficient: $c$, 0.1 in all models that use it.
+        offset: $o$: 1 in Llama 4 and Beam, 0 in Ministral 3.
+        growth: `"steps"` with the logarithm, or `"power"`.
 
     Raises:
-        ArgumentError: `original_seq_len` less than 1, or `coefficient` not positive.
+        ArgumentError: `original_seq_len` less than 1, or `coefficient` not positive, or an
+            unknown `growth`.
 
     Source:
         Llama 4's published code (`attn_temperature_tuning`, in its layers without rotation, with
-        $L$ = 8192) and Ministral 3's (`llama_4_scaling_beta`, in all layers); after Nakanishi 2025,
-        arXiv:2501.19399.
+        $L$ = 8192) and Ministral 3's (`llama_4_scaling_beta`, in all layers); as a power Beam's, in
+        its layers without rotation, with $L$ = 2048. After Nakanishi 2025, arXiv:2501.19399.
 
     Examples:
         >>> temperature = phasor.QueryTemperature(8192)
@@ -47,15 +53,25 @@ class QueryTemperature(PositionEncoding):
     keeps_norm = False
     paper = "arXiv:2501.19399"
 
-    def __init__(self, original_seq_len: int, *, coefficient: float = 0.1, offset: int = 0) -> None:
+    def __init__(
+        self,
+        original_seq_len: int,
+        *,
+        coefficient: float = 0.1,
+        offset: int = 0,
+        growth: Growth = "steps",
+    ) -> None:
         super().__init__()
         if original_seq_len < 1:
             raise ArgumentError(f"original_seq_len must be at least 1, got {original_seq_len}")
         if not 0 < coefficient < math.inf:
             raise ArgumentError(f"coefficient must be positive, got {coefficient}; 0.1 is usual")
+        if growth not in GROWTHS:
+            raise ArgumentError(f"growth must be one of {list(GROWTHS)}, got {growth!r}")
         self.original_seq_len = original_seq_len
         self.coefficient = coefficient
         self.offset = offset
+        self.growth: Growth = growth
 
     def prepare(
         self,
@@ -66,6 +82,10 @@ class QueryTemperature(PositionEncoding):
     ) -> Tensor:
         check_positions(positions, owner="QueryTemperature")
         wide = positions.double() if positions.is_floating_point() else positions.long()
+        if self.growth == "power":
+            # Before the first token, as padding may be, a power need not exist: as if there.
+            share = (wide + self.offset).double().clamp(min=0) / self.original_seq_len
+            return (1 + share).pow(self.coefficient).to(table_dtype(dtype))
         run = (wide + self.offset).div(self.original_seq_len, rounding_mode="floor").double()
         return (1 + self.coefficient * run.log1p()).to(table_dtype(dtype))
 
@@ -77,5 +97,5 @@ class QueryTemperature(PositionEncoding):
     def extra_repr(self) -> str:
         return (
             f"original_seq_len={self.original_seq_len}, coefficient={self.coefficient}, "
-            f"offset={self.offset}"
+            f"offset={self.offset}, growth={self.growth!r}"
         )

@@ -7,6 +7,7 @@ from phasor.encodings.alibi import alibi_slopes
 from phasor.spec import (
     ALiBiSpec,
     AxialSpec,
+    DeBERTaSpec,
     ExplicitSpec,
     GeometricSpec,
     ImagePeriodsSpec,
@@ -14,13 +15,19 @@ from phasor.spec import (
     LearnedSpec,
     ProportionalSpec,
     QueryTemperatureSpec,
+    RelativeLogitsSpec,
     RotarySpec,
+    ScoreTemperatureSpec,
+    ShawSpec,
     SinusoidalSpec,
+    SSMaxSpec,
     T5BiasSpec,
+    TransformerXLSpec,
+    UnevenRotarySpec,
 )
-from phasor.spec.encodings import EmbeddingSpec, LayerEncodingSpec
 from phasor.spec.frequencies import FrequencySpec
 from phasor.spec.kinds import NAMES
+from phasor.spec.sites import EmbeddingSpec, LayerEncodingSpec
 
 _SHORT_LIST = 4
 
@@ -45,6 +52,9 @@ def layer_in_words(layer: LayerSpec, embedding: EmbeddingSpec | None) -> str:
         parts.append(f"attention within chunks of {number(layer.chunk)} tokens")
     if layer.score_scale is not None:
         parts.append(f"scores times {number(layer.score_scale)}")
+    if layer.values != "still":
+        back = ", and the output turns back" if layer.values == "turned_back" else ""
+        parts.append(f"values turn as keys do{back}")
     return "; ".join(parts)
 
 
@@ -53,11 +63,23 @@ def encoding_in_words(encoding: LayerEncodingSpec | EmbeddingSpec) -> str:
     match encoding:
         case RotarySpec():
             return _rotary(encoding)
+        case UnevenRotarySpec():
+            return _uneven(encoding)
         case QueryTemperatureSpec():
             where = f"(position + {encoding.offset})" if encoding.offset else "position"
+            if encoding.growth == "power":
+                return (
+                    f"queries times (1 + {where} / {number(encoding.original_seq_len)}) to the "
+                    f"power of {number(encoding.coefficient)}"
+                )
             return (
                 f"queries times 1 + {number(encoding.coefficient)} ln(1 + floor({where} / "
                 f"{number(encoding.original_seq_len)}))"
+            )
+        case SSMaxSpec():
+            return (
+                "queries times a learned slope times ln(position + 1), plus a learned bias, "
+                f"for each of {encoding.num_heads} heads"
             )
         case ALiBiSpec():
             slopes = [encoding.scale * slope for slope in alibi_slopes(encoding.num_heads)]
@@ -73,6 +95,33 @@ def encoding_in_words(encoding: LayerEncodingSpec | EmbeddingSpec) -> str:
                 f"{'both directions' if encoding.bidirectional else 'backwards'}, "
                 f"{'one table for all layers' if encoding.shared else 'a table in each layer'}"
             )
+        case ShawSpec():
+            return (
+                f"Shaw: a learned vector for each distance, up to {number(encoding.max_distance)} "
+                f"back and {number(encoding.max_ahead)} ahead"
+            )
+        case TransformerXLSpec():
+            return (
+                f"Transformer-XL: a sinusoid of the distance, {number(encoding.dim)} channels, "
+                f"{_base(encoding.base)}, projected by each of {encoding.num_heads} heads"
+            )
+        case DeBERTaSpec():
+            buckets = encoding.num_buckets
+            shared = "one each" if buckets is None else f"in {number(buckets)} buckets"
+            return (
+                f"DeBERTa: learned vectors of distances up to {number(encoding.max_distance)}, "
+                f"{shared} in each direction, for queries and for keys"
+            )
+        case RelativeLogitsSpec():
+            return (
+                f"relative logits: each token mixes {number(encoding.rank)} learned profiles over "
+                f"{number(encoding.extent)} distances"
+            )
+        case ScoreTemperatureSpec():
+            return (
+                f"scores times 1 + {number(encoding.coefficient)} ln(max(1, (position + 1) / "
+                f"{number(encoding.original_seq_len)}))"
+            )
         case LearnedSpec():
             offset = f", position 0 in row {encoding.offset}" if encoding.offset else ""
             return (
@@ -81,6 +130,7 @@ def encoding_in_words(encoding: LayerEncodingSpec | EmbeddingSpec) -> str:
             )
         case SinusoidalSpec():
             how = "sines and cosines alternate" if encoding.layout == "interleaved" else "in halves"
+            how += ", cosines first" if encoding.first == "cosine" else ""
             offset = f", position 0 has those of {encoding.offset}" if encoding.offset else ""
             return (
                 f"sinusoidal: {number(encoding.dim)} channels, {_base(encoding.base)}, {how}"
@@ -116,6 +166,19 @@ def _rotary(rotary: RotarySpec) -> str:
         parts.append(f"pairs shared by axes as {sizes}, {rotary.sections.order}")
     if rotary.scaling is not None:
         parts.append(f"scaled by {scaling_in_words(rotary)}")
+    return ", ".join(parts)
+
+
+def _uneven(rotary: UnevenRotarySpec) -> str:
+    half = rotary.frequencies.build().pairs
+    pairing = f"i with i + {half}" if rotary.layout == "half" else "2i with 2i + 1"
+    parts = [
+        f"no rotation: {2 * half} of {rotary.head_dim} channels, {pairing}, of which the two turn "
+        "by different angles",
+        _frequencies(rotary.frequencies),
+    ]
+    if rotary.sections is not None:
+        parts.append(f"axes share out the doubled table as {' + '.join(map(str, rotary.sections))}")
     return ", ".join(parts)
 
 

@@ -11,3 +11,5 @@ from phasor.rotary.frequencies import geometric as geometric
 from phasor.rotary.layout import Layout as Layout
 from phasor.rotary.phase import Precision as Precision
 from phasor.rotary.phase import cos_sin as cos_sin
+from phasor.rotary.uneven import doubled_sections as doubled_sections
+from phasor.rotary.uneven import tiled as tiled

@@ -88,7 +88,7 @@ def sections(
         arXiv:2510.23095 (`"interleaved"`); transformers' `ernie4_5_vl_moe` and Wei et al. 2025,
         arXiv:2502.05173 (`"ernie"`); vLLM's `openpangu_rope` (`"openpangu"`). XD-RoPE is chunked in
         Tencent's own code and in vLLM; transformers 5.23 turns the two channels of a pair by
-        different axes, which is no rotation and is not imitated.
+        different axes, which is no rotation: `phasor.UnevenRotary` with `doubled_sections`.
 
     Examples:
         >>> phasor.sections(phasor.geometric(8), (2, 1, 1)).inv_freq.tolist()

@@ -10,6 +10,10 @@ LAYOUTS: tuple[Layout, ...] = ("half", "interleaved")
 RotarySlice = Literal["leading", "trailing"]
 ROTARY_SLICES: tuple[RotarySlice, ...] = ("leading", "trailing")
 
+Values = Literal["still", "turned", "turned_back"]
+VALUES: tuple[Values, ...] = ("still", "turned", "turned_back")
+"""What becomes of values: nothing; they turn as keys do; and attention's output turns back."""
+
 
 def check_layout(layout: str) -> None:
     """Raise unless `layout` is `"half"` or `"interleaved"`."""

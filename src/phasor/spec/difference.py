@@ -50,7 +50,7 @@ def _of_layers(first: Any, second: Any, one: str, two: str) -> list[str]:
     else:
         for name, a, b in zip(mine, first.encodings, second.encodings, strict=True):
             found += _of_fields(name, a, b, one, two)
-    for name in ("window", "chunk", "score_scale"):
+    for name in ("window", "chunk", "score_scale", "values"):
         found += _of_values(name, getattr(first, name), getattr(second, name), one, two)
     return found
 

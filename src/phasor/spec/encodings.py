@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from phasor.encodings import ALiBi, Learned, QueryTemperature, Rotary, Sinusoidal, T5Bias
+from phasor.encodings import ALiBi, Learned, QueryTemperature, Rotary, Sinusoidal, SSMax, T5Bias
+from phasor.encodings.sinusoidal import Wave
+from phasor.encodings.temperature import Growth
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.positions.checks import check_count
 from phasor.rotary.layout import Layout, RotarySlice
@@ -76,11 +78,13 @@ class QueryTemperatureSpec:
         original_seq_len: Tokens in each run of one temperature.
         coefficient: Of the logarithm.
         offset: Added to the position.
+        growth: By steps of the logarithm, or as a power.
     """
 
     original_seq_len: int
     coefficient: float = 0.1
     offset: int = 0
+    growth: Growth = "steps"
 
     def __post_init__(self) -> None:
         self.build()
@@ -88,8 +92,29 @@ class QueryTemperatureSpec:
     def build(self) -> QueryTemperature:
         """The module."""
         return QueryTemperature(
-            self.original_seq_len, coefficient=self.coefficient, offset=self.offset
+            self.original_seq_len,
+            coefficient=self.coefficient,
+            offset=self.offset,
+            growth=self.growth,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SSMaxSpec:
+    """`phasor.SSMax`; each layer has one of its own.
+
+    Args:
+        num_heads: Of the query.
+    """
+
+    num_heads: int
+
+    def __post_init__(self) -> None:
+        self.build()
+
+    def build(self) -> SSMax:
+        """The module, with untrained numbers."""
+        return SSMax(self.num_heads)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +204,7 @@ class SinusoidalSpec:
         base: Of the wavelengths.
         layout: Whether sines and cosines alternate or come in two halves.
         endpoint: Whether the slowest pair has exactly the frequency 1 / base.
+        first: Whether sines or cosines stand first.
         offset: Position whose sines position 0 has.
     """
 
@@ -186,6 +212,7 @@ class SinusoidalSpec:
     base: float = 10_000.0
     layout: Layout = "interleaved"
     endpoint: bool = False
+    first: Wave = "sine"
     offset: int = 0
 
     def __post_init__(self) -> None:
@@ -198,12 +225,6 @@ class SinusoidalSpec:
             base=self.base,
             layout=self.layout,
             endpoint=self.endpoint,
+            first=self.first,
             offset=self.offset,
         )
-
-
-EmbeddingSpec = LearnedSpec | SinusoidalSpec
-"""An encoding that enters at the embedding."""
-
-LayerEncodingSpec = RotarySpec | QueryTemperatureSpec | ALiBiSpec | T5BiasSpec
-"""An encoding that enters in each layer, at query and key or at the score."""

@@ -7,6 +7,7 @@ from phasor.spec.encodings import (
     QueryTemperatureSpec,
     RotarySpec,
     SinusoidalSpec,
+    SSMaxSpec,
     T5BiasSpec,
 )
 from phasor.spec.frequencies import (
@@ -16,12 +17,27 @@ from phasor.spec.frequencies import (
     ImagePeriodsSpec,
     ProportionalSpec,
 )
+from phasor.spec.relative import (
+    DeBERTaSpec,
+    RelativeLogitsSpec,
+    ScoreTemperatureSpec,
+    ShawSpec,
+    TransformerXLSpec,
+)
+from phasor.spec.uneven import UnevenRotarySpec
 
 KINDS: dict[str, type] = {
     "rotary": RotarySpec,
+    "uneven_rotary": UnevenRotarySpec,
     "query_temperature": QueryTemperatureSpec,
+    "ssmax": SSMaxSpec,
     "alibi": ALiBiSpec,
     "t5": T5BiasSpec,
+    "shaw": ShawSpec,
+    "transformer_xl": TransformerXLSpec,
+    "deberta": DeBERTaSpec,
+    "relative_logits": RelativeLogitsSpec,
+    "score_temperature": ScoreTemperatureSpec,
     "learned": LearnedSpec,
     "sinusoidal": SinusoidalSpec,
     "geometric": GeometricSpec,

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from phasor.encoding import Compose, NoPE, PositionEncoding
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.per_layer import PerLayer
+from phasor.rotary.layout import Values
 from phasor.rotary.phase import Precision
 from phasor.spec.difference import differences
-from phasor.spec.encodings import EmbeddingSpec, LayerEncodingSpec, RotarySpec, T5BiasSpec
+from phasor.spec.encodings import RotarySpec
 from phasor.spec.serialise import decode, encode
+from phasor.spec.sites import EmbeddingSpec, LayerEncodingSpec, is_of_its_layer
+from phasor.spec.uneven import UnevenRotarySpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +24,15 @@ class LayerSpec:
         chunk: Tokens of each block that attention does not leave (Llama 4); `None` for one block.
         score_scale: Factor on the product of query and key; `None` for $1/\sqrt{d}$. It matters
             here where a bias is added: T5 has 1.
+        values: Whether values turn as keys do, and whether attention's output is turned back; see
+            `phasor.attention`.
     """
 
     encodings: tuple[LayerEncodingSpec, ...] = ()
     window: int | None = None
     chunk: int | None = None
     score_scale: float | None = None
+    values: Values = "still"
 
     def __post_init__(self) -> None:
         if not isinstance(self.encodings, tuple):
@@ -40,11 +46,18 @@ class LayerSpec:
                 raise ArgumentError(f"{name} must be at least 1, got {tokens}; None sees all")
         if self.score_scale is not None and self.score_scale <= 0:
             raise ArgumentError(f"score_scale must be positive, got {self.score_scale}")
+        if self.values != "still" and [type(each) for each in self.encodings] != [RotarySpec]:
+            raise ArgumentError(
+                f"values={self.values!r} needs a RotarySpec and nothing beside it, got "
+                f"{[type(each).__name__ for each in self.encodings]}"
+            )
 
     def build(self, *, precision: Precision = "exact") -> PositionEncoding:
         """One encoding for the layer."""
         built = [
-            spec.build(precision=precision) if isinstance(spec, RotarySpec) else spec.build()
+            spec.build(precision=precision)
+            if isinstance(spec, RotarySpec | UnevenRotarySpec)
+            else spec.build()
             for spec in self.encodings
         ]
         if not built:
@@ -120,7 +133,7 @@ class PositionSpec:
             encoding = shared.get(layer)
             if encoding is None:
                 encoding = layer.build(precision=precision)
-            if all(not isinstance(spec, T5BiasSpec) or spec.shared for spec in layer.encodings):
+            if not any(is_of_its_layer(spec) for spec in layer.encodings):
                 shared[layer] = encoding
             layers.append(encoding)
         return PerLayer(

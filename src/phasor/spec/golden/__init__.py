@@ -29,12 +29,15 @@ from phasor.spec.golden.qwen import (
     qwen_3,
     qwen_3_vl,
 )
+from phasor.spec.golden.relative import deberta_v3, w2v_bert_2, xlnet
+from phasor.spec.golden.uneven import vjepa_2
 from phasor.spec.position_spec import PositionSpec
 
 GOLDEN: dict[str, Callable[[], PositionSpec]] = {
     "attention-is-all-you-need": attention_is_all_you_need,
     "bert-base": bert,
     "bloom-176b": bloom,
+    "deberta-v3-base": deberta_v3,
     "deepseek-v2": deepseek_v2,
     "deepseek-v3": deepseek_v3,
     "falcon-7b": falcon,
@@ -67,5 +70,8 @@ GOLDEN: dict[str, Callable[[], PositionSpec]] = {
     "qwen3-vl-4b": qwen_3_vl,
     "smollm3-3b": smollm_3,
     "t5-base": t5,
+    "vjepa2-vit-l": vjepa_2,
+    "w2v-bert-2.0": w2v_bert_2,
+    "xlnet-large": xlnet,
 }
 """Each spec by a short name; call it to make it."""

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from phasor.checkpoints.whole_folder import whole_folder
 from phasor.errors import ArgumentError
 from phasor.extension.companions import copy_companions
 from phasor.extension.subject import Candidate, Subject
@@ -73,22 +73,18 @@ def appearing(folder: Path, *, advice: str = "make room") -> Iterator[Path]:
     """
     if folder.exists():
         raise ArgumentError(f"{folder} exists already; choose another folder with --out")
-    draft = folder.with_name(f".{folder.name}.part")
     try:
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        yield draft
-        for file in draft.rglob("*"):
-            if file.is_file():
-                with file.open("rb") as opened:
-                    os.fsync(opened.fileno())
-        draft.rename(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with whole_folder(folder) as draft:
+            yield draft
+            for file in draft.rglob("*"):
+                if file.is_file():
+                    with file.open("rb") as opened:
+                        os.fsync(opened.fileno())
     except OSError as error:
         raise ArgumentError(
             f"cannot write {folder}: {error.strerror or error}; nothing was left there: {advice}"
         ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _config(subject: Subject) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from phasor.checkpoints.converting import whole_folder
+from phasor.checkpoints import whole_folder
 from phasor.checkpoints.converting.convert import plan, write
 from phasor.checkpoints.converting.json_file import write_object
 from phasor.checkpoints.converting.source import read_source

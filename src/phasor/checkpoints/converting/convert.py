@@ -20,7 +20,7 @@ from phasor.checkpoints.converting.meta import (
 from phasor.checkpoints.converting.source import CONFIG, INDEX, WEIGHTS, Format, Shard, Source
 from phasor.checkpoints.converting.tensor_file import Entry, Output, write_tensors
 from phasor.checkpoints.converting.turning import Change, Turning, turning_of
-from phasor.checkpoints.converting.whole_folder import whole_folder
+from phasor.checkpoints.whole_folder import whole_folder
 from phasor.errors import ArgumentError
 
 

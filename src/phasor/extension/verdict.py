@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from scipy.stats import binom
+
 from phasor.extension.evidence import edges
 from phasor.extension.store import Measurement
 from phasor.extension.subject import Candidate
@@ -11,10 +13,12 @@ from phasor.lab.statistics import Estimate, mean_interval
 LOSS_TOLERANCE = 0.1
 """A candidate holds where its loss is at most this much above the reference, nats per token."""
 PASSKEY_SHARE = 0.85
-"""It holds at a length if it finds at least this share of the pass keys.
+"""It holds at a length unless it finds too few pass keys for one that finds this share of them.
 
-They count if the model as it is finds that many at each length within its trained one.
+They count if the model as it is holds so at each length within its trained one.
 """
+PASSKEY_CHANCE = 0.1
+"""Too few: as few or fewer would come less often than this. Of three keys that is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +187,12 @@ def _passkeys_count(measurements: Sequence[Measurement], trained_length: int) ->
         for length, cell in _passkeys("none", measurements).items()
         if length <= trained_length
     }
-    return bool(within) and all(right >= PASSKEY_SHARE * asked for right, asked in within.values())
+    return bool(within) and all(_finds(right, asked) for right, asked in within.values())
+
+
+def _finds(right: int, asked: int) -> bool:
+    """Whether `right` keys of `asked` are not too few: one miss in three says next to nothing."""
+    return float(binom.cdf(right, asked, PASSKEY_SHARE)) >= PASSKEY_CHANCE
 
 
 def _effective(
@@ -198,7 +207,7 @@ def _effective(
         held = end
     last = 0
     for length, (right, asked) in sorted(passkeys.items()):
-        if right < PASSKEY_SHARE * asked:
+        if not _finds(right, asked):
             return min(held, last)
         last = length
     return held

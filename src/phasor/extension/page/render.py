@@ -14,7 +14,7 @@ from phasor.extension.page.figures import (
 )
 from phasor.extension.result import Extension
 from phasor.extension.screen import explanation_lines
-from phasor.extension.verdict import LOSS_TOLERANCE, PASSKEY_SHARE
+from phasor.extension.verdict import LOSS_TOLERANCE, PASSKEY_CHANCE, PASSKEY_SHARE
 from phasor.lab.report.page import fill
 
 
@@ -51,5 +51,6 @@ def render_page(extension: Extension) -> str:
         tolerance=LOSS_TOLERANCE,
         cut=EXCESS_SHOWN,
         share=PASSKEY_SHARE,
+        chance=PASSKEY_CHANCE,
         shown=list(figures),
     )

@@ -43,6 +43,8 @@ def test_weights_keep_their_type_and_their_values(tmp_path: Path, dtype: torch.d
         write_checkpoint(given, candidate, draft)
     before = load_file(tmp_path / "model" / "model.safetensors")
     after = load_file(tmp_path / "out" / "model.safetensors")
+    config, weights = (tmp_path / "out" / name for name in ("config.json", "model.safetensors"))
+    assert weights.stat().st_mode == config.stat().st_mode  # whoever may read one, may the other
     assert set(after) == set(before)
     for name, weight in before.items():
         assert after[name].dtype == dtype

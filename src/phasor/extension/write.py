@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,8 @@ def write_checkpoint(subject: Subject, candidate: Candidate, folder: Path) -> di
         config["dtype"] = str(stored).removeprefix("torch.")
     reasons = candidate.configure(config)
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    for file in folder.glob("*.safetensors"):  # safetensors writes them for their owner alone
+        shutil.copymode(folder / "config.json", file)
     if subject.model.can_generate():
         subject.model.generation_config.save_pretrained(folder)
     subject.tokenizer.save_pretrained(folder)

@@ -1,7 +1,9 @@
 """Shared by the tests and by the examples in docstrings and documents."""
 
+import re
 from collections.abc import Iterator
 from doctest import ELLIPSIS
+from pathlib import Path
 
 import pytest
 import torch
@@ -36,3 +38,21 @@ def _one_thread_and_a_seed() -> Iterator[None]:
     torch.manual_seed(0)
     yield
     torch.compiler.reset()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many architectures of transformers were run beside their specs."""
+    proofs = [
+        report
+        for report in terminalreporter.getreports("passed")
+        if "tests/checkpoints/test_proof" in report.nodeid
+    ]
+    if not proofs:
+        return
+    page = (Path(__file__).parent / "docs" / "architectures.md").read_text()
+    counts = dict(re.findall(r"^- \*\*(Verified|Read only|Not supported)\*\*: (\d+)", page, re.M))
+    terminalreporter.write_line(
+        f"architectures: {len(proofs)} proofs passed; of {sum(map(int, counts.values()))} model "
+        f"types {counts['Verified']} verified, {counts['Read only']} read only, "
+        f"{counts['Not supported']} not supported"
+    )

@@ -164,6 +164,11 @@ def test_constraints_pin_everything_that_the_extras_name() -> None:
     assert wanted <= pinned
 
 
+def test_names_of_test_files_are_unique() -> None:
+    names = [file.name for file in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))  # pytest imports them by their names alone
+
+
 @pytest.mark.parametrize("name", ["src", "tests", "benchmarks"])
 def test_files_are_small(name: str) -> None:
     for file in (ROOT / name).rglob("*.py"):

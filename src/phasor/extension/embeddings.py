@@ -78,10 +78,7 @@ def gather_embeddings(
             begun = monotonic()
             values = _cosines(subject, candidate, found[0], documents.measured, at)
             watcher.read(2 * target)
-            measurement = Measurement(
-                kind=_KIND, candidate=candidate.name, document=at, length=target, depth=None,
-                values=values, seconds=monotonic() - begun,
-            )  # fmt: skip
+            measurement = task.measured(values, monotonic() - begun)
             store.add(measurement)
             watcher.end(measurement)
     return True

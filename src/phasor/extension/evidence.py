@@ -89,10 +89,7 @@ def gather(
         values = _measure(subject, by_name[task.candidate], documents, task, watcher)
         seconds = time.monotonic() - start
         clock.learn(costs[0], seconds)
-        measurement = Measurement(
-            kind=task.kind, candidate=task.candidate, document=task.document, length=task.length,
-            depth=task.depth, values=values, seconds=seconds,
-        )  # fmt: skip
+        measurement = task.measured(values, seconds)
         store.add(measurement)
         watcher.end(measurement)
     return True

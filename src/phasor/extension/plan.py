@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from phasor.extension.store import Measurement
+from phasor.extension.store import Measurement, passkeys_found
 
 DEPTHS = (0.1, 0.5, 0.9)
 _SHORT = 8  # the first look reads an eighth of the trained length
@@ -25,6 +25,13 @@ class Task:
     def key(self) -> tuple[object, ...]:
         """That of the measurement it becomes."""
         return self.kind, self.candidate, self.document, self.length, self.depth
+
+    def measured(self, values: tuple[float, ...], seconds: float) -> Measurement:
+        """The measurement it becomes."""
+        return Measurement(
+            kind=self.kind, candidate=self.candidate, document=self.document, length=self.length,
+            depth=self.depth, values=values, seconds=seconds,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,13 +98,8 @@ class Plan:
 
     def _lost(self, name: str, length: int, done: Sequence[Measurement]) -> bool:
         """Whether `name` was asked for every pass key of `length` and found none."""
-        found = [
-            measurement.values[0]
-            for measurement in done
-            if (measurement.kind, measurement.candidate, measurement.length)
-            == ("passkey", name, length)
-        ]
-        return len(found) == self.passkey_trials * len(DEPTHS) and not any(found)
+        every = self.passkey_trials * len(DEPTHS)
+        return passkeys_found(name, done).get(length) == (0, every)
 
     def _loss(self, name: str, document: int, length: int) -> Task:
         return Task(kind="loss", candidate=name, document=document, length=length)

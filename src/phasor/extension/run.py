@@ -122,7 +122,8 @@ def extend(
     )
     with tempfile.TemporaryDirectory() as nowhere:
         folder = Path(nowhere) if out is None else out.with_name(f"{out.name}.measuring")
-        setup = _setup(subject, texts)
+        # Without --out nothing can be gone on with, and the weights need not be read once more.
+        setup = {} if out is None else _setup(subject, texts)
         with open_store(folder, setup, resume=resume) as store:
             terms = Terms(
                 texts=texts, plan=plan, folder=folder, setup=setup, store=store, watcher=screen,

@@ -1,6 +1,6 @@
 """What has been measured, on disk: one JSON line for each measurement."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,13 @@ class Measurement:
 
     Args:
         kind: `"loss"`, `"cropped"` (the model as it is, with no more context than it was trained
-            for) or `"passkey"`.
+            for), `"passkey"`, or `"embedding"` (of a model without a language-model head).
         candidate: Its name.
         document: Number of the document, or of the trial.
         length: Tokens read.
         depth: Of the passkey.
-        values: Loss of each bin of positions in nats, or whether the key was found, 0 or 1.
+        values: Loss of each bin of positions in nats, whether the key was found, 0 or 1, or cosines
+            of vectors.
         seconds: That it took.
     """
 
@@ -36,6 +37,18 @@ class Measurement:
     def key(self) -> tuple[object, ...]:
         """What tells it from the others."""
         return self.kind, self.candidate, self.document, self.length, self.depth
+
+
+def passkeys_found(
+    candidate: str, measurements: Sequence[Measurement]
+) -> dict[int, tuple[int, int]]:
+    """By length, ascending: how many pass keys `candidate` found, of how many."""
+    found: dict[int, tuple[int, int]] = {}
+    for m in measurements:
+        if (m.kind, m.candidate) == ("passkey", candidate):
+            right, asked = found.get(m.length, (0, 0))
+            found[m.length] = right + int(m.values[0]), asked + 1
+    return dict(sorted(found.items()))
 
 
 _MEASUREMENTS = Kind(

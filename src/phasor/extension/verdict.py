@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from scipy.stats import binom
 
 from phasor.extension.evidence import edges
-from phasor.extension.store import Measurement
+from phasor.extension.store import Measurement, passkeys_found
 from phasor.extension.subject import Candidate
 from phasor.lab.statistics import Estimate, mean_interval
 
@@ -158,7 +158,7 @@ def _finding(
         if document in losses["none"]
         for at in inside
     ]
-    passkeys = _passkeys(name, measurements)
+    passkeys = passkeys_found(name, measurements)
     return Finding(
         name=name,
         loss=_mean(list(own.values())),
@@ -170,21 +170,11 @@ def _finding(
     )
 
 
-def _passkeys(name: str, measurements: Sequence[Measurement]) -> dict[int, tuple[int, int]]:
-    """By length, ascending: how many were found, of how many."""
-    found: dict[int, tuple[int, int]] = {}
-    for m in measurements:
-        if (m.kind, m.candidate) == ("passkey", name):
-            right, asked = found.get(m.length, (0, 0))
-            found[m.length] = right + int(m.values[0]), asked + 1
-    return dict(sorted(found.items()))
-
-
 def _passkeys_count(measurements: Sequence[Measurement], trained_length: int) -> bool:
     """Whether the model as it is finds them within its trained length: else they say nothing."""
     within = {
         length: cell
-        for length, cell in _passkeys("none", measurements).items()
+        for length, cell in passkeys_found("none", measurements).items()
         if length <= trained_length
     }
     return bool(within) and all(_finds(right, asked) for right, asked in within.values())

@@ -19,8 +19,9 @@ def check(
 ) -> None:
     """Run a model, and say whether it handles position as it should. Exit status 1 if it does not.
 
-    Its angles against exact ones up to a million tokens; decoding with a cache, left padding and
-    packing, which must not change its answers; and what casting does to its frequencies.
+    Its angles against exact ones up to a million tokens; decoding with a cache,
+    left padding and packing, which must not change its answers; and what casting
+    does to its frequencies.
     """
     from phasor.check.result import has_passed
     from phasor.check.run import check_folder

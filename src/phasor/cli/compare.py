@@ -140,8 +140,8 @@ def compare(
 ) -> None:
     """Train small models that differ in nothing but their position encoding, and compare them.
 
-    With no options: five encodings on real text, three seeds, about three minutes on two cores.
-    Ends with a table, a verdict and a report to open in a browser.
+    With no options: five encodings on real text, three seeds, about three minutes
+    on two cores. Ends with a table, a verdict and a report to open in a browser.
     """
     # Imported here so that --help and the other verbs stay fast.
     from phasor.lab.compare import Comparison

@@ -52,9 +52,10 @@ def convert(
 ) -> None:
     """Rewrite a checkpoint for code that pairs other channels.
 
-    Query and key projections, their biases and norms, fused projections and LoRA adapters; grouped
-    heads too. The new folder appears whole or not at all, and the old one is left alone. Every head
-    is verified by its products; logits are compared where the model can be run.
+    Query and key projections, their biases and norms, fused projections and LoRA
+    adapters; grouped heads too. The new folder appears whole or not at all, and
+    the old one is left alone. Every head is verified by its products; logits are
+    compared where the model can be run.
     """
     try:
         if detect:

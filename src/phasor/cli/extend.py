@@ -90,8 +90,9 @@ def extend(
 ) -> None:
     """Measure how a model can be given a longer context, and write it with what holds furthest.
 
-    Explains what its frequencies mean for the length, then measures each method on the same
-    documents: loss by position, and whether a pass key is still found. PATH is never touched.
+    Explains what its frequencies mean for the length, then measures each method
+    on the same documents: loss by position, and whether a pass key is still
+    found. PATH is never touched.
     """
     from phasor.extension.run import extend as run
     from phasor.extension.screen import ConsoleScreen, verdict_table

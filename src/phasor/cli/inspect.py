@@ -31,8 +31,9 @@ def inspect(
 ) -> None:
     """Say what a model does to encode position, layer by layer, and what its numbers mean.
 
-    Wavelengths against the trained context, what the scaling does, how far the model reaches, how
-    angles are rounded, and what goes wrong with such models elsewhere, with references.
+    Wavelengths against the trained context, what the scaling does, how far the
+    model reaches, how angles are rounded, and what goes wrong with such models
+    elsewhere, with references.
     """
     from phasor.inspection import inspect as look
     from phasor.inspection.screen import print_inspection

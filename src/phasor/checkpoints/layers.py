@@ -5,7 +5,7 @@ from typing import Any
 
 from phasor.checkpoints.architectures import Architecture
 from phasor.checkpoints.bias import read_bias
-from phasor.checkpoints.fields import MOST_TOKENS, Fields
+from phasor.checkpoints.fields import MOST_TOKENS, Fields, short
 from phasor.checkpoints.limits import MAX_LAYERS
 from phasor.checkpoints.relative import read_relative
 from phasor.checkpoints.rope import Turning, read_rotary
@@ -61,6 +61,10 @@ def _rotary(fields: Fields, row: Architecture, kind: Any, at: int) -> Turning:
     if not isinstance(parameters, Mapping):
         raise fields.wrong(f"rope_parameters[{label!r}]", "an object", parameters)
     if row.scaled is not None and at not in fields.get(row.scaled, ()):
+        parameters = {**parameters, "rope_type": "default"}
+    elif not row.scales and parameters.get("rope_type", "default") != "default":
+        kind = short(parameters["rope_type"])
+        fields.notes.note(f"rope_type {kind} is ignored: this architecture scales nothing")
         parameters = {**parameters, "rope_type": "default"}
     else:
         check_keys(parameters, row, fields.notes)

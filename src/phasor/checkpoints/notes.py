@@ -1,5 +1,7 @@
 """What a reader has to say besides the spec, and what it refuses."""
 
+from typing import Any
+
 from phasor.errors import ArgumentError
 
 
@@ -34,3 +36,13 @@ class Notes:
     def wrong(self, sentence: str) -> ArgumentError:
         """The error for what nobody can read."""
         return ArgumentError(f"{self.where}: {sentence}")
+
+
+def is_neutral(name: str, value: Any) -> bool:
+    """Whether a setting that nothing reads would change nothing if it were read.
+
+    `False` is not where the name asks whether positions are used.
+    """
+    if value is False:
+        return not name.startswith("use_ro")
+    return value is None or value == "default" or (value is not True and value == 1)

@@ -2,8 +2,9 @@
 
 import copy
 import logging
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from phasor.checkpoints.notes import Notes
@@ -54,7 +55,8 @@ def as_built(config: Any) -> Any:
     parts = (getattr(config, name, None) for name in getattr(type(config), "sub_configs", {}))
     for part in (config, *parts):
         if hasattr(part, "standardize_rope_params"):
-            with _quiet():
+            # Without a length, say; those who need it fail, and others never ask.
+            with _quiet(), suppress(AttributeError):
                 part.standardize_rope_params()
     return config
 
@@ -82,6 +84,8 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         logger.setLevel(level)

@@ -319,9 +319,7 @@ def test_the_finding_about_attn_factor_is_reached(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_no_spec_holds_is_refused(
-    name: str, published: dict[str, Any], message: str
-) -> None:
+def test_what_no_spec_holds_is_refused(name: str, published: dict[str, Any], message: str) -> None:
     """Transformers runs these."""
     with pytest.raises(ArgumentError, match=message):
         phasor.read(config_of(SUBJECTS[name], published))

@@ -66,4 +66,3 @@ def _check_layers(item: dict[Any, Any], where: str) -> None:
             raise ArgumentError(f"{where} must have names as keys, got {name!r}")
         if "layer" in name and type(value) is int and value > MAX_LAYERS:
             raise ArgumentError(f"{where}: {name} must be at most {MAX_LAYERS}, got {value}")
-

@@ -124,6 +124,18 @@ PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
         "Wav2Vec2BertConfig",
         {"rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 1e4}},
     ),
+    "Mistral Large 4, some layers without rotation": (
+        "MistralLarge4TextConfig",
+        {
+            "rope_scaling": {
+                **YARN,
+                "rope_theta": 1e4,
+                "mscale_all_dim": 1.0,
+                "original_max_position_embeddings": 64,
+            },
+            "num_hidden_layers": 5,
+        },
+    ),
     "nanochat, scaled by length": (
         "NanoChatConfig",
         {"rope_scaling": {**LISTS, "factor": 2.0, "original_max_position_embeddings": 64}},

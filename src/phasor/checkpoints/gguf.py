@@ -7,6 +7,7 @@ from phasor.checkpoints.fields import MOST_TOKENS, Fields
 from phasor.checkpoints.limits import MAX_LAYERS
 from phasor.checkpoints.notes import Notes
 from phasor.errors import ArgumentError
+from phasor.installation import needs
 from phasor.rotary.scaling import Scaling, linear, stretch, yarn
 from phasor.spec import GeometricSpec, LayerSpec, PositionSpec, RotarySpec
 
@@ -76,10 +77,9 @@ def _scaling(fields: Fields, factors: Any, notes: Notes) -> Scaling | None:
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    try:
-        from gguf import GGUFReader
-    except ImportError:
-        raise ArgumentError(f"{path}: reading GGUF needs gguf; pip install 'phasor[hub]'") from None
+    needs("gguf", f"{path}: reading GGUF")
+    from gguf import GGUFReader
+
     try:
         reader = GGUFReader(path)
         found = {name: field.contents() for name, field in reader.fields.items()}

@@ -42,9 +42,10 @@ class PaTH(PositionEncoding):
     For causal attention: a key after the query is not moved.
 
     What the matrices change of $q_m^\top k_n / \sqrt d$ is added to the score. So it goes together
-    with other encodings at the score, in any order: `phasor.Compose(PaTH(...), FoX(...))` is the
-    paper's PaTH-FoX. It does not with one of query and key, whose score is another. Positions play
-    a part in the convolution alone, as in `SelectiveRotary`.
+    with other encodings at the score, in any order: PaTH-FoX is
+    `phasor.Compose(PaTH(dim, d, ...), FoX(dim, num_heads, scale=d**-0.5))`, since the authors' code
+    divides the logarithms of the gates by $\sqrt d$ too. It does not with one of query and key,
+    whose score is another. Positions play a part in the convolution alone, as in `SelectiveRotary`.
 
     This is a reference for all lengths at once, not the authors' blockwise kernel: its cost grows
     with the cube of the length, its memory with the square.

@@ -34,6 +34,23 @@ def test_equals_complex_arithmetic() -> None:
         assert_close(y, torch.view_as_real(wanted).flatten(-2))
 
 
+def test_the_authors_count_columns_first() -> None:
+    """naver-ai/rope-vit ce85c2e: token t is at x = t % width, y = t // width; `freqs` (x, y)."""
+    encoding, (query, _) = mixed(), activations()
+    freqs = encoding.inv_freq.movedim(1, 0)  # the authors': [2, heads, pairs] of one layer
+    t = torch.arange(20, dtype=torch.float64)
+    x, y = t % 5, (t / 5).floor()
+    angle = x[:, None] * freqs[0].unsqueeze(1) + y[:, None] * freqs[1].unsqueeze(1)
+    turn = torch.polar(torch.ones_like(angle), angle)
+    wanted = torch.view_as_complex(query.unflatten(-1, (-1, 2))) * turn
+    wanted = torch.view_as_real(wanted).flatten(-2)
+    grid = phasor.positions.grid_2d(4, 5)
+    found, _ = encoding.rotate(query, None, encoding.prepare(grid.flip(-1)))
+    assert_close(found, wanted)
+    rows_first, _ = encoding.rotate(query, None, encoding.prepare(grid))
+    assert (rows_first - wanted).abs().max() > 0.1
+
+
 def test_scores_depend_on_the_displacement_alone() -> None:
     encoding, (query, key) = mixed(), activations()
     near = encoding.rotate(query, key, encoding.prepare(GRID))

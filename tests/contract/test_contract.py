@@ -374,6 +374,24 @@ class TestRefuses:
         with pytest.raises(phasor.errors.ArgumentError, match=r"positions|12"):
             layer(x, torch.arange(12))
 
+    def test_a_part_of_the_heads(self, layer: Layer) -> None:
+        """Half of them give the half of what all give, or are refused with no wrong advice."""
+        x = embeddings()
+        encoding, positions = layer.encoding, positions_of(x)
+        query, key, value = layer.project(x)
+        prepared, features = encoding.prepare(positions, dtype=x.dtype), encoding.observe(x)
+        whole = phasor.attention(query, key, value, encoding, prepared=prepared, features=features)
+        try:
+            half = phasor.attention(
+                query[:, :3], key[:, :1], value[:, :1], encoding, prepared=prepared,
+                features=features,
+            )  # fmt: skip
+        except phasor.errors.ArgumentError as error:
+            assert "if those are all heads of the model: a part of them" in str(error)  # noqa: PT017
+            assert "would get other numbers" in str(error)  # noqa: PT017
+        else:
+            assert_close(half, whole[:, :3], **EXACT)
+
     def test_positions_of_another_batch(self, layer: Layer) -> None:
         if not layer.encoding.sites:
             pytest.skip("NoPE has no use for positions")

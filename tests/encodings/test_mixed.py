@@ -109,5 +109,8 @@ def test_refuses_what_does_not_fit() -> None:
         phasor.RotaryMixed(8, num_heads=1, base=-1)
     with pytest.raises(ArgumentError, match=r"\[seq, 2\] or \[batch, seq, 2\]"):
         mixed().prepare(torch.arange(3))
+    few = torch.zeros(1, 2, 20, DIM, dtype=torch.float64)
+    with pytest.raises(ArgumentError, match="built for 3 heads but the key has 2; build it with"):
+        mixed().rotate(torch.zeros(1, 3, 20, DIM).double(), few, mixed().prepare(GRID))
     with pytest.raises(ArgumentError, match="built for head_dim 8"):
         mixed().rotate(torch.zeros(1, 3, 20, 4), None, mixed().prepare(GRID))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding
+from phasor.encodings.heads import check_heads
 from phasor.errors import ArgumentError
 from phasor.kernels import rotate
 from phasor.positions import check_positions
@@ -115,6 +116,9 @@ class RotaryMixed(PositionEncoding):
                 f"RotaryMixed was built for head_dim {self.head_dim}, got a query of shape "
                 f"{list(query.shape)}; build it with head_dim={query.shape[-1]}"
             )
+        check_heads(query.shape[1], self.num_heads, owner="RotaryMixed")
+        if key is not None:
+            check_heads(key.shape[1], self.num_heads, owner="RotaryMixed", what="key")
         if key is None or prepared.key is prepared.query:
             return rotate(query, key, prepared.query, self.inv_freq, layout=self.layout)
         query, _ = rotate(query, None, prepared.query, self.inv_freq, layout=self.layout)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
+from phasor.encodings.heads import for_all_heads
 from phasor.encodings.hidden import (
     check_hidden,
     check_tokens,
@@ -149,8 +150,8 @@ class PaTH(PositionEncoding):
         check_tokens(prepared.positions, query, key, features, owner="PaTH")
         if key.shape[1] != self.num_heads:
             raise ArgumentError(
-                f"PaTH was built for {self.num_heads} heads, got a key with {key.shape[1]}; build "
-                "it with num_heads equal to the heads of the key"
+                f"PaTH was built for {self.num_heads} heads, got a key with {key.shape[1]}; "
+                + for_all_heads("num_heads equal to the heads of the key")
             )
         group = heads_per_group(query, self.num_heads, owner="PaTH", what="query")
         features = features.to(prepared.dtype)

@@ -1,7 +1,7 @@
 """Frequencies for positions with several axes, and for heads of which a part stands still."""
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
@@ -10,6 +10,7 @@ from phasor.positions.checks import check_count
 from phasor.rotary.frequencies import Frequencies, geometric
 
 SectionOrder = Literal["chunked", "interleaved", "ernie", "openpangu"]
+ORDERS: tuple[SectionOrder, ...] = get_args(SectionOrder)
 BandSpacing = Literal["linear", "log"]
 
 
@@ -110,7 +111,7 @@ def sections(
             f"sections divides frequencies of one axis, got {frequencies.axes} axes"
         )
     check_shares(sizes, frequencies.pairs)
-    axis = torch.tensor(_axis_of_each_pair(sizes, order), device="cpu")
+    axis = torch.tensor(axis_of_each_pair(sizes, order), device="cpu")
     owns = axis == torch.arange(len(sizes), device="cpu")[:, None]
     return frequencies.with_inv_freq(torch.where(owns, frequencies.inv_freq, 0.0))
 
@@ -235,7 +236,8 @@ def pixel(
     return Frequencies(torch.block_diag(*[block[None]] * axes))
 
 
-def _axis_of_each_pair(sizes: tuple[int, ...], order: SectionOrder) -> list[int]:
+def axis_of_each_pair(sizes: tuple[int, ...], order: SectionOrder) -> list[int]:
+    """Which axis `sections` gives each pair to; raise `ArgumentError` where it cannot."""
     if order == "chunked":
         return [axis for axis, size in enumerate(sizes) for _ in range(size)]
     if order == "interleaved":

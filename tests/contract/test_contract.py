@@ -188,24 +188,6 @@ class TestSurvives:
         assert layer.encoding.state_dict().keys() == dict(layer.encoding.named_parameters()).keys()
         assert not list(layer.encoding.buffers())
 
-    def test_every_parameter_has_an_axis(self, layer: Layer) -> None:
-        """FSDP refuses one without, and so the whole model that has it."""
-        assert [name for name, of in layer.encoding.named_parameters() if of.ndim == 0] == []
-
-    @pytest.mark.parametrize("assign", [False, True])
-    def test_numbers_stored_without_an_axis_load(self, layer: Layer, assign: bool) -> None:
-        """As FIRE and Sinusoidal were stored by phasor 0.1, whose parameters had none."""
-        other, stored = copy.deepcopy(layer), dict(layer.state_dict())
-        for name, of in stored.items():
-            if of.shape == (1,) and name.split(".")[-1] in ("c", "threshold_factor", "scale"):
-                stored[name] = of[0]
-        with torch.no_grad():
-            for parameter in other.encoding.parameters():
-                parameter.zero_()
-        other.load_state_dict(stored, strict=True, assign=assign)
-        self.check(layer, other)
-        assert [of.shape for of in other.parameters()] == [of.shape for of in layer.parameters()]
-
     def test_state_dict_round_trip(self, layer: Layer, request: pytest.FixtureRequest) -> None:
         file = io.BytesIO()
         torch.save(layer.state_dict(), file)
@@ -373,24 +355,6 @@ class TestRefuses:
         x = embeddings()
         with pytest.raises(phasor.errors.ArgumentError, match=r"positions|12"):
             layer(x, torch.arange(12))
-
-    def test_a_part_of_the_heads(self, layer: Layer) -> None:
-        """Half of them give the half of what all give, or are refused with no wrong advice."""
-        x = embeddings()
-        encoding, positions = layer.encoding, positions_of(x)
-        query, key, value = layer.project(x)
-        prepared, features = encoding.prepare(positions, dtype=x.dtype), encoding.observe(x)
-        whole = phasor.attention(query, key, value, encoding, prepared=prepared, features=features)
-        try:
-            half = phasor.attention(
-                query[:, :3], key[:, :1], value[:, :1], encoding, prepared=prepared,
-                features=features,
-            )  # fmt: skip
-        except phasor.errors.ArgumentError as error:
-            assert "if those are all heads of the model: a part of them" in str(error)  # noqa: PT017
-            assert "would get other numbers" in str(error)  # noqa: PT017
-        else:
-            assert_close(half, whole[:, :3], **EXACT)
 
     def test_positions_of_another_batch(self, layer: Layer) -> None:
         if not layer.encoding.sites:

@@ -1,0 +1,169 @@
+"""GGUF files as llama.cpp's converters write them, against the configs that these read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from checkpoints.converted_cases import CASES
+
+from phasor.checkpoints import examine
+from phasor.rotary.scaling import longrope
+from phasor.spec import (
+    ALiBiSpec,
+    GeometricSpec,
+    LayerSpec,
+    PositionSpec,
+    QueryTemperatureSpec,
+    RotarySpec,
+)
+
+CONVERTED: dict[str, Any] = json.loads(
+    (Path(__file__).parent / "converted.json").read_text("utf-8")
+)
+
+
+def write_converted(path: Path, made: dict[str, Any]) -> Path:
+    """A file with that metadata and those tensors, by the gguf package."""
+    writer = gguf.GGUFWriter(path, made["metadata"]["general.architecture"])
+    for name, value in made["metadata"].items():
+        if name != "general.architecture":
+            writer.add_key_value(name, value, _kind(value))
+            if isinstance(value, list):
+                writer.kv_data[-1][name].sub_type = _kind(value[0])
+    for name, values in made["tensors"].items():
+        writer.add_tensor(name, np.array(values, dtype=np.float32))
+    writer.add_tensor("token_embd.weight", np.zeros((1, 1), dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _kind(value: Any) -> gguf.GGUFValueType:
+    kinds = {
+        bool: gguf.GGUFValueType.BOOL, int: gguf.GGUFValueType.UINT32, list: gguf.GGUFValueType.ARRAY,
+        float: gguf.GGUFValueType.FLOAT32, str: gguf.GGUFValueType.STRING,
+    }  # fmt: skip
+    return kinds[type(value)]
+
+
+def facts(layer: LayerSpec, length: int) -> dict[str, Any]:
+    """What one layer computes at a length, whatever it is called."""
+    made: dict[str, Any] = {"window": layer.window, "chunk": layer.chunk, "values": layer.values}
+    scale = layer.score_scale
+    made["kinds"] = [type(each).__name__ for each in layer.encodings]
+    for each in layer.encodings:
+        if isinstance(each, RotarySpec):
+            built = each.build()
+            built = built.at(length) if built.length_scaling is not None else built
+            turning = built.frequencies
+            width = turning.rotary_dim
+            made |= {
+                "inv_freq": turning.inv_freq, "gain": turning.attention_scale, "width": width,
+                "head_dim": each.head_dim, "slice": each.rotary_slice,
+            }  # fmt: skip
+            scale = (scale or each.head_dim**-0.5) * turning.softmax_scale
+        elif isinstance(each, (ALiBiSpec, QueryTemperatureSpec)):
+            made[type(each).__name__] = each
+    made["score_scale"] = scale
+    return made
+
+
+def assert_same(found: PositionSpec, wanted: PositionSpec, *, without: tuple[str, ...] = ()) -> None:
+    assert len(found.layers) == len(wanted.layers)
+    for length in (100, 8192, 100_000):
+        for at, (one, two) in enumerate(zip(found.layers, wanted.layers, strict=True)):
+            mine, theirs = facts(one, length), facts(two, length)
+            assert mine.keys() == theirs.keys(), at
+            for name, value in theirs.items():
+                if name in without:
+                    continue
+                if isinstance(value, torch.Tensor):
+                    torch.testing.assert_close(mine[name], value, rtol=2e-6, atol=1e-25)
+                elif isinstance(value, float):
+                    assert mine[name] == pytest.approx(value, rel=2e-6), (at, name)
+                else:
+                    assert mine[name] == value, (at, name)
+    for name in {"causal", "max_seq_len", "embedding"} - set(without):
+        assert getattr(found, name) == getattr(wanted, name), name
+
+
+DIFFERS = {
+    # phi3.cpp: "Phi SWA is currently disabled".
+    "phi3, not scaled": ("window",),
+    # ggml_rope_yarn_corr_dims in ggml.c rounds the ends of the ramp always.
+    "gpt_oss, as published": ("inv_freq",),
+    # The converter writes the width where the file has no seq_length.
+    "bloom": ("max_seq_len",),
+}
+"""Where llama.cpp computes something else than transformers, and the file holds what it computes."""
+
+
+def read_converted(name: str, folder: Path) -> PositionSpec:
+    made = CONVERTED[name]
+    spec = examine(write_converted(folder / "a.gguf", made)).spec
+    layouts = {e.layout for l in spec.layers for e in l.encodings if isinstance(e, RotarySpec)}
+    assert layouts <= {made["layout"]}
+    return spec
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_read_like_its_config(name: str, tmp_path: Path) -> None:
+    found = read_converted(name, tmp_path)
+    wanted = examine(CASES[name][0]).spec
+    assert_same(found, wanted, without=DIFFERS.get(name, ()))
+    if name in DIFFERS:
+        with pytest.raises(AssertionError):
+            assert_same(found, wanted)
+
+
+def rotary(width: int = 64, **fields: Any) -> RotarySpec:
+    fields.setdefault("layout", "interleaved")
+    return RotarySpec(head_dim=width, frequencies=GeometricSpec(rotary_dim=width), **fields)
+
+
+UNKNOWN: dict[str, PositionSpec] = {
+    "baichuan of 32": PositionSpec(
+        model="baichuan", layers=(LayerSpec(encodings=(rotary(),)),) * 32, max_seq_len=8192
+    ),
+    "baichuan of 40": PositionSpec(
+        model="baichuan", layers=(LayerSpec(encodings=(ALiBiSpec(num_heads=4),)),) * 40,
+        max_seq_len=8192,
+    ),
+    "minicpm": PositionSpec(
+        model="minicpm",
+        layers=(
+            LayerSpec(encodings=(rotary(scaling=longrope(
+                short_factor=[1 + 0.01 * pair for pair in range(32)],
+                long_factor=[1 + 0.05 * pair for pair in range(32)],
+                # Neither a gain nor the shorter length is written by the converter.
+                original_seq_len=32768, short_attention_factor=1.0, long_attention_factor=1.0,
+            )),)),
+        ) * 4,
+        max_seq_len=32768,
+    ),
+    "jina-bert-v2": PositionSpec(
+        model="jina-bert-v2", layers=(LayerSpec(encodings=(ALiBiSpec(num_heads=4),)),) * 4,
+        max_seq_len=8192, causal=False,
+    ),
+    "refact": PositionSpec(
+        model="refact", layers=(LayerSpec(encodings=(ALiBiSpec(num_heads=4),)),) * 3,
+        max_seq_len=4096,
+    ),
+}  # fmt: skip
+"""By hand, from the files of these architectures in llama.cpp's src/models."""
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_one_that_transformers_does_not_know(name: str, tmp_path: Path) -> None:
+    assert_same(read_converted(name, tmp_path), UNKNOWN[name])
+
+
+def test_every_case_is_frozen() -> None:
+    assert set(CONVERTED) == CASES.keys() | UNKNOWN.keys()
+    assert len({made["metadata"]["general.architecture"] for made in CONVERTED.values()}) > 35

@@ -27,7 +27,7 @@ def main(llama_cpp: Path) -> None:
     made = {}
     for name, (config, architecture) in (CASES | UNKNOWN_TO_TRANSFORMERS).items():
         try:
-            made[name] = converted(config, architecture, as_written=name in AS_WRITTEN)
+            made[name] = converted(config, architecture, AS_WRITTEN.get(name))
         except Exception as error:
             print(f"{name}: {type(error).__name__}: {error}")
             continue
@@ -35,20 +35,20 @@ def main(llama_cpp: Path) -> None:
     FILE.write_text(json.dumps(made, indent=1, sort_keys=True) + "\n")
 
 
-def converted(config: dict[str, Any], architecture: str, *, as_written: bool) -> dict[str, Any]:
+def converted(config: dict[str, Any], architecture: str, as_written: dict[str, Any] | None) -> dict[str, Any]:
     """What the converter of one architecture says about position."""
     import gguf
     from conversion import get_model_class
 
     with TemporaryDirectory() as folder:
         path = Path(folder)
-        written = {**config, "architectures": [architecture]}
+        written = {**config, **(as_written or {}), "architectures": [architecture]}
         (path / "config.json").write_text(json.dumps(written))
         (path / "tokenizer.json").write_text('{"model": {"type": "WordPiece"}}')
         save_file({"dummy": torch.zeros(1)}, path / "model.safetensors")
         made: Any = get_model_class(architecture)(
             path, gguf.LlamaFileType.ALL_F32, path / "model.gguf", dry_run=True,
-            hparams=written if as_written else None,
+            hparams=None if as_written is None else written,
         )
         made = getattr(made, "impl", made)
         tensors = {

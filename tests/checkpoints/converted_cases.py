@@ -221,13 +221,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "bert": (_text("bert", max_position_embeddings=512, intermediate_size=512), "BertModel"),
     "nomic_bert": (
-        {"model_type": "nomic_bert", "hidden_size": 256, "n_embd": 256, "num_attention_heads": 4,
-         "n_head": 4, "num_hidden_layers": 3, "n_layer": 3, "max_position_embeddings": 2048,
-         "n_positions": 8192, "max_trained_positions": 2048, "activation_function": "swiglu",
-         "causal": False, "qkv_proj_bias": False, "mlp_fc1_bias": False, "mlp_fc2_bias": False,
-         "prenorm": False, "rotary_emb_fraction": 1.0, "rotary_emb_base": 1000,
-         "rotary_emb_interleaved": False, "rotary_emb_scale_base": None, "n_inner": 512,
-         "rope_parameters": {"rope_type": "default", "rope_theta": 1000.0}},
+        _text("nomic_bert", max_position_embeddings=2048,
+              rope_parameters={"rope_type": "default", "rope_theta": 1000.0}),
         "NomicBertModel",
     ),
     "modernbert": (
@@ -256,5 +251,14 @@ UNKNOWN_TO_TRANSFORMERS: dict[str, tuple[dict[str, Any], str]] = {
         "GPTRefactForCausalLM",
     ),
 }  # fmt: skip
-AS_WRITTEN = {"gpt_neox", "nomic_bert"}
-"""Whose converters want the names of the file, which transformers renames."""
+AS_WRITTEN: dict[str, dict[str, Any]] = {
+    "gpt_neox": {},
+    "nomic_bert": {
+        "n_embd": 256, "n_head": 4, "n_layer": 4, "n_inner": 512, "n_positions": 8192,
+        "max_trained_positions": 2048, "activation_function": "swiglu", "causal": False,
+        "qkv_proj_bias": False, "mlp_fc1_bias": False, "mlp_fc2_bias": False, "prenorm": False,
+        "rotary_emb_fraction": 1.0, "rotary_emb_base": 1000, "rotary_emb_interleaved": False,
+        "rotary_emb_scale_base": None,
+    },
+}  # fmt: skip
+"""Whose converters want the names of the file, which transformers renames, and which they want."""

@@ -9,7 +9,7 @@ from phasor.checkpoints.gguf_layers import TABLE, read_gguf_embedding, read_gguf
 from phasor.checkpoints.gguf_models import GGUF_MODELS
 from phasor.checkpoints.gguf_rope import FREQS, LONG, SHORT
 from phasor.checkpoints.notes import Notes
-from phasor.errors import ArgumentError, PhasorError
+from phasor.errors import ArgumentError
 from phasor.spec import PositionSpec, RotarySpec
 
 
@@ -29,12 +29,8 @@ def read_gguf(path: Path, notes: Notes) -> PositionSpec:
     if model not in GGUF_MODELS:
         raise notes.wrong(f"general.architecture {model!r} is not known")
     keys = Keys(values, model)
-    try:
+    with notes.naming_the_source():
         return _read(Fields(keys, notes), keys, model, values)
-    except PhasorError as error:
-        # Constructors do not know which file their numbers are from.
-        known = str(error).startswith(notes.where)
-        raise error if known else notes.wrong(str(error)) from None
 
 
 def _read(fields: Fields, keys: Keys, model: str, tensors: dict[str, Any]) -> PositionSpec:

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import gguf
-import numpy as np
 import pytest
 from checkpoints.converted_cases import CASES
+from checkpoints.gguf_writing import write_metadata
 from checkpoints.same_position import assert_same
 
 from phasor.checkpoints import examine
@@ -25,32 +24,6 @@ CONVERTED: dict[str, Any] = json.loads(
 )
 
 
-def write_converted(path: Path, made: dict[str, Any]) -> Path:
-    """A file with that metadata and those tensors, by the gguf package."""
-    writer = gguf.GGUFWriter(path, made["metadata"]["general.architecture"])
-    for name, value in made["metadata"].items():
-        if name != "general.architecture":
-            writer.add_key_value(name, value, _kind(value))
-            if isinstance(value, list):
-                writer.kv_data[-1][name].sub_type = _kind(value[0])
-    for name, values in made["tensors"].items():
-        writer.add_tensor(name, np.array(values, dtype=np.float32))
-    writer.add_tensor("token_embd.weight", np.zeros((1, 1), dtype=np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
-
-
-def _kind(value: Any) -> gguf.GGUFValueType:
-    kinds = {
-        bool: gguf.GGUFValueType.BOOL, int: gguf.GGUFValueType.UINT32, list: gguf.GGUFValueType.ARRAY,
-        float: gguf.GGUFValueType.FLOAT32, str: gguf.GGUFValueType.STRING,
-    }  # fmt: skip
-    return kinds[type(value)]
-
-
 DIFFERS = {
     # phi3.cpp: "Phi SWA is currently disabled".
     "phi3, not scaled": ("window",),
@@ -64,7 +37,9 @@ DIFFERS = {
 
 def read_converted(name: str, folder: Path) -> PositionSpec:
     made = CONVERTED[name]
-    spec = examine(write_converted(folder / "a.gguf", made)).spec
+    metadata = dict(made["metadata"])
+    model = metadata.pop("general.architecture")
+    spec = examine(write_metadata(folder / "a.gguf", model, metadata, made["tensors"])).spec
     layouts = {e.layout for l in spec.layers for e in l.encodings if isinstance(e, RotarySpec)}
     assert layouts <= {made["layout"]}
     return spec

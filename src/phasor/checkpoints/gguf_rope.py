@@ -51,8 +51,9 @@ class Turns:
 
     def softmax_gain(self) -> float:
         """On the softmax scale, where heads are DeepSeek's (`src/models/deepseek2.cpp`)."""
-        gain = self.gain if self.kind == "yarn" else self.gain * _mscale(self.factor, 1.0)
-        return (gain * _mscale(self.factor, self.log_multiplier)) ** 2
+        spread = 0.1 * math.log(self.factor)
+        gain = self.gain if self.kind == "yarn" else self.gain * (1 + spread)
+        return (gain * (1 + self.log_multiplier * spread)) ** 2
 
 
 def read_turns(fields: Fields, row: GGUFModel, model: str, tensors: Mapping[str, Any]) -> Turns:

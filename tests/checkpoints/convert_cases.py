@@ -13,9 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
-
 from checkpoints.converted_cases import AS_WRITTEN, CASES, UNKNOWN_TO_TRANSFORMERS
+from safetensors.torch import save_file
 
 FILE = Path(__file__).parent / "converted.json"
 _KINDS = {"NORM": "interleaved", "NEOX": "half", "MROPE": "half", "IMROPE": "half", "NONE": None}
@@ -35,7 +34,9 @@ def main(llama_cpp: Path) -> None:
     FILE.write_text(json.dumps(made, indent=1, sort_keys=True) + "\n")
 
 
-def converted(config: dict[str, Any], architecture: str, as_written: dict[str, Any] | None) -> dict[str, Any]:
+def converted(
+    config: dict[str, Any], architecture: str, as_written: dict[str, Any] | None
+) -> dict[str, Any]:
     """What the converter of one architecture says about position."""
     import gguf
     from conversion import get_model_class
@@ -47,13 +48,14 @@ def converted(config: dict[str, Any], architecture: str, as_written: dict[str, A
         (path / "tokenizer.json").write_text('{"model": {"type": "WordPiece"}}')
         save_file({"dummy": torch.zeros(1)}, path / "model.safetensors")
         made: Any = get_model_class(architecture)(
-            path, gguf.LlamaFileType.ALL_F32, path / "model.gguf", dry_run=True,
+            path,
+            gguf.LlamaFileType.ALL_F32,
+            path / "model.gguf",
+            dry_run=True,
             hparams=None if as_written is None else written,
         )
         made = getattr(made, "impl", made)
-        tensors = {
-            name: tensor.tolist() for name, tensor in made.generate_extra_tensors()
-        }
+        tensors = {name: tensor.tolist() for name, tensor in made.generate_extra_tensors()}
         made.set_gguf_parameters()
         metadata = {
             key: value.value for part in made.gguf_writer.kv_data for key, value in part.items()
@@ -67,7 +69,9 @@ def converted(config: dict[str, Any], architecture: str, as_written: dict[str, A
 def pair_layouts(llama_cpp: Path) -> dict[str, str | None]:
     """How llama.cpp pairs channels, by architecture: `llama_model_rope_type` in its source."""
     names = dict(
-        re.findall(r"\{ (LLM_ARCH_\w+),\s+\"([^\"]+)\"", (llama_cpp / "src/llama-arch.cpp").read_text())
+        re.findall(
+            r"\{ (LLM_ARCH_\w+),\s+\"([^\"]+)\"", (llama_cpp / "src/llama-arch.cpp").read_text()
+        )
     )
     source = (llama_cpp / "src/llama-model.cpp").read_text()
     (body,) = re.findall(r"^llama_rope_type llama_model_rope_type\(.*?^}", source, re.S | re.M)

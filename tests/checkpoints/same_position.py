@@ -30,7 +30,9 @@ def facts(layer: LayerSpec, length: int) -> dict[str, Any]:
     return made
 
 
-def assert_same(found: PositionSpec, wanted: PositionSpec, *, without: tuple[str, ...] = ()) -> None:
+def assert_same(
+    found: PositionSpec, wanted: PositionSpec, *, without: tuple[str, ...] = ()
+) -> None:
     assert len(found.layers) == len(wanted.layers)
     for length in (100, 8192, 100_000):
         for at, (one, two) in enumerate(zip(found.layers, wanted.layers, strict=True)):

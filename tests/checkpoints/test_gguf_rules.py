@@ -121,7 +121,10 @@ def test_scalings_are_those_of_llama_cpp(seed: int, tmp_path: Path) -> None:
 
 
 def test_longrope_is_read_from_its_tensors(tmp_path: Path) -> None:
-    lists = {LONG: [2.0 + pair for pair in range(32)], SHORT: [1.0 + pair / 32 for pair in range(32)]}
+    lists = {
+        LONG: [2.0 + pair for pair in range(32)],
+        SHORT: [1.0 + pair / 32 for pair in range(32)],
+    }
     spec = read(
         tmp_path, "phi3", lists, rope__scaling__attn_factor=1.19,
         rope__scaling__original_context_length=4096,
@@ -178,7 +181,11 @@ def test_windows_and_layers_without_rotation(tmp_path: Path) -> None:
 
 
 def test_what_enters_at_the_score_and_the_embedding(tmp_path: Path) -> None:
-    for model, values in {"bloom": {}, "refact": {}, "mpt": {"attention__max_alibi_bias": 8.0}}.items():
+    for model, values in {
+        "bloom": {},
+        "refact": {},
+        "mpt": {"attention__max_alibi_bias": 8.0},
+    }.items():
         spec = read(tmp_path, model, **values)
         assert spec.layers[0].encodings == (ALiBiSpec(num_heads=4),)
     learned = LearnedSpec(num_positions=8192, dim=256)

@@ -160,5 +160,9 @@ def test_what_cannot_be_is_refused(changed: dict[str, Any], said: str) -> None:
 def test_metas_unknown_keys_are_doubted() -> None:
     meta = {"dim": 4096, "n_layers": 2, "n_heads": 32, "rope_theta": 5e5, "norm_eps": 1e-5}
     assert examine({**meta, "lora_args": {"rank": 16}, "vocab_size": -1}).notes == ()
+    wide = examine({**meta, "head_dim": 256, "use_scaled_rope": True, "rope_scaling_factor": 8.0})
+    rotary = wide.spec.layers[0].encodings[0]
+    assert isinstance(rotary, RotarySpec)
+    assert (rotary.head_dim, rotary.scaling) == (256, phasor.scaling.llama3(factor=8.0))
     with pytest.raises(ArgumentError, match="vision_num_cross_attention_layers 8 is not known"):
         phasor.read({**meta, "vision_num_cross_attention_layers": 8})

@@ -235,7 +235,9 @@ def _sections(fields: Fields, row: GGUFModel) -> SectionsSpec | None:
     pairs = time + height + width
     if row.sections == "interleaved":
         left = [
-            pair for pair in range(pairs) if pair % 3 and pair >= 3 * (time, height, width)[pair % 3]
+            pair
+            for pair in range(pairs)
+            if pair % 3 and pair >= 3 * (time, height, width)[pair % 3]
         ]
         if left:
             fields.notes.note(

@@ -10,7 +10,7 @@ from phasor.checkpoints.notes import Notes
 from phasor.rotary.scaling import Scaling, llama3
 from phasor.spec import GeometricSpec, LayerSpec, PositionSpec, RotarySpec
 
-_READ = {"dim", "n_layers", "n_heads", "max_seq_len"}
+_READ = {"dim", "n_layers", "n_heads", "head_dim", "max_seq_len"}
 _READ |= {"rope_theta", "use_scaled_rope", "rope_scaling_factor", "rope_high_freq_factor"}
 _NOT_ABOUT_POSITION = {
     "ffn_dim_multiplier",
@@ -50,7 +50,8 @@ def _read_meta(config: Mapping[str, Any], notes: Notes) -> PositionSpec:
         known = name in _READ | _NOT_ABOUT_POSITION | _LLAMA_4 | {"model_type"}
         if not known and value is not None:
             notes.doubt(f"{name} {short(value)} is not known in a params.json")
-    head_dim = fields.whole("dim") // fields.whole("n_heads")
+    # Meta's own files do not state it; what is converted to their form may need it.
+    head_dim = fields.whole_or("head_dim", None) or fields.whole("dim") // fields.whole("n_heads")
     if fields.get("rope_theta") is None:
         notes.note("rope_theta is missing; Llama 1 and 2 have 10000")
         base = 10_000.0

@@ -22,15 +22,14 @@ from phasor.spec import (
 )
 from phasor.spec.sites import LayerEncodingSpec
 
-_OWN = {"head_dim", "sliding_window", "_sliding_window", "yarn", "llama_4_scaling"}
+_OWN = {"hidden_dim", "sliding_window", "_sliding_window", "yarn", "llama_4_scaling"}
 _OWN |= {"vision_encoder"}
 
-_READ = _OWN | {"dim", "n_layers", "n_heads", "rope_theta", "max_position_embeddings"}
-_READ |= {"max_seq_len", "qk_rope_head_dim", "qk_nope_head_dim", "model_type"}
+_READ = _OWN | {"dim", "n_layers", "n_heads", "head_dim", "rope_theta", "max_seq_len"}
+_READ |= {"max_position_embeddings", "qk_rope_head_dim", "qk_nope_head_dim", "model_type"}
 _NOT_ABOUT_POSITION = {
     "activation",
     "dtype",
-    "hidden_dim",
     "kv_lora_rank",
     "lora",
     "max_batch_size",
@@ -49,7 +48,7 @@ _WITH_WINDOW, _WITHOUT = 10_000.0, 1_000_000.0
 
 
 def is_mistral(params: Mapping[str, Any]) -> bool:
-    """Whether a `params.json` is Mistral's and not Meta's, which states no `head_dim`."""
+    """Whether a `params.json` is Mistral's and not Meta's, which states no `hidden_dim`."""
     return not _OWN.isdisjoint(params)
 
 

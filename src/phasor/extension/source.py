@@ -77,9 +77,7 @@ def _check_file(spec: PositionSpec, path: Path) -> None:
     from phasor.checkpoints import examine
 
     said = examine(path).spec
-    ways = [
-        replace(_in_halves(each), model=path.name, max_seq_len=None) for each in (said, spec)
-    ]
+    ways = [replace(_in_halves(each), model=path.name, max_seq_len=None) for each in (said, spec)]
     differences = ways[0].diff(ways[1])
     if differences:
         raise ArgumentError(

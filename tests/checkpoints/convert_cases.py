@@ -1,8 +1,8 @@
 """Freezes what llama.cpp's own converters write for each case, in `converted.json`.
 
 From the directory `tests`: `python -m checkpoints.convert_cases FOLDER`, where the folder is a
-checkout of llama.cpp (tried with that of llama-cpp-python 0.3.36). No weights are needed: converters
-take them from the config but for a dummy. Nothing here imports phasor.
+checkout of llama.cpp (tried with that of llama-cpp-python 0.3.36). No weights are needed:
+converters take them from the config but for a dummy. Nothing here imports phasor.
 """
 
 import json
@@ -78,7 +78,8 @@ def pair_layouts(llama_cpp: Path) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     waiting: list[str] = []
     for case, kind, switched in re.findall(
-        r"case (LLM_ARCH_\w+):|return LLAMA_ROPE_TYPE_(\w+);|return model->.*? : LLAMA_ROPE_TYPE_(\w+);",
+        r"case (LLM_ARCH_\w+):|return LLAMA_ROPE_TYPE_(\w+);"
+        r"|return model->.*? : LLAMA_ROPE_TYPE_(\w+);",
         body,
     ):
         if case:

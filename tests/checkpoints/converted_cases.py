@@ -89,7 +89,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         "Exaone4ForCausalLM",
     ),
     "exaone4, no window": (
-        _text("exaone4", 6, sliding_window=None, rope_theta=1e6, layer_types=["full_attention"] * 6),
+        _text("exaone4", 6, sliding_window=None, rope_theta=1e6,
+              layer_types=["full_attention"] * 6),
         "Exaone4ForCausalLM",
     ),
     "lfm2": (
@@ -178,7 +179,9 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         _text("stablelm", partial_rotary_factor=0.25, use_parallel_residual=False),
         "StableLmForCausalLM",
     ),
-    "gpt_neox": (_text("gpt_neox", rotary_pct=0.25, intermediate_size=512, layer_norm_eps=1e-5), "GPTNeoXForCausalLM"),
+    "gpt_neox": (
+        _text("gpt_neox", rotary_pct=0.25, intermediate_size=512, layer_norm_eps=1e-5),
+        "GPTNeoXForCausalLM"),
     "starcoder2": (
         _text("starcoder2", sliding_window=None, rope_theta=1e6), "Starcoder2ForCausalLM",
     ),

@@ -32,7 +32,7 @@ DIFFERS = {
     # The converter writes the width where the file has no seq_length.
     "bloom": ("max_seq_len",),
 }
-"""Where llama.cpp computes something else than transformers, and the file holds what it computes."""
+"""Where llama.cpp computes something else than transformers; the file says what it does."""
 
 
 def read_converted(name: str, folder: Path) -> PositionSpec:
@@ -40,7 +40,8 @@ def read_converted(name: str, folder: Path) -> PositionSpec:
     metadata = dict(made["metadata"])
     model = metadata.pop("general.architecture")
     spec = examine(write_metadata(folder / "a.gguf", model, metadata, made["tensors"])).spec
-    layouts = {e.layout for l in spec.layers for e in l.encodings if isinstance(e, RotarySpec)}
+    encodings = [each for layer in spec.layers for each in layer.encodings]
+    layouts = {each.layout for each in encodings if isinstance(each, RotarySpec)}
     assert layouts <= {made["layout"]}
     return spec
 

@@ -40,6 +40,11 @@ def rotary_of(layer: LayerSpec) -> RotarySpec:
     return found
 
 
+def rotations(spec: PositionSpec) -> list[RotarySpec]:
+    encodings = [each for layer in spec.layers for each in layer.encodings]
+    return [each for each in encodings if isinstance(each, RotarySpec)]
+
+
 def angles_of_llama_cpp(
     keys: dict[str, Any], width: int, factors: np.ndarray | None, *, deepseek2: bool, betas: bool
 ) -> tuple[np.ndarray, float, float]:
@@ -141,7 +146,7 @@ def test_longrope_is_read_from_its_tensors(tmp_path: Path) -> None:
     assert rotary_of(typed.layers[0]).build().length_scaling is not None
     with pytest.raises(ArgumentError, match="must be both"):
         read(tmp_path, "phi3", {LONG: lists[LONG]})
-    with pytest.raises(ArgumentError, match="is not read by llama.cpp for qwen2"):
+    with pytest.raises(ArgumentError, match=r"is not read by llama\.cpp for qwen2"):
         read(tmp_path, "qwen2", lists)
 
 
@@ -249,7 +254,7 @@ def test_what_is_left_unread_is_doubted(model: str, tmp_path: Path) -> None:
     assert not doubts
     for name in names:
         path = write_metadata(tmp_path / "odd.gguf", model, {**usual, f"{model}.{name}": 7})
-        turns = any(isinstance(e, RotarySpec) for l in plain.spec.layers for e in l.encodings)
+        turns = bool(rotations(plain.spec))
         if turns or not name.startswith("rope."):
             with pytest.raises(ArgumentError, match=f"{name} 7 is not read by llama.cpp for"):
                 phasor.read(path)
@@ -265,7 +270,8 @@ def test_what_says_nothing_is_not_doubted(tmp_path: Path) -> None:
         tmp_path, "qwen2", attention__sliding_window=0, attention__scale=0.0,
         attention__sliding_window_pattern=[False] * 4, attention__causal=True,
         rope__scaling__yarn_beta_fast=32.0, rope__scaling__yarn_log_multiplier=0.0,
-        rope__scaling__type="none", rope__scaling__factor=4.0, attention__layer_norm_rms_epsilon=1e-5,
+        rope__scaling__type="none", rope__scaling__factor=4.0,
+        attention__layer_norm_rms_epsilon=1e-5,
         attention__value_length=64, rope__scaling__finetuned=False,
     )  # fmt: skip
     assert rotary_of(spec.layers[0]).scaling is None
@@ -292,7 +298,7 @@ _ODD = [None, True, -1, 0, 1, 3, 7.5, -2.0, float("nan"), float("inf"), "yarn", 
 @pytest.mark.parametrize("seed", range(8))
 def test_odd_values_are_a_sentence(seed: int, tmp_path: Path) -> None:
     draw = random.Random(seed)
-    refused = 0
+    refused = unnamed = 0
     for at in range(60):
         model = draw.choice(list(GGUF_MODELS))
         values = small(model, layers=draw.choice([4, 32, 40, 46, 62, 64]))
@@ -316,6 +322,7 @@ def test_odd_values_are_a_sentence(seed: int, tmp_path: Path) -> None:
             try:
                 examine(path, strict=strict)
             except PhasorError as error:
-                assert str(path) in str(error), error
                 refused += 1
+                unnamed += str(path) not in str(error)
     assert refused > 20
+    assert not unnamed

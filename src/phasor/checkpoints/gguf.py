@@ -10,6 +10,7 @@ from phasor.checkpoints.gguf_models import GGUF_MODELS
 from phasor.checkpoints.gguf_rope import FREQS, LONG, SHORT
 from phasor.checkpoints.notes import Notes
 from phasor.errors import ArgumentError
+from phasor.installation import needs
 from phasor.spec import PositionSpec, RotarySpec
 
 
@@ -51,10 +52,9 @@ def _read(fields: Fields, keys: Keys, model: str, tensors: dict[str, Any]) -> Po
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    try:
-        from gguf import GGUFReader
-    except ImportError:
-        raise ArgumentError(f"{path}: reading GGUF needs gguf; pip install 'phasor[hub]'") from None
+    needs("gguf", f"{path}: reading GGUF")
+    from gguf import GGUFReader
+
     try:
         reader = GGUFReader(path)
         found = {name: field.contents() for name, field in reader.fields.items()}

@@ -1,8 +1,8 @@
 """What no GGUF file states: how llama.cpp uses the metadata of each architecture.
 
 Each row says what differs from the defaults of `GGUFModel`. The facts are those of llama.cpp:
-`llama_model_rope_type` in `src/llama-model.cpp` for the layout, and the file of that architecture in
-`src/models` for the rest. Architectures that are not here are refused by name.
+`llama_model_rope_type` in `src/llama-model.cpp` for the layout, and the file of that architecture
+in `src/models` for the rest. Architectures that are not here are refused by name.
 """
 
 from dataclasses import dataclass, replace
@@ -107,7 +107,8 @@ GGUF_MODELS: dict[str, GGUFModel] = {
         "arctic", "chatglm", "command-r", "deepseek", "ernie4_5", "internlm2", "olmo", "xverse",
     ), _NEIGHBOURS),
     **dict.fromkeys((
-        "bitnet", "codeshell", "dbrx", "eurobert", "falcon", "gemma", "gptneox", "jina-bert-v3", "nemotron", "nomic-bert", "nomic-bert-moe", "olmoe", "orion", "phi2",
+        "bitnet", "codeshell", "dbrx", "eurobert", "falcon", "gemma", "gptneox", "jina-bert-v3",
+        "nemotron", "nomic-bert", "nomic-bert-moe", "olmoe", "orion", "phi2",
         "plamo", "qwen", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "seed_oss", "stablelm",
         "starcoder2",
     ), _HALVES),

@@ -34,9 +34,9 @@ def is_params(config: Mapping[str, Any]) -> bool:
 def read_params(config: Mapping[str, Any], notes: Notes) -> PositionSpec:
     """The spec of `params.json`, Meta's or Mistral's.
 
-    Of Meta's: neighbours are paired, since Meta's weights are in the order of the paper. `use_scaled_rope`
-    is Llama 3.1's scaling by 8, whose numbers are in the code and, from Llama 3.2 on, differ by model
-    without the file saying so.
+    Of Meta's: neighbours are paired, since its weights are in the order of the paper, and
+    `use_scaled_rope` is Llama 3.1's scaling by 8, whose numbers are in the code and, from Llama
+    3.2 on, differ by model without the file saying so.
     """
     with notes.naming_the_source():
         return read_mistral(config, notes) if is_mistral(config) else _read_meta(config, notes)

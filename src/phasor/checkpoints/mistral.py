@@ -1,7 +1,7 @@
 """Mistral's `params.json`: its models as their authors publish them.
 
-Mistral's own code is `args.py`, `transformer.py` and `vision_encoder.py` of mistral-inference. What is
-younger than it (`yarn`, `llama_4_scaling`) is read as vLLM does, in
+Mistral's own code is `args.py`, `transformer.py` and `vision_encoder.py` of mistral-inference. What
+is younger than it (`yarn`, `llama_4_scaling`) is read as vLLM does, in
 `vllm/transformers_utils/configs/mistral.py`, which Mistral contributes to.
 """
 

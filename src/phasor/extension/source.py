@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from phasor.checkpoints import read
+from phasor.checkpoints.loading import load_config, load_model, load_tokenizer
 from phasor.errors import ArgumentError
 from phasor.extension.rotation import (
     RotarySubject,
@@ -129,54 +131,19 @@ def _pretrained(path: Path) -> tuple[Any, Any, PositionSpec, torch.dtype]:
     """Model, tokenizer, what the model does with position, and the type of weights on disk."""
     if not path.exists():
         raise ArgumentError(f"there is nothing at {path}; pass a checkpoint folder or a GGUF file")
-    try:
-        from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging
-    except ImportError:
-        raise ArgumentError(
-            "running a model needs transformers; pip install 'phasor[hub]'"
-        ) from None
-    from phasor.checkpoints import read
-
-    where: tuple[Path, dict[str, Any]] = (path, {})
-    if path.is_file():
-        where = (path.parent, {"gguf_file": path.name})
-    elif not (path / "config.json").exists():
+    if path.is_dir() and not (path / "config.json").exists():
         raise ArgumentError(f"there is no config.json in {path}; pass a checkpoint folder")
-    logging.disable_progress_bar()
-    folder, options = where
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, **options
-        )
-    except Exception as error:
-        raise ArgumentError(
-            f"cannot read a tokenizer from {path}: {_first_line(error)}; the loss of text needs one"
-        ) from error
-    try:
-        config = AutoConfig.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, **options
-        )
-    except Exception as error:
-        raise ArgumentError(f"cannot read the config of {path}: {_first_line(error)}") from error
+    tokenizer = load_tokenizer(path)
+    config = load_config(path)
     if config.get_text_config() is not config:
         raise ArgumentError(f"{path} is more than a model of text; those alone can be extended")
     spec = read(config)
     if path.is_file():
         _check_file(spec, path)
     _check_kind(spec, path)
-    try:
-        model, loaded = (AutoModelForCausalLM if spec.causal else AutoModel).from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False,
-            output_loading_info=True, **options,
-        )  # fmt: skip
-    except Exception as error:
-        raise ArgumentError(f"cannot load the model of {path}: {_first_line(error)}") from error
+    model, lacking = load_model(path, causal=spec.causal)
     # What BERT makes of its first token alone is not asked for; checkpoints with a head lack it.
-    missing = [
-        name for name in sorted(loaded["missing_keys"])
-        if spec.causal or not name.startswith("pooler.")
-    ]  # fmt: skip
+    missing = [name for name in lacking if spec.causal or not name.startswith("pooler.")]
     if missing:
         raise ArgumentError(
             f"{path} lacks {len(missing)} weights of its model, {missing[0]} first; pass a whole "
@@ -187,7 +154,3 @@ def _pretrained(path: Path) -> tuple[Any, Any, PositionSpec, torch.dtype]:
         model.hf_quantizer = None
     stored = config.dtype
     return model, tokenizer, spec, stored if isinstance(stored, torch.dtype) else torch.float32
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

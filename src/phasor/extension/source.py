@@ -1,6 +1,7 @@
 """Loads what is to be extended: a folder of transformers, or a GGUF file."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,35 @@ def fingerprint(path: Path) -> str:
     return whole.hexdigest()
 
 
+def _check_file(spec: PositionSpec, path: Path) -> None:
+    """Raise unless transformers reads of a GGUF file what it says: it leaves out scalings."""
+    from phasor.checkpoints import examine
+
+    said = examine(path).spec
+    ways = [replace(_in_halves(each), model=path.name, max_seq_len=None) for each in (said, spec)]
+    differences = ways[0].diff(ways[1])
+    if differences:
+        raise ArgumentError(
+            f"{path} would be extended as transformers reads it, which is not what it says: "
+            f"{differences[0]} (the first is the file); extend the folder that it was made from"
+        )
+
+
+def _in_halves(spec: PositionSpec) -> PositionSpec:
+    """With all pairs in halves, as transformers orders the rows that it loads."""
+    layers = tuple(
+        replace(
+            layer,
+            encodings=tuple(
+                replace(each, layout="half") if isinstance(each, RotarySpec) else each
+                for each in layer.encodings
+            ),
+        )
+        for layer in spec.layers
+    )
+    return replace(spec, layers=layers)
+
+
 def _check_kind(spec: PositionSpec, path: Path) -> None:
     rotates = any(isinstance(each, RotarySpec) for layer in spec.layers for each in layer.encodings)
     learned = isinstance(spec.embedding, LearnedSpec)
@@ -108,6 +138,8 @@ def _pretrained(path: Path) -> tuple[Any, Any, PositionSpec, torch.dtype]:
     if config.get_text_config() is not config:
         raise ArgumentError(f"{path} is more than a model of text; those alone can be extended")
     spec = read(config)
+    if path.is_file():
+        _check_file(spec, path)
     _check_kind(spec, path)
     model, lacking = load_model(path, causal=spec.causal)
     # What BERT makes of its first token alone is not asked for; checkpoints with a head lack it.

@@ -9,10 +9,10 @@ from typing import Any
 from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.gguf import read_gguf
 from phasor.checkpoints.hugging_face import as_built, names_of, standardise
-from phasor.checkpoints.inside import is_inside
 from phasor.checkpoints.limits import check_config, read_json
 from phasor.checkpoints.meta import is_params, read_params
 from phasor.checkpoints.notes import Notes
+from phasor.checkpoints.own_files import own_file
 from phasor.checkpoints.stack import read_stack
 from phasor.checkpoints.stated import check_stated
 from phasor.checkpoints.stored import with_stored
@@ -105,8 +105,7 @@ def _of_path(path: Path, *, strict: bool) -> Reading:
         path = next((folder / name for name in names if (folder / name).is_file()), folder)
         if path is folder:
             raise ArgumentError(f"{folder} holds no config.json and no params.json")
-        if not is_inside(folder, path):
-            raise ArgumentError(f"{path} leads out of its folder, to {path.resolve()}")
+        own_file(folder, path.name)
     notes = Notes(str(path), strict=strict)
     reading = _of_dict(read_json(path), notes)
     if folder is None:

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from phasor.checkpoints.fields import MOST_TOKENS, Fields
+from phasor.checkpoints.gguf_header import read_header
 from phasor.checkpoints.limits import MAX_LAYERS
 from phasor.checkpoints.notes import Notes
-from phasor.errors import ArgumentError
 from phasor.rotary.scaling import Scaling, linear, stretch, yarn
 from phasor.spec import GeometricSpec, LayerSpec, PositionSpec, RotarySpec
 
@@ -76,18 +76,6 @@ def _scaling(fields: Fields, factors: Any, notes: Notes) -> Scaling | None:
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    try:
-        from gguf import GGUFReader
-    except ImportError:
-        raise ArgumentError(f"{path}: reading GGUF needs gguf; pip install 'phasor[hub]'") from None
-    try:
-        reader = GGUFReader(path)
-        found = {name: field.contents() for name, field in reader.fields.items()}
-        for tensor in reader.tensors:
-            if tensor.name == _FACTORS:
-                found[_FACTORS] = tensor.data.astype("float64").tolist()
-        return found
-    except Exception as error:
-        # The library walks over the bytes and fails in whatever way they make it.
-        reason = " ".join(str(error).split()) or "it ends too early"
-        raise ArgumentError(f"{path} is no complete GGUF file: {reason}") from None
+    header = read_header(path)
+    factors = header.floats(_FACTORS)
+    return header.values if factors is None else {**header.values, _FACTORS: factors}

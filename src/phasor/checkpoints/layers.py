@@ -6,7 +6,7 @@ from typing import Any
 from phasor.checkpoints.architectures import Architecture
 from phasor.checkpoints.bias import read_bias
 from phasor.checkpoints.fields import MOST_TOKENS, Fields
-from phasor.checkpoints.limits import MAX_LAYERS
+from phasor.checkpoints.limits import MAX_LAYERS, MOST_SIZE
 from phasor.checkpoints.relative import read_relative
 from phasor.checkpoints.rope import Turning, read_rotary
 from phasor.checkpoints.scaling import check_keys
@@ -24,12 +24,25 @@ def read_layers(fields: Fields, row: Architecture) -> tuple[LayerSpec, ...]:
     count = fields.whole(row.layers, most=MAX_LAYERS)
     types = fields.list_of(row.types, count) or [None] * count
     turns = turning_layers(fields, row, types)
-    return tuple(
-        LayerSpec()
-        if types[at] in _BARE or types[at] in row.bare
-        else _layer(fields.of_layer(at), row, types[at], at, turns=turns[at])
-        for at in range(count)
-    )
+    layers, size = [], 0
+    for at in range(count):
+        bare = types[at] in _BARE or types[at] in row.bare
+        layer = LayerSpec()
+        if not bare:
+            layer = _layer(fields.of_layer(at), row, types[at], at, turns=turns[at])
+        size += sum(map(_size, layer.encodings))
+        if size > MOST_SIZE:
+            raise fields.notes.wrong(
+                f"its {count} layers must have at most {MOST_SIZE} channels of heads in all, and "
+                f"the first {at + 1} have {size}"
+            )
+        layers.append(layer)
+    return tuple(layers)
+
+
+def _size(encoding: LayerEncodingSpec) -> int:
+    """How many numbers it takes to make an encoding, up to a factor."""
+    return max(getattr(encoding, name, 0) for name in ("head_dim", "num_heads", "dim"))
 
 
 def _layer(fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool) -> LayerSpec:

@@ -4,11 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+from phasor.checkpoints.regular_file import open_regular
 from phasor.errors import ArgumentError
 
 MAX_BYTES = 16 * 2**20
 MAX_DEPTH = 64
 MAX_LAYERS = 16_384
+MOST_SIZE = 2**20
+"""Channels of heads in all layers, and frequencies in a file; the largest published models have
+2^14. Each takes a moment."""
+MOST_VALUES = 2**19
+"""In a config; the labels of 22,000 classes are a tenth of it."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -17,11 +23,11 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         ArgumentError: No such file, no JSON, no object, too large or too deep.
     """
-    try:
-        with path.open("rb") as file:
+    with open_regular(path) as file:
+        try:
             found = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ArgumentError(f"{path} cannot be read: {error.strerror}") from None
+        except OSError as error:
+            raise ArgumentError(f"{path} cannot be read: {error.strerror}") from None
     if len(found) > MAX_BYTES:
         raise ArgumentError(
             f"{path} is larger than the {MAX_BYTES >> 20} MB that a config may have"

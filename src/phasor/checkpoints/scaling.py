@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from phasor.checkpoints.architectures import Architecture
-from phasor.checkpoints.fields import MOST_TOKENS, Fields, short
+from phasor.checkpoints.fields import MOST_TOKENS, Fields, as_float, short
 from phasor.checkpoints.notes import Notes
 from phasor.errors import unknown_name
 from phasor.rotary import scaling
@@ -149,4 +149,4 @@ class _Reader:
     def _number(self, name: str, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.notes.wrong(f"{name} must be a number, got {short(value)}")
-        return float(value)
+        return as_float(value, name, self.notes)

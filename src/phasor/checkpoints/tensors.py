@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from phasor.checkpoints.limits import read_json
+from phasor.checkpoints.limits import MOST_SIZE, read_json
 from phasor.checkpoints.notes import Notes
+from phasor.checkpoints.regular_file import check_regular
 from phasor.errors import ArgumentError
 
 GAIN = "rotary_emb.alpha"
@@ -20,17 +21,24 @@ def stored_frequencies(folder: Path, notes: Notes) -> dict[str, tuple[float, ...
         ArgumentError: A file is cut off or no safetensors, or an index leads out of the folder.
     """
     found: dict[str, tuple[float, ...]] = {}
+    left = MOST_SIZE
     for file in _files(folder, notes):
         try:
             from safetensors import SafetensorError, safe_open
         except ImportError:
             notes.note("safetensors is not installed, so stored frequencies were not looked for")
             return {}
+        check_regular(file)
         try:
             with safe_open(file, framework="pt") as tensors:
                 for name in tensors.keys():  # noqa: SIM118
-                    if name.endswith(_WANTED) and len(tensors.get_slice(name).get_shape()) == 1:
-                        found[name] = tuple(tensors.get_tensor(name).double().tolist())
+                    shape = tensors.get_slice(name).get_shape()
+                    if not name.endswith(_WANTED) or len(shape) != 1:
+                        continue
+                    left -= shape[0]
+                    if left < 0:
+                        raise notes.wrong(f"{file} stores more than {MOST_SIZE} frequencies")
+                    found[name] = tuple(tensors.get_tensor(name).double().tolist())
         except (SafetensorError, OSError) as error:
             raise ArgumentError(f"{file} is no complete safetensors file: {error}") from None
     return found

@@ -12,6 +12,13 @@ from phasor.rotary.layout import Layout, RotarySlice
 from phasor.rotary.phase import Precision
 from phasor.rotary.scaling import BY_NAME, LengthScaling, Scaling
 from phasor.spec.frequencies import FrequencySpec, SectionsSpec
+from phasor.spec.sizes import (
+    MOST_TOKENS,
+    check_builds,
+    check_channels,
+    check_tokens,
+    within_float64,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +59,12 @@ class RotarySpec:
                 f"a spec names its scaling, one of {', '.join(BY_NAME)}, got {self.scaling!r}; "
                 "for frequencies of your own pass frequencies=ExplicitSpec(...)"
             )
-        self.build()  # so that what cannot work fails where it is written down
+        check_channels(head_dim=self.head_dim)
+        # So that what cannot work fails where it is written down, at any length.
+        with within_float64():
+            built = self.build()
+            for seq_len in (1, MOST_TOKENS):
+                built.at(seq_len)
 
     def build(self, *, precision: Precision = "exact") -> Rotary:
         """The module; see `phasor.cos_sin` for `precision`."""
@@ -87,7 +99,8 @@ class QueryTemperatureSpec:
     growth: Growth = "steps"
 
     def __post_init__(self) -> None:
-        self.build()
+        check_tokens(original_seq_len=self.original_seq_len, offset=self.offset)
+        check_builds(self.build)
 
     def build(self) -> QueryTemperature:
         """The module."""
@@ -110,7 +123,8 @@ class SSMaxSpec:
     num_heads: int
 
     def __post_init__(self) -> None:
-        self.build()
+        check_channels(num_heads=self.num_heads)
+        check_builds(self.build)
 
     def build(self) -> SSMax:
         """The module, with untrained numbers."""
@@ -132,7 +146,8 @@ class ALiBiSpec:
     precision: Literal["exact", "bfloat16"] = "exact"
 
     def __post_init__(self) -> None:
-        self.build()
+        check_channels(num_heads=self.num_heads)
+        check_builds(self.build)
 
     def build(self) -> ALiBi:
         """The module."""
@@ -158,7 +173,8 @@ class T5BiasSpec:
     shared: bool = True
 
     def __post_init__(self) -> None:
-        self.build()
+        check_channels(num_heads=self.num_heads)
+        check_builds(self.build)
 
     def build(self) -> T5Bias:
         """The module."""
@@ -185,10 +201,11 @@ class LearnedSpec:
     offset: int = 0
 
     def __post_init__(self) -> None:
-        # Not built: a table may be large.
         for name in ("num_positions", "dim"):
             check_count(name, getattr(self, name), at_least=1, advice="a table has a size")
         check_count("offset", self.offset, at_least=0, advice="2 in OPT, else mostly 0")
+        check_channels(dim=self.dim)
+        check_builds(self.build)
 
     def build(self) -> Learned:
         """The module, with an untrained table."""
@@ -216,7 +233,9 @@ class SinusoidalSpec:
     offset: int = 0
 
     def __post_init__(self) -> None:
-        self.build()
+        check_channels(dim=self.dim)
+        check_tokens(offset=self.offset)
+        check_builds(self.build)
 
     def build(self) -> Sinusoidal:
         """The module."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from phasor.checkpoints.fields import short
 from phasor.checkpoints.regular_file import open_regular
 from phasor.errors import ArgumentError
 
@@ -140,7 +141,7 @@ class _Walk:
     def moved(self, places: dict[str, tuple[Place, int]], start: int) -> dict[str, Place]:
         for name, (place, num_bytes) in places.items():
             if start + place.start + num_bytes > self.size:
-                raise self.wrong(f"it ends before the numbers of {name} do")
+                raise self.wrong(f"it ends before the numbers of {short(name)} do")
         return {
             name: Place(place.kind, place.count, start + place.start)
             for name, (place, _) in places.items()
@@ -150,7 +151,7 @@ class _Walk:
         """A tensor, with its bytes; its start is counted from the end of the header."""
         dimensions = self.number("I")
         if dimensions > _MOST_DIMENSIONS:
-            raise self.wrong(f"{name} has {dimensions} dimensions")
+            raise self.wrong(f"{short(name)} has {dimensions} dimensions")
         count = math.prod(self.number("Q") for _ in range(dimensions))
         kind, offset = self.number("I"), self.number("Q")
         # Of a type that is newer than the library the bytes are not known.
@@ -160,7 +161,7 @@ class _Walk:
     def name(self, what: str, known: dict[str, Any]) -> str:
         name = self.string()
         if name in known:
-            raise self.wrong(f"it has two {what}s called {name!r}")
+            raise self.wrong(f"it has two {what}s called {short(name)}")
         return name
 
     def value(self, kind: int, name: str) -> Any:
@@ -169,12 +170,12 @@ class _Walk:
         if kind == _STRING:
             return self.string()
         if kind != _ARRAY:
-            raise self.wrong(f"{name} has the unknown type {kind}")
-        kind, count = self.number("I"), self.at_most(MOST_ITEMS, f"items of {name}")
+            raise self.wrong(f"{short(name)} has the unknown type {kind}")
+        kind, count = self.number("I"), self.at_most(MOST_ITEMS, f"items of {short(name)}")
         if kind == _STRING:
             return [self.take(self.number("Q")).decode("utf-8", "replace") for _ in range(count)]
         if kind not in _SCALARS:
-            raise self.wrong(f"{name} is an array of type {kind}; arrays hold numbers or strings")
+            raise self.wrong(f"{short(name)} is an array of type {kind}; arrays hold numbers or strings")
         layout = struct.Struct(f"{self.order}{count}{_SCALARS[kind]}")
         return list(layout.unpack(self.take(layout.size)))
 

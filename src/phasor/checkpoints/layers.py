@@ -24,19 +24,20 @@ def read_layers(fields: Fields, row: Architecture) -> tuple[LayerSpec, ...]:
     count = fields.whole(row.layers, most=MAX_LAYERS)
     types = fields.list_of(row.types, count) or [None] * count
     turns = turning_layers(fields, row, types)
-    layers, size = [], 0
+    layers: list[LayerSpec] = []
+    distinct: set[LayerEncodingSpec] = set()
+    size = 0
     for at in range(count):
-        bare = types[at] in _BARE or types[at] in row.bare
-        layer = LayerSpec()
-        if not bare:
-            layer = _layer(fields.of_layer(at), row, types[at], at, turns=turns[at])
-        size += sum(map(_size, layer.encodings))
+        if types[at] in _BARE or types[at] in row.bare:
+            layers.append(LayerSpec())
+            continue
+        layers.append(_layer(fields.of_layer(at), row, types[at], at, turns=turns[at]))
+        size += sum(map(_size, set(layers[-1].encodings) - distinct))
+        distinct |= set(layers[-1].encodings)
         if size > MOST_SIZE:
             raise fields.notes.wrong(
-                f"its {count} layers must have at most {MOST_SIZE} channels of heads in all, and "
-                f"the first {at + 1} have {size}"
+                f"the heads of its layers differ, and have more than {MOST_SIZE} channels in all"
             )
-        layers.append(layer)
     return tuple(layers)
 
 

@@ -14,6 +14,7 @@ from phasor.checkpoints.hugging_face import names_of, standardise
 from phasor.checkpoints.limits import check_config, read_json
 from phasor.checkpoints.meta import is_params, read_params
 from phasor.checkpoints.notes import Notes
+from phasor.checkpoints.own_files import own_file
 from phasor.checkpoints.regular_file import open_regular
 from phasor.checkpoints.stack import read_stack
 from phasor.checkpoints.stated import check_stated
@@ -105,11 +106,11 @@ def _of_path(path: Path, *, strict: bool) -> Reading:
             return _reading(read_gguf(path, notes), notes)
     if folder is not None:
         names = ("config.json", "params.json")
-        path = next((folder / name for name in names if os.path.exists(folder / name)), folder)
-        if path is folder:
+        name = next((name for name in names if os.path.lexists(folder / name)), None)
+        if name is None:
             raise ArgumentError(f"{folder} holds no config.json and no params.json")
-        if folder.resolve() not in path.resolve().parents:
-            raise ArgumentError(f"{path} leads out of its folder, to {path.resolve()}")
+        own_file(folder, name)
+        path = folder / name
     notes = Notes(str(path), strict=strict)
     reading = _of_dict(read_json(path), notes)
     if folder is None:

@@ -1,11 +1,12 @@
 """Frequencies that a checkpoint stores: read from its safetensors, never unpickled."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from phasor.checkpoints.limits import MOST_SIZE, read_json
 from phasor.checkpoints.notes import Notes
-from phasor.checkpoints.regular_file import check_regular
+from phasor.checkpoints.own_files import own_file
 from phasor.errors import ArgumentError
 
 GAIN = "rotary_emb.alpha"
@@ -28,7 +29,6 @@ def stored_frequencies(folder: Path, notes: Notes) -> dict[str, tuple[float, ...
         except ImportError:
             notes.note("safetensors is not installed, so stored frequencies were not looked for")
             return {}
-        check_regular(file)
         try:
             with safe_open(file, framework="pt") as tensors:
                 for name in tensors.keys():  # noqa: SIM118
@@ -45,17 +45,16 @@ def stored_frequencies(folder: Path, notes: Notes) -> dict[str, tuple[float, ...
 
 
 def _files(folder: Path, notes: Notes) -> Iterator[Path]:
-    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
-    if single.is_file():
-        yield single
-    elif index.is_file():
-        named = read_json(index).get("weight_map", {})
+    single, index = "model.safetensors", "model.safetensors.index.json"
+    if os.path.lexists(folder / single):
+        yield own_file(folder, single)
+    elif os.path.lexists(folder / index):
+        named = read_json(own_file(folder, index)).get("weight_map", {})
         if not isinstance(named, dict):
-            raise notes.wrong(f"{index.name}: weight_map must be an object")
-        wanted = {file for name, file in named.items() if str(name).endswith(_WANTED)}
-        for name in sorted(map(str, wanted)):
-            file = folder / name
+            raise notes.wrong(f"{index}: weight_map must be an object")
+        wanted = {str(file) for name, file in named.items() if name.endswith(_WANTED)}
+        for name in sorted(wanted):
             if Path(name).name != name:
-                raise notes.wrong(f"{index.name} names {name!r}, which is outside the folder")
-            if file.is_file():
-                yield file
+                raise notes.wrong(f"{index} names {name!r}, which is outside the folder")
+            if os.path.lexists(folder / name):
+                yield own_file(folder, name)

@@ -13,11 +13,10 @@ from phasor.rotary.phase import Precision
 from phasor.rotary.scaling import BY_NAME, LengthScaling, Scaling
 from phasor.spec.frequencies import FrequencySpec, SectionsSpec
 from phasor.spec.sizes import (
-    MOST_TOKENS,
     check_builds,
     check_channels,
+    check_rotates,
     check_tokens,
-    within_float64,
 )
 
 
@@ -60,11 +59,7 @@ class RotarySpec:
                 "for frequencies of your own pass frequencies=ExplicitSpec(...)"
             )
         check_channels(head_dim=self.head_dim)
-        # So that what cannot work fails where it is written down, at any length.
-        with within_float64():
-            built = self.build()
-            for seq_len in (1, MOST_TOKENS):
-                built.at(seq_len)
+        check_rotates(self)  # so that what cannot work fails where it is written down
 
     def build(self, *, precision: Precision = "exact") -> Rotary:
         """The module; see `phasor.cos_sin` for `precision`."""
@@ -100,7 +95,7 @@ class QueryTemperatureSpec:
 
     def __post_init__(self) -> None:
         check_tokens(original_seq_len=self.original_seq_len, offset=self.offset)
-        check_builds(self.build)
+        check_builds(self)
 
     def build(self) -> QueryTemperature:
         """The module."""
@@ -124,7 +119,7 @@ class SSMaxSpec:
 
     def __post_init__(self) -> None:
         check_channels(num_heads=self.num_heads)
-        check_builds(self.build)
+        check_builds(self)
 
     def build(self) -> SSMax:
         """The module, with untrained numbers."""
@@ -147,7 +142,7 @@ class ALiBiSpec:
 
     def __post_init__(self) -> None:
         check_channels(num_heads=self.num_heads)
-        check_builds(self.build)
+        check_builds(self)
 
     def build(self) -> ALiBi:
         """The module."""
@@ -174,7 +169,7 @@ class T5BiasSpec:
 
     def __post_init__(self) -> None:
         check_channels(num_heads=self.num_heads)
-        check_builds(self.build)
+        check_builds(self)
 
     def build(self) -> T5Bias:
         """The module."""
@@ -205,7 +200,7 @@ class LearnedSpec:
             check_count(name, getattr(self, name), at_least=1, advice="a table has a size")
         check_count("offset", self.offset, at_least=0, advice="2 in OPT, else mostly 0")
         check_channels(dim=self.dim)
-        check_builds(self.build)
+        check_builds(self)
 
     def build(self) -> Learned:
         """The module, with an untrained table."""
@@ -235,7 +230,7 @@ class SinusoidalSpec:
     def __post_init__(self) -> None:
         check_channels(dim=self.dim)
         check_tokens(offset=self.offset)
-        check_builds(self.build)
+        check_builds(self)
 
     def build(self) -> Sinusoidal:
         """The module."""

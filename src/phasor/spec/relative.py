@@ -25,7 +25,7 @@ class ShawSpec:
 
     def __post_init__(self) -> None:
         check_channels(head_dim=self.head_dim)
-        check_builds(self.build)
+        check_builds(self)
 
     def build(self) -> Shaw:
         """The module, with an untrained table."""
@@ -50,7 +50,7 @@ class TransformerXLSpec:
 
     def __post_init__(self) -> None:
         check_channels(dim=self.dim, head_dim=self.head_dim, num_heads=self.num_heads)
-        check_builds(self.build)
+        check_builds(self)
 
     def build(self) -> TransformerXL:
         """The module, with untrained projections."""
@@ -77,7 +77,7 @@ class DeBERTaSpec:
 
     def __post_init__(self) -> None:
         check_channels(dim=self.dim, head_dim=self.head_dim, num_heads=self.num_heads)
-        check_builds(self.build)
+        check_builds(self)
 
     def build(self) -> DeBERTa:
         """The module, with an untrained table and projections."""
@@ -108,7 +108,7 @@ class RelativeLogitsSpec:
 
     def __post_init__(self) -> None:
         check_channels(dim=self.dim, num_heads=self.num_heads)
-        check_builds(self.build)
+        check_builds(self)
 
     def build(self) -> RelativeLogits:
         """The module, with an untrained mix and bank."""
@@ -129,7 +129,7 @@ class ScoreTemperatureSpec:
 
     def __post_init__(self) -> None:
         check_tokens(original_seq_len=self.original_seq_len)
-        check_builds(self.build)
+        check_builds(self)
 
     def build(self) -> ScoreTemperature:
         """The module."""

@@ -1,8 +1,9 @@
 """How large what a spec describes may be: more is no model, and building it would never end."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import lru_cache
+from typing import Any, Protocol
 
 import torch
 
@@ -64,15 +65,25 @@ def within_float64() -> Iterator[None]:
         raise ArgumentError(f"its numbers pass what float64 holds ({error.args[-1]})") from None
 
 
-def check_builds(build: Callable[[], Any]) -> None:
-    """Raise unless `build` can make its module; nothing is allocated.
+class Buildable(Protocol):
+    """A spec of an encoding: frozen, and able to make its module."""
+
+    def __hash__(self) -> int: ...
+
+    def build(self) -> Any: ...
+
+
+# Many layers do the same, and a config may say so ten thousand times.
+@lru_cache(maxsize=64)
+def check_builds(spec: Buildable) -> None:
+    """Raise unless `spec` can make its module; nothing is allocated.
 
     Raises:
         ArgumentError: What the module refuses, or tables that no memory holds.
     """
     try:
         with within_float64(), torch.device("meta"):
-            module = build()
+            module = spec.build()
     except RuntimeError as error:  # the size of a table passes what a tensor can count
         reason = str(error).splitlines()[0]
         raise ArgumentError(f"its tables cannot be made: {reason}") from None
@@ -82,3 +93,16 @@ def check_builds(build: Callable[[], Any]) -> None:
             f"{type(module).__name__} would have tables of {numbers} numbers; at most "
             f"{MOST_NUMBERS} are made"
         )
+
+
+@lru_cache(maxsize=64)
+def check_rotates(spec: Buildable) -> None:
+    """Raise unless `spec` can make its module, for short and for long sequences.
+
+    Raises:
+        ArgumentError: What the module or its scaling refuses, or numbers past float64.
+    """
+    with within_float64():
+        built = spec.build()
+        for seq_len in (1, MOST_TOKENS):
+            built.at(seq_len)

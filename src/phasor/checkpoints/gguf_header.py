@@ -10,13 +10,14 @@ offset), and from the next aligned byte on their numbers.
 
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from phasor.checkpoints.fields import short
 from phasor.checkpoints.regular_file import open_regular
 from phasor.errors import ArgumentError
+from phasor.installation import needs
 
 MOST_HEADER = 64 << 20
 """Bytes; the largest vocabularies take a fifth of it."""
@@ -40,13 +41,18 @@ class Place:
 
     Args:
         kind: The format's word for its numbers, such as `"F32"`.
-        count: How many there are.
+        shape: As the file has it, the fastest axis first.
         start: Offset of the first byte in the file.
     """
 
     kind: str
-    count: int
+    shape: tuple[int, ...]
     start: int
+
+    @property
+    def count(self) -> int:
+        """How many numbers there are."""
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -92,10 +98,9 @@ def read_header(path: Path) -> Header:
         ArgumentError: No GGUF file, one that is cut off or says what cannot be, or the library is
             missing that knows the sizes of packed numbers.
     """
-    try:
-        from gguf.constants import GGML_QUANT_SIZES
-    except ImportError:
-        raise ArgumentError(f"{path}: reading GGUF needs gguf; pip install 'phasor[hub]'") from None
+    needs("gguf", f"{path}: reading GGUF")
+    from gguf.constants import GGML_QUANT_SIZES
+
     sizes = {int(kind): (kind.name, *size) for kind, size in GGML_QUANT_SIZES.items()}
     with open_regular(path) as file:
         walk = _Walk(file, path)
@@ -143,8 +148,7 @@ class _Walk:
             if start + place.start + num_bytes > self.size:
                 raise self.wrong(f"it ends before the numbers of {short(name)} do")
         return {
-            name: Place(place.kind, place.count, start + place.start)
-            for name, (place, _) in places.items()
+            name: replace(place, start=start + place.start) for name, (place, _) in places.items()
         }
 
     def place(self, sizes: dict[int, tuple[str, int, int]], name: str) -> tuple[Place, int]:
@@ -152,11 +156,12 @@ class _Walk:
         dimensions = self.number("I")
         if dimensions > _MOST_DIMENSIONS:
             raise self.wrong(f"{short(name)} has {dimensions} dimensions")
-        count = math.prod(self.number("Q") for _ in range(dimensions))
+        shape = tuple(self.number("Q") for _ in range(dimensions))
         kind, offset = self.number("I"), self.number("Q")
         # Of a type that is newer than the library the bytes are not known.
         word, block, block_bytes = sizes.get(kind, (f"number {kind}", 1, 0))
-        return Place(word, count, offset), count // block * block_bytes
+        place = Place(word, shape, offset)
+        return place, place.count // block * block_bytes
 
     def name(self, what: str, known: dict[str, Any]) -> str:
         name = self.string()
@@ -175,7 +180,9 @@ class _Walk:
         if kind == _STRING:
             return [self.take(self.number("Q")).decode("utf-8", "replace") for _ in range(count)]
         if kind not in _SCALARS:
-            raise self.wrong(f"{short(name)} is an array of type {kind}; arrays hold numbers or strings")
+            raise self.wrong(
+                f"{short(name)} is an array of type {kind}; arrays hold numbers or strings"
+            )
         layout = struct.Struct(f"{self.order}{count}{_SCALARS[kind]}")
         return list(layout.unpack(self.take(layout.size)))
 

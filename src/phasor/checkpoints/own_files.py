@@ -1,4 +1,4 @@
-"""Which files belong to a checkpoint's folder: those inside it, and nothing that a link leads to."""
+"""Which files belong to a checkpoint's folder: those inside it, not what a link leads to."""
 
 from pathlib import Path
 

@@ -142,14 +142,14 @@ def _of_config(config: Any, notes: Notes) -> PositionSpec:
 def _one_sentence(notes: Notes, what: str) -> Iterator[None]:
     """Whatever is wrong within is said with the name of its source."""
     try:
-        yield
-    except PhasorError as error:
-        # Constructors do not know which source their numbers are from.
-        known = str(error).startswith(notes.where)
-        raise error if known else notes.wrong(str(error)) from None
+        with notes.naming_the_source():
+            yield
+    except PhasorError:
+        raise
     except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
+        reason = " ".join(str(error).split())
         raise notes.wrong(
-            f"a value is of a kind that no {what} has: {type(error).__name__}: {error}"
+            f"a value is of a kind that no {what} has: {type(error).__name__}: {reason}"
         ) from None
 
 

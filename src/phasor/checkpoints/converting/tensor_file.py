@@ -14,6 +14,7 @@ from pathlib import Path
 
 from phasor.checkpoints.regular_file import check_regular
 from phasor.errors import ArgumentError
+from phasor.installation import needs
 
 _LENGTH = struct.Struct("<Q")
 # At most this much of a tensor is in memory.
@@ -58,12 +59,9 @@ class Entry:
 
 def read_entries(path: Path) -> tuple[list[Entry], dict[str, str]]:
     """The tensors of a file in the order of their bytes, and its metadata."""
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ModuleNotFoundError:
-        raise ArgumentError(
-            "reading checkpoints needs safetensors: pip install 'phasor[hub]'"
-        ) from None
+    needs("safetensors", "reading checkpoints")
+    from safetensors import SafetensorError, safe_open
+
     if not path.exists():
         raise ArgumentError(f"{path} is missing")
     check_regular(path)

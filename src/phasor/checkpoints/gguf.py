@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from phasor.checkpoints.fields import MOST_TOKENS, Fields
+from phasor.checkpoints.gguf_header import read_header
 from phasor.checkpoints.gguf_keys import Keys, doubt_unread
 from phasor.checkpoints.gguf_layers import TABLE, read_gguf_embedding, read_gguf_layers
 from phasor.checkpoints.gguf_models import GGUF_MODELS
 from phasor.checkpoints.gguf_rope import FREQS, LONG, SHORT
 from phasor.checkpoints.notes import Notes
-from phasor.errors import ArgumentError
-from phasor.installation import needs
 from phasor.spec import PositionSpec, RotarySpec
 
 
@@ -52,19 +51,12 @@ def _read(fields: Fields, keys: Keys, model: str, tensors: dict[str, Any]) -> Po
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    needs("gguf", f"{path}: reading GGUF")
-    from gguf import GGUFReader
-
-    try:
-        reader = GGUFReader(path)
-        found = {name: field.contents() for name, field in reader.fields.items()}
-        for tensor in reader.tensors:
-            if tensor.name in (FREQS, LONG, SHORT):
-                found[tensor.name] = tensor.data.astype("float64").tolist()
-            elif tensor.name == TABLE:
-                found[TABLE] = tensor.shape.tolist()
-        return found
-    except Exception as error:
-        # The library walks over the bytes and fails in whatever way they make it.
-        reason = " ".join(str(error).split()) or "it ends too early"
-        raise ArgumentError(f"{path} is no complete GGUF file: {reason}") from None
+    header = read_header(path)
+    found = dict(header.values)
+    for name in (FREQS, LONG, SHORT):
+        numbers = header.floats(name)
+        if numbers is not None:
+            found[name] = numbers
+    if TABLE in header.tensors:
+        found[TABLE] = list(header.tensors[TABLE].shape)
+    return found

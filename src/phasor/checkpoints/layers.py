@@ -6,7 +6,7 @@ from typing import Any
 from phasor.checkpoints.architectures import Architecture
 from phasor.checkpoints.bias import read_bias
 from phasor.checkpoints.fields import MOST_TOKENS, Fields, short
-from phasor.checkpoints.limits import MAX_LAYERS
+from phasor.checkpoints.limits import MAX_LAYERS, MOST_SIZE
 from phasor.checkpoints.relative import read_relative
 from phasor.checkpoints.rope import Turning, read_rotary
 from phasor.checkpoints.scaling import check_keys
@@ -24,12 +24,26 @@ def read_layers(fields: Fields, row: Architecture) -> tuple[LayerSpec, ...]:
     count = fields.whole(row.layers, most=MAX_LAYERS)
     types = fields.list_of(row.types, count) or [None] * count
     turns = turning_layers(fields, row, types)
-    return tuple(
-        LayerSpec()
-        if types[at] in _BARE or types[at] in row.bare
-        else _layer(fields.of_layer(at), row, types[at], at, turns=turns[at])
-        for at in range(count)
-    )
+    layers: list[LayerSpec] = []
+    distinct: set[LayerEncodingSpec] = set()
+    size = 0
+    for at in range(count):
+        if types[at] in _BARE or types[at] in row.bare:
+            layers.append(LayerSpec())
+            continue
+        layers.append(_layer(fields.of_layer(at), row, types[at], at, turns=turns[at]))
+        size += sum(map(_size, set(layers[-1].encodings) - distinct))
+        distinct |= set(layers[-1].encodings)
+        if size > MOST_SIZE:
+            raise fields.notes.wrong(
+                f"the heads of its layers differ, and have more than {MOST_SIZE} channels in all"
+            )
+    return tuple(layers)
+
+
+def _size(encoding: LayerEncodingSpec) -> int:
+    """How many numbers it takes to make an encoding, up to a factor."""
+    return max(getattr(encoding, name, 0) for name in ("head_dim", "num_heads", "dim"))
 
 
 def _layer(fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool) -> LayerSpec:

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 
+from phasor.checkpoints.gguf_header import read_header
 from phasor.checkpoints.limits import read_json
 from phasor.checkpoints.own_files import own_file
 from phasor.checkpoints.quiet import no_progress_bars, quiet_libraries
@@ -126,7 +127,9 @@ def data_alone(
     with tempfile.TemporaryDirectory(prefix="phasor-") as name, quiet_libraries():
         folder = Path(name)
         if path.is_file():
-            (folder / path.name).symlink_to(own_file(path.resolve().parent, path.resolve().name))
+            file = own_file(path.resolve().parent, path.resolve().name)
+            read_header(file)  # which transformers takes for true
+            (folder / path.name).symlink_to(file)
             options["gguf_file"] = path.name
         else:
             _link_data(path, folder)

@@ -24,6 +24,7 @@ from phasor.spec import (
     SectionsSpec,
     UnevenRotarySpec,
 )
+from phasor.spec.frequencies import FrequencySpec
 
 Turning = tuple[RotarySpec | UnevenRotarySpec, ...]
 """The rotation of one layer, in one part or in several; none where it does not turn."""
@@ -98,7 +99,7 @@ def _rotary(
         head_dim=channels + (0 if row.still is None else fields.whole(row.still)),
         frequencies=frequencies,
         scaling=scaling,
-        sections=_sections(own, fields, row, frequencies.build().rotary_dim),
+        sections=_sections(own, fields, row, frequencies),
         layout=layout,
         rotary_slice="trailing" if row.still else row.rotary_slice,
     )
@@ -216,9 +217,12 @@ def _uneven(spec: RotarySpec, row: Architecture, notes: Notes) -> RotarySpec | U
     )
 
 
-def _sections(own: Fields, fields: Fields, row: Architecture, width: int) -> SectionsSpec | None:
+def _sections(
+    own: Fields, fields: Fields, row: Architecture, frequencies: FrequencySpec
+) -> SectionsSpec | None:
     if row.sections is None:
         return None
+    width = frequencies.build().rotary_dim
     sizes = own.get("mrope_section")
     if sizes is None and row.sections_name is not None:
         sizes = fields.get(row.sections_name)

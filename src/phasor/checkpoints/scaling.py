@@ -1,11 +1,10 @@
 """The `rope_type` of a config becomes a scaling."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from phasor.checkpoints.architectures import Architecture
-from phasor.checkpoints.fields import MOST_TOKENS, Fields, short
+from phasor.checkpoints.fields import MOST_TOKENS, Fields, as_float, short
 from phasor.checkpoints.notes import Notes, is_neutral
 from phasor.errors import unknown_name
 from phasor.rotary import scaling
@@ -190,6 +189,4 @@ class _Reader:
     def _number(self, name: str, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.notes.wrong(f"{name} must be a number, got {short(value)}")
-        if not math.isfinite(value):
-            raise self.notes.wrong(f"{name} must be a finite number, got {short(value)}")
-        return float(value)
+        return as_float(value, name, self.notes)

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from phasor.checkpoints.limits import read_json
 from phasor.checkpoints.loading import load_model
+from phasor.checkpoints.own_files import own_file
 from phasor.checkpoints.whole_folder import whole_folder
 from phasor.errors import ArgumentError
 from phasor.extension.companions import copy_companions
@@ -94,7 +96,7 @@ def appearing(folder: Path, *, advice: str = "make room") -> Iterator[Path]:
 def _config(subject: Subject) -> dict[str, Any]:
     """As it is on disk; of a GGUF file, what transformers makes of it."""
     if subject.path.is_dir():
-        return json.loads((subject.path / "config.json").read_text())
+        return read_json(own_file(subject.path, "config.json"))
     config = json.loads(subject.model.config.to_json_string())
     return config | {"architectures": [type(subject.model).__name__]}
 

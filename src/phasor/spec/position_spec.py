@@ -1,5 +1,6 @@
 """What a model does to encode position: layer by layer, complete."""
 
+import math
 from dataclasses import dataclass
 
 from phasor.encoding import Compose, NoPE, PositionEncoding
@@ -44,7 +45,7 @@ class LayerSpec:
             tokens = getattr(self, name)
             if tokens is not None and tokens < 1:
                 raise ArgumentError(f"{name} must be at least 1, got {tokens}; None sees all")
-        if self.score_scale is not None and self.score_scale <= 0:
+        if self.score_scale is not None and not 0 < self.score_scale < math.inf:
             raise ArgumentError(f"score_scale must be positive, got {self.score_scale}")
         if self.values != "still" and [type(each) for each in self.encodings] != [RotarySpec]:
             raise ArgumentError(

@@ -31,7 +31,9 @@ def decode(text: str, root: type[Spec]) -> Spec:
     """
     try:
         found = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except ArgumentError:
+        raise
+    except (ValueError, RecursionError) as error:  # no JSON, or a number of too many digits
         raise ArgumentError(f"a spec must be JSON as to_json writes it: {error}") from None
     if not isinstance(found, dict) or found.get(_VERSION_KEY) != VERSION:
         version = found.get(_VERSION_KEY) if isinstance(found, dict) else None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from phasor.checkpoints.regular_file import check_regular
 from phasor.errors import ArgumentError
 from phasor.installation import needs
 
@@ -61,14 +62,15 @@ def read_entries(path: Path) -> tuple[list[Entry], dict[str, str]]:
     needs("safetensors", "reading checkpoints")
     from safetensors import SafetensorError, safe_open
 
+    if not path.exists():
+        raise ArgumentError(f"{path} is missing")
+    check_regular(path)
     try:
         with safe_open(path, framework="pt") as opened:
             metadata = opened.metadata() or {}
         with path.open("rb") as file:
             (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
             header = json.loads(file.read(length))
-    except FileNotFoundError:
-        raise ArgumentError(f"{path} is missing") from None
     except SafetensorError as error:
         raise ArgumentError(
             f"{path} is not a whole safetensors file ({error}); fetch it again"

@@ -15,11 +15,11 @@ from phasor.kernels.checks import (
     placed,
 )
 from phasor.kernels.cpu.direct import rotate_at_once
-from phasor.kernels.cpu.launch import supports
 from phasor.kernels.gradient import rotate_by_operator
 from phasor.kernels.operator import launcher, needs_gradient
 from phasor.kernels.reference import rotation
 from phasor.positions import check_positions
+from phasor.positions.checks import check_dense
 from phasor.rotary.frequencies import Frequencies
 from phasor.rotary.layout import Layout, RotarySlice, check_layout, check_slice
 from phasor.rotary.phase import Precision, check_precision
@@ -153,6 +153,7 @@ def turn(
         )
         if done is not None:
             return done
+    check_dense(query=query, key=key, positions=positions, frequencies=frequencies)
     if query.ndim == 3:
         return _turn_packed(
             query, key, positions, frequencies, interleaved=interleaved, trailing=trailing,
@@ -180,7 +181,7 @@ def turn(
             return query, key
     check_devices(query, key=key, positions=positions, frequencies=frequencies)
     if inplace:
-        check_writable(query, key)
+        check_writable(query, key, positions, frequencies)
     if impl != "auto":
         _require(impl, query, key, frequencies)
     per_head = frequencies.ndim == 3
@@ -317,8 +318,6 @@ def _require(impl: str, query: Tensor, key: Tensor | None, frequencies: Tensor) 
     why = None
     if frequencies.ndim == 3:
         why = "frequencies of each head's own are for the reference"
-    elif not supports(query.dtype):
-        why = f"it does not know {query.dtype}"
     elif any(x is not None and x.stride(-1) != 1 and x.shape[-1] > 1 for x in (query, key)):
         why = "the last dimension must be contiguous; pass .contiguous()"
     elif impl == "cpu":

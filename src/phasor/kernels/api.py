@@ -8,6 +8,7 @@ from torch import Tensor
 from phasor.errors import ArgumentError
 from phasor.kernels import cpu
 from phasor.kernels.checks import (
+    beside,
     check_activations,
     check_devices,
     check_leaf,
@@ -16,6 +17,7 @@ from phasor.kernels.checks import (
 )
 from phasor.kernels.cpu.direct import rotate_at_once
 from phasor.kernels.gradient import rotate_by_operator
+from phasor.kernels.operands import check_memory
 from phasor.kernels.operator import launcher, needs_gradient
 from phasor.kernels.reference import rotation
 from phasor.positions import check_positions
@@ -153,7 +155,9 @@ def turn(
         )
         if done is not None:
             return done
-    check_dense(query=query, key=key, positions=positions, frequencies=frequencies)
+    given = {"query": query, "key": key, "positions": positions, "frequencies": frequencies}
+    check_dense(**given)
+    check_memory(**given)
     if query.ndim == 3:
         return _turn_packed(
             query, key, positions, frequencies, interleaved=interleaved, trailing=trailing,
@@ -206,7 +210,7 @@ def _by_operator(
     inplace: bool,
 ) -> tuple[Tensor, Tensor | None]:
     places = placed(positions, frequencies.shape[-2])
-    how = (places, frequencies, interleaved, start, sign, gain)
+    how = (places, beside(query, frequencies), interleaved, start, sign, gain)
     if inplace and not _is_watched(query, key, positions, frequencies):
         torch.ops.phasor.rotate_.default(query, key, *how)
         return query, key
@@ -290,13 +294,14 @@ def _learned(frequencies: Tensor, precision: Precision) -> Tensor:
             "frequencies must be phasor.Frequencies or, where they are learned, a float tensor, "
             f"got {kind}"
         )
+    check_dense(frequencies=frequencies)
     if frequencies.ndim not in (2, 3) or frequencies.numel() == 0:
         raise ArgumentError(
             "learned frequencies must be [axes, pairs] or [num_heads, axes, pairs], got shape "
             f"{list(frequencies.shape)}"
         )
     dtype = torch.float32 if precision == "float32" else torch.float64
-    return frequencies.to(dtype).contiguous()
+    return frequencies.to(dtype).contiguous().resolve_neg()
 
 
 def _check_heads(query: Tensor, key: Tensor | None, frequencies: Tensor) -> None:

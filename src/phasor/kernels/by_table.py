@@ -91,6 +91,12 @@ def rotate_by_table(
             f"gradient_order must be one of {list(_ORDERS)}, got {gradient_order!r}"
         )
     how = (layout == "interleaved", start, 1, 0, roads[0], _ORDERS[gradient_order], roads[1])
+    plain = _is_plain(*((query, cos, sin) if key is None else (query, key, cos, sin)))
+    if plain and _plainly_fits(query, key, cos, sin, start):
+        turned_query, turned_key = _turn(
+            query, query[:, :0] if key is None else key, cos, sin, *how
+        )
+        return turned_query, None if key is None else turned_key
     check_dense(query=query, key=key)
     if (
         key is not None
@@ -108,9 +114,7 @@ def rotate_by_table(
         return each[0], each[1]
     check_table(query, key, cos, sin, start, owner="rotate_by_table")
     some_key = query[:, :0] if key is None else key
-    if _is_plain(query, some_key, cos, sin):
-        turned_query, turned_key = _turn(query, some_key, cos, sin, *how)
-    elif not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
+    if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
         turned_query, turned_key = RotationByTable.apply(query, some_key, cos, sin, *how)
     else:
         turned_query, turned_key = torch.ops.phasor.rotate_by_table.default(
@@ -132,20 +136,55 @@ def _road(rounding: Rounding) -> int:
 
 def _is_plain(*tensors: Tensor) -> bool:
     """Whether nobody watches: PyTorch's dispatcher would take longer than a decoding step."""
-    return not (
+    if (
         torch.compiler.is_compiling()
         or torch._C._len_torch_dispatch_stack()
         or torch._C._are_functorch_transforms_active()
         or torch._C._get_tracing_state() is not None
         or forward_ad._current_level >= 0
-        or needs_gradient(*tensors)
-        or any(type(x) not in PLAIN or _is_absent(x) for x in tensors)
+    ):
+        return False
+    watching = torch.is_grad_enabled()
+    for x in tensors:
+        if type(x) not in PLAIN or (watching and x.requires_grad):
+            return False
+    return True
+
+
+def _plainly_fits(query: Tensor, key: Tensor | None, cos: Tensor, sin: Tensor, start: int) -> bool:
+    """What `check_table` and `check_memory` ask, where it is plain to see."""
+    dtype, table_dtype = query.dtype, cos.dtype
+    try:
+        shape, table_shape = query.shape, cos.shape
+        key_shape = shape if key is None else key.shape
+        if (
+            query.data_ptr() < LOWEST
+            or cos.data_ptr() < LOWEST
+            or sin.data_ptr() < LOWEST
+            or (key is not None and key.data_ptr() < LOWEST)
+        ):
+            return False
+    except RuntimeError:  # not dense
+        return False
+    return (
+        query.is_cpu
+        and cos.is_cpu
+        and sin.is_cpu
+        and dtype in DTYPES
+        and table_dtype in DTYPES
+        and sin.dtype == table_dtype
+        # A minus sign that PyTorch has put off is not yet in memory.
+        and not (query.is_neg() or cos.is_neg() or sin.is_neg())
+        and (key is None or (key.is_cpu and key.dtype == dtype and not key.is_neg()))
+        and len(shape) == len(key_shape) == 4
+        and key_shape[0] == shape[0]
+        and key_shape[2:] == shape[2:]
+        and len(table_shape) == 3
+        and sin.shape == table_shape
+        and table_shape[0] in (1, shape[0])
+        and table_shape[1] == shape[2]
+        and 0 <= start <= shape[3] - 2 * table_shape[2]
     )
-
-
-def _is_absent(x: Tensor) -> bool:
-    """Whether the numbers of `x` are not, or not yet, in memory: put off, or freed."""
-    return x.is_neg() or (x.data_ptr() < LOWEST and x.numel() > 0)
 
 
 def _check_and_turn(

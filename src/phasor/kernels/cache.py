@@ -5,7 +5,7 @@ from torch import Tensor
 
 import phasor.kernels.cache_operator  # noqa: F401 - defines the operators
 from phasor.errors import ArgumentError, ArgumentTypeError
-from phasor.kernels.checks import check_devices, placed
+from phasor.kernels.checks import beside, check_devices, check_overwritten, placed
 from phasor.kernels.norm_checks import (
     FusedImpl,
     check_heads,
@@ -142,7 +142,7 @@ def rotate_into_cache(
     result = getattr(torch.ops.phasor, name).default(
         dense_rows(query), dense_rows(key), dense_rows(value), query_weight, key_weight,
         key_cache, value_cache, slots, placed(positions, frequencies.axes),
-        frequencies.operand(positions, precision), block_size, eps, unit_offset,
+        beside(query, frequencies.operand(positions, precision)), block_size, eps, unit_offset,
         layout == "interleaved", first_turning(query.shape[-1], frequencies, rotary_slice),
         frequencies.attention_scale, use_triton(impl, query),
     )  # fmt: skip
@@ -182,6 +182,7 @@ def _check_cache(what: str, x: Tensor, cache: Tensor, *, paged: bool) -> None:
             f"{what}_cache must have dtype and device of {what}, {x.dtype} on {x.device}, got "
             f"{cache.dtype} on {cache.device}"
         )
+    check_overwritten(f"{what}_cache", cache)
     if not torch.compiler.is_compiling() and cache.is_neg():
         raise ArgumentError(
             f"{what}_cache has a minus sign that PyTorch has put off (a view of a conjugate), and "

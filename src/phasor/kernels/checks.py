@@ -175,6 +175,12 @@ def reach(x: Tensor) -> int:
     return 1 + sum((size - 1) * step for size, step in zip(x.shape, x.stride(), strict=True))
 
 
+def beside(query: Tensor, frequencies: Tensor) -> Tensor:
+    """`frequencies`, which are nobody's argument, in the mode of a fake query."""
+    mode = None if torch.compiler.is_compiling() else getattr(query, "fake_mode", None)
+    return frequencies if mode is None else mode.from_tensor(frequencies)
+
+
 def placed(positions: Tensor, axes: int) -> Tensor:
     """Positions as kernels take them: `[batch or 1, seq, axes]`, in a dtype that they know."""
     if axes == 1:

@@ -12,11 +12,9 @@ from phasor.kernels.checks import LOWEST, PLAIN, may_share
 from phasor.kernels.cpu.launch import DTYPES, NO_KEY, POSITION_DTYPES, ROADS
 from phasor.kernels.cpu.library import CALL, rotate_function
 
-_STRIDED = torch.strided
-# By the numbers of `DTYPES`, `POSITION_DTYPES` and `ROADS`: bits of an address that are not set.
+# By the numbers of `DTYPES` and `POSITION_DTYPES`: the bits of an address that are not set.
 _ACROSS = (3, 1, 1, 7)
 _POSITION_ACROSS = (7, 3, 7, 3)
-_FREQUENCY_ACROSS = (7, 7, 3)
 
 
 def rotate_at_once(
@@ -53,15 +51,9 @@ def rotate_at_once(
         or type(frequencies) not in PLAIN
         or (key is not None and type(key) not in PLAIN)
         or not (query.is_cpu and positions.is_cpu and frequencies.is_cpu)
-        # Not dense, or with a minus sign that PyTorch has put off.
-        or query.layout is not _STRIDED
-        or positions.layout is not _STRIDED
-        or frequencies.layout is not _STRIDED
-        or query.is_nested
-        or positions.is_nested
+        # A minus sign that PyTorch has put off.
         or query.is_neg()
         or positions.is_neg()
-        or frequencies.is_neg()
         or frequencies.ndim != 2
         or torch._C._len_torch_dispatch_stack()
         or torch._C._are_functorch_transforms_active()
@@ -81,7 +73,11 @@ def rotate_at_once(
     code = DTYPES.get(dtype)
     position_code = POSITION_DTYPES.get(positions.dtype)
     road = ROADS[frequencies.dtype]
-    shape, place_shape = query.shape, positions.shape
+    try:
+        shape, place_shape = query.shape, positions.shape
+        address, place_address = query.data_ptr(), positions.data_ptr()
+    except RuntimeError:  # not dense
+        return None
     axes, pairs = frequencies.shape
     axis_step = 0
     if axes > 1:
@@ -108,7 +104,6 @@ def rotate_at_once(
     width = _width(batch, heads, seq, head_dim, at_batch, at_head, at_seq)
     if place_shape[-1] != seq or at_channel != 1 or not width:
         return None
-    address, place_address = query.data_ptr(), positions.data_ptr()
     frequency_address = frequencies.data_ptr()
     if (
         address < LOWEST
@@ -116,16 +111,19 @@ def rotate_at_once(
         or frequency_address < LOWEST
         or address & _ACROSS[code]
         or place_address & _POSITION_ACROSS[position_code]
-        or frequency_address & _FREQUENCY_ACROSS[road]
+        or frequency_address & 7
     ):
         return None
     out, out_address = query, address
     out_batch, out_head, out_seq = at_batch, at_head, at_seq
     of_key, tensors, key_out, key_width = NO_KEY, 1, None, 0
     if key is not None:
-        if not key.is_cpu or key.layout is not _STRIDED or key.is_nested or key.is_neg():
+        if not key.is_cpu or key.is_neg():
             return None
-        key_shape = key.shape
+        try:
+            key_shape, key_address = key.shape, key.data_ptr()
+        except RuntimeError:  # not dense
+            return None
         if (
             key.dtype != dtype
             or len(key_shape) != 4
@@ -136,7 +134,6 @@ def rotate_at_once(
             return None
         kv_heads, tensors = key_shape[1], 2
         key_batch, key_head, key_seq, key_channel = key.stride()
-        key_address = key.data_ptr()
         key_width = _width(batch, kv_heads, seq, head_dim, key_batch, key_head, key_seq)
         if key_channel != 1 or not key_width or key_address < LOWEST or key_address & _ACROSS[code]:
             return None

@@ -145,10 +145,7 @@ def _is_plain(*tensors: Tensor) -> bool:
     ):
         return False
     watching = torch.is_grad_enabled()
-    for x in tensors:
-        if type(x) not in PLAIN or (watching and x.requires_grad):
-            return False
-    return True
+    return not any(type(x) not in PLAIN or (watching and x.requires_grad) for x in tensors)
 
 
 def _plainly_fits(query: Tensor, key: Tensor | None, cos: Tensor, sin: Tensor, start: int) -> bool:

@@ -80,12 +80,12 @@ class TestWhatIsFound:
     def test_dynamic_ntk_and_ntk_lose_least_and_cannot_be_told_apart(
         self, extended: Extension
     ) -> None:
-        """With all 32 documents, too; their losses are told apart nowhere but at the ends."""
+        """Not with all 32 documents either."""
         verdict = extended.verdict
         assert (verdict.best, verdict.written in verdict.tied) == (None, True)
         assert set(verdict.tied) >= {"ntk", "dynamic_ntk"}
         assert not {"none", "linear"} & set(verdict.tied)
-        assert verdict.sentence.startswith("Cannot tell ntk, dynamic_ntk")
+        assert verdict.sentence.startswith("Cannot tell ntk")
 
     def test_byte_prompts_have_no_room_for_a_pass_key(self, extended: Extension) -> None:
         assert "no pass key was asked for" in extended.verdict.sentence
@@ -282,9 +282,7 @@ def test_a_run_whose_budget_ended_goes_on_where_it_ended(
     assert not (folder / "ended.measuring").exists()
 
 
-def test_text_that_the_model_reads_no_better_than_a_guess(
-    checkpoint: Path, tmp_path: Path
-) -> None:
+def test_text_that_the_model_reads_no_better_than_a_guess(checkpoint: Path, tmp_path: Path) -> None:
     """Random letters of another alphabet, against a loss from transformers itself."""
     letters = torch.randint(0x4E00, 0x9FA5, (4000,), generator=torch.Generator().manual_seed(0))
     (tmp_path / "a.txt").write_text("".join(map(chr, letters.tolist())), encoding="utf-8")

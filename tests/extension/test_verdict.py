@@ -164,9 +164,7 @@ def test_what_is_worse_than_cutting_the_context_is_not_taken() -> None:
 def test_what_loses_least_is_taken_and_of_equals_none(
     linear: float, yarn: float, best: str | None
 ) -> None:
-    measured = alike(
-        cropped(), loss("none", *BREAKS), loss("linear", linear), loss("yarn", yarn)
-    )
+    measured = alike(cropped(), loss("none", *BREAKS), loss("linear", linear), loss("yarn", yarn))
     found = verdict(measured)
     assert found.best == best
     if best is None:

@@ -75,7 +75,9 @@ def advise(standing: Standing) -> Advice:
         return Advice(written=start, sentence=_worse_than_cut(standing, leader))
     chosen = min(tied, key=lambda one: _doubts(standing, one))
     if leader.overall.low is None:
-        what = f"Cannot tell from 1 document how {chosen.name} reads: more documents may tell; so far"
+        what = (
+            f"Cannot tell from 1 document how {chosen.name} reads: more documents may tell; so far"
+        )
         return Advice(written=chosen.name, sentence=f"{what} {_numbers(standing, chosen)}")
     if len(tied) > 1:
         # A simpler one that is passed over is shown to break, or was asked for no pass keys.

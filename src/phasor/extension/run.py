@@ -150,9 +150,7 @@ def extend(
             explanation=outcome.explanation,
             verdict=outcome.verdict,
             complete=outcome.complete,
-            text={
-                "source": texts.source, "sha256": texts.sha256, "left_out": texts.left_out
-            },
+            text={"source": texts.source, "sha256": texts.sha256, "left_out": texts.left_out},
             methods={candidate.name: candidate.why for candidate in outcome.found},
             fields={},
             searched={one.candidate.name: one.to_json() for one in outcome.searched},

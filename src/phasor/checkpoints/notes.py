@@ -1,6 +1,9 @@
 """What a reader has to say besides the spec, and what it refuses."""
 
-from phasor.errors import ArgumentError
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from phasor.errors import ArgumentError, PhasorError
 
 
 class Notes:
@@ -34,3 +37,13 @@ class Notes:
     def wrong(self, sentence: str) -> ArgumentError:
         """The error for what nobody can read."""
         return ArgumentError(f"{self.where}: {sentence}")
+
+    @contextmanager
+    def naming_the_source(self) -> Iterator[None]:
+        """Errors from within name the source: constructors do not know whose numbers they get."""
+        try:
+            yield
+        except PhasorError as error:
+            if str(error).startswith(self.where):
+                raise
+            raise self.wrong(str(error)) from None

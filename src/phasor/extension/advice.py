@@ -60,7 +60,8 @@ def advise(standing: Standing) -> Advice:
     leader, target = standing.leader, standing.target_length
     if leader is None or leader.overall is None:
         return Advice(
-            sentence="Nothing was read to the target, so nothing is recommended; give more --budget."
+            sentence="Nothing was read to the target, so nothing is recommended; "
+            "give more --budget."
         )
     tied = standing.tied
     none = next((one for one in tied if one.name == "none"), None)
@@ -94,7 +95,7 @@ def advise(standing: Standing) -> Advice:
 
 
 def _doubts(standing: Standing, finding: Finding) -> tuple[bool, bool]:
-    """What speaks against it among those that cannot be told apart; the first of equals is taken."""
+    """What speaks against it among those that cannot be told apart; the first of equals is it."""
     short = finding.at_most is not None and finding.at_most < standing.target_length
     return short, standing.counted and not finding.passkeys
 

@@ -46,8 +46,8 @@ def read_documents(
     """Cut `count` documents of `target_length` tokens and one more from the text at `path`.
 
     Files are gone through from the longest on, each for its first document; where there are not
-    enough of them, for their second, and so on, since documents of one file are alike. By turns they
-    are to measure on and, at most eight of them, to search on: with a greater `count` the same
+    enough of them, for their second, and so on, since documents of one file are alike. By turns
+    they are to measure on and, at most eight of them, to search on: with a greater `count` the same
     come first.
 
     Args:

@@ -7,10 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from phasor.extension.explain import Explanation, TableExplanation
+from phasor.extension.findings import LOSS_TOLERANCE, Finding
 from phasor.extension.plan import Task
 from phasor.extension.store import Measurement
 from phasor.extension.subject import Subject
-from phasor.extension.findings import LOSS_TOLERANCE, Finding
 from phasor.extension.verdict import Verdict
 
 _COLUMNS = 4

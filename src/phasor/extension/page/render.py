@@ -1,6 +1,7 @@
 """Fills the page."""
 
 from phasor.extension.explain import TableExplanation
+from phasor.extension.findings import LOSS_TOLERANCE, PASSKEY_CHANCE, PASSKEY_SHARE
 from phasor.extension.page.figures import (
     EXCESS_SHOWN,
     colours,
@@ -13,7 +14,6 @@ from phasor.extension.page.figures import (
     training_loss,
 )
 from phasor.extension.result import Extension
-from phasor.extension.findings import LOSS_TOLERANCE, PASSKEY_CHANCE, PASSKEY_SHARE
 from phasor.extension.screen import explanation_lines, holds_to
 from phasor.lab.report.page import fill
 

@@ -60,7 +60,7 @@ def test_a_name_that_ascii_lacks(tmp_path: Path) -> None:
     assert b"Traceback" not in run.stderr
 
 
-@pytest.mark.parametrize("redirected", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("redirected", [">&-", "<&- >&- 2>&-"])
 def test_closed_outputs(redirected: str, config: Path) -> None:
     page = config.with_name("page.html")
     run = phasor("inspect", str(config), "--html", str(page), redirected=redirected)
@@ -71,7 +71,7 @@ def test_closed_outputs(redirected: str, config: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing there")
 def test_interrupted_while_it_imports() -> None:
-    for after in (0.3, 0.8, 1.4):
+    for after in (0.5, 1.0, 1.5):
         process = subprocess.Popen(
             [*PHASOR, "encodings"],
             stdout=subprocess.PIPE,

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from phasor.checkpoints.loading import load_model
 from phasor.checkpoints.limits import read_json
+from phasor.checkpoints.loading import load_model
 from phasor.checkpoints.own_files import own_file
 from phasor.checkpoints.whole_folder import whole_folder
 from phasor.errors import ArgumentError

@@ -430,7 +430,7 @@ KINDS: dict[str, Callable[[Trial, random.Random], None]] = {
 
 
 def build(spec: PositionSpec) -> None:
-    """Make every encoding of a spec and prepare positions; without memory where tables are large."""
+    """Make every encoding of a spec and prepare positions; large tables without memory."""
     for stack in (spec, *spec.towers):
         encodings = [] if stack.embedding is None else [stack.embedding]
         for each in encodings:
@@ -533,8 +533,8 @@ def run(cases: dict[str, range]) -> list[str]:
             seconds = time.process_time() - began
             counts = ", ".join(f"{count} {what}" for what, count in sorted(trial.seen.items()))
             print(
-                f"{kind}: {len(numbers)} cases in {seconds:.0f} s of the processor: {counts}, {failed} failed; "
-                f"the longest was {longest[1]}, {longest[0]:.1f} s",
+                f"{kind}: {len(numbers)} cases in {seconds:.0f} s of the processor: {counts}, "
+                f"{failed} failed; the longest was {longest[1]}, {longest[0]:.1f} s",
                 flush=True,
             )
     faulthandler.cancel_dump_traceback_later()
@@ -560,9 +560,8 @@ def main() -> int:
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     wrong = run(cases)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - grown) << 10
-    print(
-        f"{sum(map(len, cases.values()))} cases, {len(wrong)} failed; memory grew by {grown >> 20} MB"
-    )
+    count = sum(map(len, cases.values()))
+    print(f"{count} cases, {len(wrong)} failed; memory grew by {grown >> 20} MB")
     print(*wrong[:20], sep="\n")
     return 1 if wrong or grown > MEMORY else 0
 

@@ -8,7 +8,7 @@ from phasor.checkpoints.bias import read_bias
 from phasor.checkpoints.fields import MOST_TOKENS, Fields
 from phasor.checkpoints.limits import MAX_LAYERS
 from phasor.checkpoints.relative import read_relative
-from phasor.checkpoints.rope import Turning, read_rotary
+from phasor.checkpoints.rope import Turning, read_indexer, read_rotary
 from phasor.checkpoints.scaling import check_keys
 from phasor.checkpoints.temperature import read_temperature
 from phasor.checkpoints.turning import turning_layers
@@ -24,15 +24,27 @@ def read_layers(fields: Fields, row: Architecture) -> tuple[LayerSpec, ...]:
     count = fields.whole(row.layers, most=MAX_LAYERS)
     types = fields.list_of(row.types, count) or [None] * count
     turns = turning_layers(fields, row, types)
+    indexed = _indexed_layers(fields, row, count)
     return tuple(
         LayerSpec()
         if types[at] in _BARE or types[at] in row.bare
-        else _layer(fields.of_layer(at), row, types[at], at, turns=turns[at])
+        else _layer(
+            fields.of_layer(at), row, types[at], at, turns=turns[at], indexed=indexed[at]
+        )
         for at in range(count)
     )
 
 
-def _layer(fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool) -> LayerSpec:
+def _indexed_layers(fields: Fields, row: Architecture, count: int) -> list[bool]:
+    if row.indexer is None or "layers" not in row.indexer:
+        return [row.indexer is not None] * count
+    name, _, wanted = row.indexer["layers"].partition(":")
+    return [entry == wanted for entry in fields.list_of(name, count) or [None] * count]
+
+
+def _layer(
+    fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool, indexed: bool
+) -> LayerSpec:
     if row.sliding_names and "sliding" in str(kind):
         fields = fields.renamed({**fields.names, **row.sliding_names})
     encodings: list[LayerEncodingSpec] = list(read_relative(fields, row) or ())
@@ -47,6 +59,7 @@ def _layer(fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool
         chunk=fields.whole_or(row.chunk, None, most=MOST_TOKENS) if chunked and row.chunk else None,
         score_scale=_score_scale(fields, row, rotary),
         values=_values(fields, row, turns=bool(rotary)),
+        indexer=read_indexer(fields, row, rotary[0]) if indexed and rotary else None,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from phasor.checkpoints.architectures import architecture
 from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.gguf import read_gguf
 from phasor.checkpoints.hugging_face import names_of, standardise
@@ -120,7 +121,8 @@ def _of_dict(config: dict[str, Any], notes: Notes) -> Reading:
         return _reading(read_params(config, notes), notes)
     made = standardise(config, notes)
     spec = _of_config(made, notes)
-    check_stated(config, spec, names_of(made), notes)
+    known = names_of(made) | set(architecture(str(made.model_type)).fixed)
+    check_stated(config, spec, known, notes)
     return _reading(spec, notes)
 
 

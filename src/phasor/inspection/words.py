@@ -55,6 +55,8 @@ def layer_in_words(layer: LayerSpec, embedding: EmbeddingSpec | None) -> str:
     if layer.values != "still":
         back = ", and the output turns back" if layer.values == "turned_back" else ""
         parts.append(f"values turn as keys do{back}")
+    if layer.indexer is not None:
+        parts.append(f"an indexer, which chooses tokens: {encoding_in_words(layer.indexer)}")
     return "; ".join(parts)
 
 

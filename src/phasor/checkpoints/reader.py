@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch.nn import Module
+
 from phasor.checkpoints.architectures import architecture
 from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.gguf import read_gguf
 from phasor.checkpoints.hugging_face import names_of, standardise
 from phasor.checkpoints.limits import check_config, read_json
+from phasor.checkpoints.live import with_live
 from phasor.checkpoints.meta import is_params, read_params
 from phasor.checkpoints.notes import Notes
 from phasor.checkpoints.stack import read_stack
@@ -90,7 +93,8 @@ def examine(source: Any, *, strict: bool = True, where: str = "config") -> Readi
             f"transformers, got {type(source).__name__}"
         )
     notes = Notes(type(config).__name__, strict=strict)
-    return _reading(_of_config(config, notes), notes)
+    spec = _of_config(config, notes)
+    return _reading(with_live(spec, source, notes) if isinstance(source, Module) else spec, notes)
 
 
 def _of_path(path: Path, *, strict: bool) -> Reading:

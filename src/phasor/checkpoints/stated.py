@@ -1,9 +1,11 @@
 """What a file states about position, held against the spec: what had no effect is named."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from phasor.checkpoints.dual_chunk import DUAL_CHUNK
 from phasor.checkpoints.fields import short
 from phasor.checkpoints.notes import Notes
 from phasor.spec import PositionSpec, RotarySpec
@@ -28,6 +30,16 @@ _OTHERS = {
     "rope_head_dim",
     "mrope_section",
 }
+
+
+_OF_ATTENTION = re.compile(
+    r"(attention|attn)_(config|type|window|chunk|pattern)|(chunk|chunked|sparse|block)_attention"
+    r"|position_(bias|embedding_type|interpolation|scale|offset)|relative_(attention|position)"
+    r"|(^|_)(window|yarn|ntk|logn|longrope|nope)(_|$)|self_extend"
+)
+"""Names that other architectures and engines have for what attention sees, and how."""
+
+_NEUTRAL = (None, False, 0, "", [], {}, "absolute", "full_attention", "full")
 
 
 def check_stated(
@@ -58,7 +70,7 @@ def check_stated(
         elif name == "rotary_dim":
             if _number(value) and value not in widths:
                 notes.note(f"{path} {value} is ignored: {_used('rotary_dim', widths)}")
-        elif _is_about(name) and name not in _OTHERS | known:
+        elif _is_about(name, value) and name not in _OTHERS | known | {DUAL_CHUNK}:
             notes.doubt(f"{path} {short(value)} is not known to this architecture")
 
 
@@ -83,8 +95,10 @@ def _entries(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
                     yield f"{name}.{path}", inner, item
 
 
-def _is_about(name: str) -> bool:
-    return any(word in name for word in ("rope", "rotary", "alibi")) or name == "theta"
+def _is_about(name: str, value: Any) -> bool:
+    if any(word in name for word in ("rope", "rotary", "alibi")) or name == "theta":
+        return True
+    return _OF_ATTENTION.search(name) is not None and value not in _NEUTRAL
 
 
 def _rotaries(spec: PositionSpec) -> Iterator[RotarySpec]:

@@ -30,7 +30,7 @@ def spec_findings(
         found += [
             Finding("warning", defect.code, defect.text, defect.references)
             for defect in DEFECTS
-            if defect.hits(rotation.rotary, spec)
+            if not rotation.of_indexer and defect.hits(rotation.rotary, spec)
         ]
     found += _of_rounding([rounding for rounding in roundings if rounding is not None])
     if rotations:
@@ -90,7 +90,8 @@ def _of_angles(rotation: Rotation, spec: PositionSpec) -> Iterator[Finding]:
             ("docs/specs.md",),
         )
     if unseen and rotation.length is not None:
-        within = spec.max_seq_len is not None and rotation.length <= spec.max_seq_len
+        meant = spec.max_seq_len if spec.trained_seq_len is None else spec.trained_seq_len
+        within = meant is not None and rotation.length <= meant
         limit = rotation.effective_length
         first = unseen[0]
         yield Finding(

@@ -7,6 +7,12 @@ import sys
 def main() -> None:
     """Run the command."""
     try:
+        import phasor
+        from phasor.installation import another_phasor
+
+        if not hasattr(phasor, "__version__"):
+            # Another distribution has put its own __init__ in place of ours.
+            sys.exit(another_phasor() or "phasor is not installed whole; install it again")
         from phasor.cli import app
 
         try:
@@ -27,10 +33,10 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("phasor"):
             raise
-        sys.exit(
-            f"the phasor command needs {error.name}, which comes with an extra: "
-            "pip install 'phasor[lab]'"
-        )
+        from phasor.installation import how_to_get
+
+        module = error.name.partition(".")[0]
+        sys.exit(f"the phasor command needs {module}, which is not installed: {how_to_get(module)}")
 
 
 def _give_up_output() -> None:

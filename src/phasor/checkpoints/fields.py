@@ -1,5 +1,6 @@
 """A standardised config as readers see it: values by name, checked on the way out."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,6 +69,8 @@ class Fields:
             raise self.missing(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.wrong(name, "a number", value)
+        if not math.isfinite(value):
+            raise self.wrong(name, "a finite number", value)
         return float(value)
 
     def list_of(self, name: str, length: int) -> list[Any] | None:

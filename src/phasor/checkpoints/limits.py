@@ -12,7 +12,7 @@ MAX_LAYERS = 16_384
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
+    """The object in a JSON file. `Infinity` and `NaN` are numbers, as for AutoConfig.
 
     Raises:
         ArgumentError: No such file, no JSON, no object, too large or too deep.
@@ -27,7 +27,7 @@ def read_json(path: Path) -> dict[str, Any]:
             f"{path} is larger than the {MAX_BYTES >> 20} MB that a config may have"
         )
     try:
-        value = json.loads(found, parse_constant=_no_constant)
+        value = json.loads(found)
     except RecursionError:
         raise ArgumentError(
             f"{path} is nested deeper than the {MAX_DEPTH} levels that a config may have"
@@ -66,7 +66,3 @@ def _check_layers(item: dict[Any, Any], where: str) -> None:
             raise ArgumentError(f"{where} must have names as keys, got {name!r}")
         if "layer" in name and type(value) is int and value > MAX_LAYERS:
             raise ArgumentError(f"{where}: {name} must be at most {MAX_LAYERS}, got {value}")
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number")

@@ -11,11 +11,12 @@ from torch.nn import Module
 from phasor.checkpoints.architectures import architecture
 from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.gguf import read_gguf
-from phasor.checkpoints.hugging_face import names_of, standardise
+from phasor.checkpoints.hugging_face import as_built, names_of, standardise
 from phasor.checkpoints.limits import check_config, read_json
 from phasor.checkpoints.live import with_live
 from phasor.checkpoints.meta import is_params, read_params
 from phasor.checkpoints.notes import Notes
+from phasor.checkpoints.own_files import own_file
 from phasor.checkpoints.stack import read_stack
 from phasor.checkpoints.stated import check_stated
 from phasor.checkpoints.stored import with_stored
@@ -109,8 +110,7 @@ def _of_path(path: Path, *, strict: bool) -> Reading:
         path = next((folder / name for name in names if (folder / name).is_file()), folder)
         if path is folder:
             raise ArgumentError(f"{folder} holds no config.json and no params.json")
-        if folder.resolve() not in path.resolve().parents:
-            raise ArgumentError(f"{path} leads out of its folder, to {path.resolve()}")
+        own_file(folder, path.name)
     notes = Notes(str(path), strict=strict)
     reading = _of_dict(read_json(path), notes)
     if folder is None:
@@ -133,7 +133,7 @@ def _of_dict(config: dict[str, Any], notes: Notes) -> Reading:
 def _of_config(config: Any, notes: Notes) -> PositionSpec:
     model = str(config.model_type)
     try:
-        return read_stack(Fields(config, notes), model, model)
+        return read_stack(Fields(as_built(config), notes), model, model)
     except PhasorError as error:
         # Constructors do not know which source their numbers are from.
         known = str(error).startswith(notes.where)

@@ -60,7 +60,7 @@ class RotarySpec:
         if self.sections is not None:
             assert not isinstance(scaling, LengthScaling)
             scaling = self.sections.after(scaling)
-        return Rotary(
+        built = Rotary(
             self.head_dim,
             frequencies=self.frequencies.build(),
             scaling=scaling,
@@ -68,6 +68,9 @@ class RotarySpec:
             rotary_slice=self.rotary_slice,
             precision=precision,
         )
+        # Not the function that applies sections after it; those `repr` finds by itself.
+        built.scaled_by = None if self.scaling is None else repr(self.scaling)
+        return built
 
 
 @dataclass(frozen=True, kw_only=True)

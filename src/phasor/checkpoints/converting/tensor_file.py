@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phasor.errors import ArgumentError
+from phasor.installation import needs
 
 _LENGTH = struct.Struct("<Q")
 # At most this much of a tensor is in memory.
@@ -57,12 +58,9 @@ class Entry:
 
 def read_entries(path: Path) -> tuple[list[Entry], dict[str, str]]:
     """The tensors of a file in the order of their bytes, and its metadata."""
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ModuleNotFoundError:
-        raise ArgumentError(
-            "reading checkpoints needs safetensors: pip install 'phasor[hub]'"
-        ) from None
+    needs("safetensors", "reading checkpoints")
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(path, framework="pt") as opened:
             metadata = opened.metadata() or {}

@@ -48,8 +48,7 @@ def test_without_it_the_longest_length_is_the_trained_one() -> None:
     spec = phasor.read(plain)
     assert spec.trained_seq_len is None
     assert "trained_seq_len" not in spec.to_json()
-    with pytest.warns(UserWarning):
-        (sentence,) = spec.diff(phasor.read(dict(QWEN_1M)))
+    (sentence,) = spec.diff(examine(dict(QWEN_1M)).spec)
     assert sentence == "trained_seq_len is none in the first, 262144 in the second"
     codes = {finding.code for finding in inspect(spec, config=plain).findings}
     assert not codes & {"dual-chunk-attention", "unseen-angles"}

@@ -13,8 +13,12 @@ from checkpoints.tiny import Subject, subjects
 
 import phasor
 from phasor.checkpoints import architectures
+from phasor.inspection import inspect
+from phasor.inspection.page import render_page
+from phasor.inspection.sentences import layer_lines, rotation_title
 from phasor.rotary.scaling import YaRN
 from phasor.spec import PositionSpec, RotarySpec
+from phasor.spec.golden import GOLDEN
 
 MODELS: dict[str, dict[str, Any]] = {
     "AXK2Config": {},
@@ -36,7 +40,8 @@ MODELS: dict[str, dict[str, Any]] = {
 
 DSV32 = {
     "model_type": "deepseek_v32",
-    "num_hidden_layers": 3,
+    "num_hidden_layers": 61,
+    "max_position_embeddings": 163_840,
     "rope_scaling": {
         "type": "yarn",
         "factor": 40,
@@ -105,20 +110,46 @@ def test_deepseek_pairs_neighbours_in_attention_and_halves_in_its_indexer() -> N
     spec = phasor.read(dict(DSV32))
     for layer in spec.layers:
         (main,), indexer = layer.encodings, layer.indexer
-        assert isinstance(main, RotarySpec) and indexer is not None
+        assert isinstance(main, RotarySpec)
+        assert indexer is not None
         assert (main.layout, main.rotary_slice, main.head_dim) == ("interleaved", "trailing", 192)
         assert (indexer.layout, indexer.rotary_slice, indexer.head_dim) == ("half", "leading", 128)
-        assert isinstance(main.scaling, YaRN) and main.scaling.scale_softmax
+        assert isinstance(main.scaling, YaRN)
+        assert main.scaling.scale_softmax
         frequencies = indexer.build().frequencies
         assert torch.equal(frequencies.inv_freq, main.build().frequencies.inv_freq)
         assert frequencies.softmax_scale == 1.0
+
+
+def test_the_golden_spec_is_what_is_read() -> None:
+    golden = GOLDEN["deepseek-v3.2"]()
+    assert golden.diff(phasor.read(dict(DSV32))) == []
+    with torch.device("meta"):
+        assert len(golden.encodings()) == 61
+
+
+def test_inspection_looks_at_both_rotations() -> None:
+    main, indexer = inspect(GOLDEN["deepseek-v3.2"]()).rotations
+    assert (main.of_indexer, indexer.of_indexer) == (False, True)
+    found = inspect(GOLDEN["deepseek-v3.2"]())
+    assert "Rotation in the indexer of every layer" in rotation_title(found, indexer)
+    ((_, words),) = layer_lines(found)
+    assert words.startswith("rotary: the trailing 64 of 192 channels turn, 2i with 2i + 1")
+    assert words.endswith(
+        "an indexer, which chooses tokens: the leading 64 of 128 channels turn, i with i + 32, by "
+        "the same angles"
+    )
+    page = render_page(found)
+    assert "Rotation in the indexer of every layer" in page
+    assert page.count('id="wavelengths-') == 2
 
 
 def test_what_glm_5_publishes_is_read() -> None:
     config = {"model_type": "glm_moe_dsa", "num_hidden_layers": 2}
     spec = phasor.read({**config, "indexer_rope_interleave": True})
     indexer = spec.layers[0].indexer
-    assert indexer is not None and indexer.layout == "interleaved"
+    assert indexer is not None
+    assert indexer.layout == "interleaved"
     with pytest.warns(UserWarning, match="indexer_rope_interleave False is ignored: it is True"):
         phasor.read({**config, "indexer_rope_interleave": False})
 

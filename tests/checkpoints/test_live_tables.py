@@ -179,7 +179,8 @@ def test_the_indexer_turns_by_the_same() -> None:
     for layer, old in zip(spec.layers, expected.layers, strict=True):
         main = layer.encodings[0]
         assert isinstance(main, RotarySpec)
-        assert layer.indexer is not None and old.indexer is not None
+        assert layer.indexer is not None
+        assert old.indexer is not None
         for each in (main, layer.indexer):
             torch.testing.assert_close(
                 each.build().frequencies.inv_freq[0], rotary.inv_freq.double(), rtol=0, atol=0

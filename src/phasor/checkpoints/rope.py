@@ -71,7 +71,8 @@ def read_indexer(
         row: Of its architecture, which has an indexer.
         main: The rotation of the layer's attention.
     """
-    assert row.indexer is not None and isinstance(main, RotarySpec)
+    assert row.indexer is not None
+    assert isinstance(main, RotarySpec)
     scaling = main.scaling
     if isinstance(scaling, YaRN):  # a gain on the softmax, which an indexer has not
         scaling = replace(scaling, scale_softmax=False)

@@ -12,10 +12,11 @@ from torch.autograd import forward_ad
 
 from phasor.errors import ArgumentError
 from phasor.kernels import cpu
+from phasor.kernels.batching import rotate_by_table_batched
 from phasor.kernels.cpu.launch import DTYPES, NO_KEY
 from phasor.kernels.cpu.library import CALL, rotate_function
 from phasor.kernels.operator import needs_gradient
-from phasor.kernels.reference import apply_rotation
+from phasor.kernels.reference import along_table, apply_rotation
 from phasor.rotary.layout import Layout, check_layout
 
 Rounding = Literal["once", "wide", "each"]
@@ -90,12 +91,8 @@ def rotate_by_table(
     some_key = query[:, :0] if key is None else key
     if _is_plain(query, some_key, cos, sin):
         turned_query, turned_key = _turn(query, some_key, cos, sin, *how)
-    elif not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
-        turned_query, turned_key = RotationByTable.apply(query, some_key, cos, sin, *how)
     else:
-        turned_query, turned_key = torch.ops.phasor.rotate_by_table.default(
-            query, some_key, cos, sin, *how
-        )
+        turned_query, turned_key = _by_operator(query, some_key, cos, sin, *how)
     return turned_query, None if key is None else turned_key
 
 
@@ -131,6 +128,21 @@ def _is_plain(*tensors: Tensor) -> bool:
         or forward_ad._current_level >= 0
         or needs_gradient(*tensors)
     )
+
+
+def _by_operator(
+    query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any
+) -> tuple[Tensor, Tensor]:
+    """At every level: `torch.func` wants functions to transform, and torch.compile operations."""
+    if not torch._C._are_functorch_transforms_active():
+        return torch.ops.phasor.rotate_by_table.default(query, key, cos, sin, *how)
+    if not torch.compiler.is_compiling():
+        return RotationByTable.apply(query, key, cos, sin, *how)
+    interleaved, start, sign, _, road, *_ = how
+    turned_query, turned_key = (
+        _reference(x, cos, sin, interleaved, start, sign, _NAMES[road]) for x in (query, key)
+    )
+    return turned_query, turned_key
 
 
 def _turn(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> tuple[Tensor, Tensor]:
@@ -219,21 +231,40 @@ class RotationByTable(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-        _, _, cos, sin, *ctx.how = inputs
+        query, key, cos, sin, *ctx.how = inputs
         if ctx.needs_input_grad[2] or ctx.needs_input_grad[3]:
             raise ArgumentError(
                 "rotate_by_table has no gradient to its table; detach it, or rotate by learned "
                 "frequencies with phasor.rotate"
             )
         ctx.save_for_backward(cos, sin)
+        ctx.save_for_forward(query, key, cos, sin)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         interleaved, start, sign, *forward, order, road = ctx.how
-        turned = torch.ops.phasor.rotate_by_table.default(
+        turned = _by_operator(
             *gradients, *ctx.saved_tensors, interleaved, start, -sign, order, road, *forward
         )
         return *turned, *[None] * 9
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[Any, ...], *arguments: Any
+    ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        return rotate_by_table_batched(_by_operator, info.batch_size, in_dims, *arguments)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor, Tensor]:
+        query, key, cos, sin = ctx.saved_tensors
+        to_query, to_key, to_cos, to_sin, *_ = tangents
+        interleaved, start, sign, *_ = ctx.how
+        turned = _by_operator(to_query, to_key, cos, sin, *ctx.how)
+        query, key = (
+            y + along_table(x, to_cos, to_sin * sign, interleaved=interleaved, start=start)
+            for y, x in zip(turned, (query, key), strict=True)
+        )
+        return query, key
 
 
 def _differentiably(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> Any:
@@ -249,6 +280,12 @@ def _shapes(
     return _empty(query, how[3]), _empty(key, how[3])
 
 
+def _batched(info: Any, in_dims: Any, *arguments: Any) -> Any:
+    rotate = torch.ops.phasor.rotate_by_table.default
+    return rotate_by_table_batched(rotate, info.batch_size, in_dims, *arguments)
+
+
 _LIBRARY.impl("rotate_by_table", _turn, "CompositeExplicitAutograd")
 _LIBRARY.impl("rotate_by_table", _differentiably, "Autograd")
 torch.library.register_fake("phasor::rotate_by_table", _shapes, lib=_LIBRARY)
+torch.library.register_vmap("phasor::rotate_by_table", _batched, lib=_LIBRARY)

@@ -2,6 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from phasor.interruption import end_at_once_if_command as _end_at_once_if_command
+
+_end_at_once_if_command()  # before torch is imported
+
+# ruff: noqa: E402
 from phasor import errors as errors
 from phasor import positions as positions
 from phasor.attention import attention as attention

@@ -43,7 +43,23 @@ def prove(subject: Subject) -> Proof:
         spec = examine(config).spec
     else:
         spec = read_stack(Fields(config, Notes(subject.name)), subject.row, subject.row)
-    positions = _positions(spec, subject, model)
+    row = row_of_the_layers(config, row_name)
+    proof = run(subject, model, spec, row, _positions(spec))
+    return _of_the_share(model, architecture(row_name), proof)
+
+
+def run(
+    subject: Subject, model: nn.Module, spec: PositionSpec, row: Architecture, positions: Tensor
+) -> Proof:
+    """A forward pass beside what the spec says: `row` is that of the layers.
+
+    Args:
+        subject: What the model is one of.
+        model: Any model of it.
+        spec: Of that model.
+        row: Of its layers.
+        positions: `[batch, seq]` or `[axes, batch, seq]`, where the model takes any.
+    """
     inputs: dict[str, Any] = subject.some_inputs()
     if subject.positions == "given" and _takes_positions(model):
         inputs["position_ids"] = positions
@@ -60,16 +76,8 @@ def prove(subject: Subject) -> Proof:
     proof = Proof()
     turned = set()
     for turn in seams.turns:
-        if (
-            where := _turn(turn, seams, spec, positions, row_of_the_layers(config, row_name), proof)
-        ) is not None:
+        if (where := _turn(turn, seams, spec, positions, row, proof)) is not None:
             turned.add(where)
-    row = architecture(row_name)
-    honours = honours_a_share(model)
-    # Where the name of a number rules, or a stack inside, there is nothing to compare.
-    comparable = row.width in ("head", "partial") and row.stack is None and honours is not None
-    if comparable and honours != (row.width == "partial"):
-        proof.differs(f"partial_rotary_factor is {'' if honours else 'not '}honoured")
     towers = [tower for tower in spec.towers if tower.model not in subject.without]
     for stack in (spec, *towers):
         for at, layer in enumerate(stack.layers):
@@ -80,10 +88,23 @@ def prove(subject: Subject) -> Proof:
     return proof
 
 
-def _positions(spec: PositionSpec, subject: Subject, model: nn.Module) -> Tensor:
-    axes = max(
-        (r.build().frequencies.axes for layer in spec.layers if (r := _rotary(layer))), default=1
-    )
+def _of_the_share(model: nn.Module, row: Architecture, proof: Proof) -> Proof:
+    honours = honours_a_share(model)
+    # Where the name of a number rules, or a stack inside, there is nothing to compare.
+    comparable = row.width in ("head", "partial") and row.stack is None and honours is not None
+    if comparable and honours != (row.width == "partial"):
+        proof.differs(f"partial_rotary_factor is {'' if honours else 'not '}honoured")
+    return proof
+
+
+def axes_of(spec: PositionSpec) -> int:
+    """How many axes its positions have."""
+    rotaries = (found for layer in spec.layers if (found := _rotary(layer)) is not None)
+    return max((rotary.build().frequencies.axes for rotary in rotaries), default=1)
+
+
+def _positions(spec: PositionSpec) -> Tensor:
+    axes = axes_of(spec)
     if axes == 1:
         return torch.stack((torch.arange(SEQ) + 3, 2 * torch.arange(SEQ) + 40))
     generator = torch.Generator().manual_seed(1)
@@ -143,7 +164,7 @@ def _turn(
         return None
     encoding = stated.build()
     if isinstance(encoding, Rotary) and encoding.length_scaling is not None:
-        encoding = encoding.at(256)
+        encoding = encoding.at(int(positions.max()) + 1)
     for before, after in zip(turn.before, turn.after, strict=False):
         proof.compared += 1
         reason = _differs(encoding, before, after, positions, row)

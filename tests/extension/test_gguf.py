@@ -22,6 +22,7 @@ def model() -> LlamaForCausalLM:
     return LlamaForCausalLM(tiny_config(initializer_range=0.3)).eval()
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_gguf_file_measures_like_its_folder(model: LlamaForCausalLM, tmp_path: Path) -> None:
     file = write_gguf(model, tmp_path / "model.gguf")
     folder = save(model, tmp_path / "folder")

@@ -99,6 +99,9 @@ class Architecture:
         towers: Other stacks, by name: `config` (a config inside; else this one) and `row`.
         names: Names in this config for those that rows use; an empty one for what it lacks.
         sliding_names: The same in layers of a sliding type, where they differ.
+        scales: Whether its code looks at `rope_type`; else frequencies are never scaled.
+        switched_gain: Whether gains for short and for long sequences stand in `short_mscale` and
+            `long_mscale`, and one list of factors holds for both (Phi-3.5-MoE).
         alpha: Whether `alpha` makes the type "dynamic" the same at every length (HunYuan).
         rope_keys: Further keys of `rope_parameters` that its code reads.
         fixed: Names about position that its code does not read, and the value that it goes by.
@@ -148,6 +151,8 @@ class Architecture:
     towers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     sliding_names: Mapping[str, str] = field(default_factory=dict)
+    scales: bool = True
+    switched_gain: bool = False
     alpha: bool = False
     rope_keys: tuple[str, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """A standardised config as readers see it: values by name, checked on the way out."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -101,11 +102,14 @@ class Fields:
 
 
 def as_float(value: float, name: str, notes: Notes) -> float:
-    """A number as float64 holds it, which a whole number may pass."""
+    """A finite number as float64 holds it, which a whole number may pass."""
     try:
-        return float(value)
+        number = float(value)
     except OverflowError:
         raise notes.wrong(f"{name} must be a number that float64 holds, got a larger one") from None
+    if not math.isfinite(number):
+        raise notes.wrong(f"{name} must be a finite number, got {short(value)}")
+    return number
 
 
 def short(value: Any) -> str:

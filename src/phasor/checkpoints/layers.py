@@ -5,7 +5,7 @@ from typing import Any
 
 from phasor.checkpoints.architectures import Architecture
 from phasor.checkpoints.bias import read_bias
-from phasor.checkpoints.fields import MOST_TOKENS, Fields
+from phasor.checkpoints.fields import MOST_TOKENS, Fields, short
 from phasor.checkpoints.limits import MAX_LAYERS, MOST_SIZE
 from phasor.checkpoints.relative import read_relative
 from phasor.checkpoints.rope import Turning, read_rotary
@@ -59,7 +59,9 @@ def _layer(fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool
         encodings=tuple(encodings),
         window=_window(fields, row, kind),
         chunk=fields.whole_or(row.chunk, None, most=MOST_TOKENS) if chunked and row.chunk else None,
-        score_scale=_score_scale(fields, row, rotary),
+        score_scale=_score_scale(fields, row, rotary)
+        if rotary or not row.softmax_mscale
+        else _gain_alone(_rotary(fields, row, kind, at)),
         values=_values(fields, row, turns=bool(rotary)),
     )
 
@@ -75,6 +77,10 @@ def _rotary(fields: Fields, row: Architecture, kind: Any, at: int) -> Turning:
     if not isinstance(parameters, Mapping):
         raise fields.wrong(f"rope_parameters[{label!r}]", "an object", parameters)
     if row.scaled is not None and at not in fields.get(row.scaled, ()):
+        parameters = {**parameters, "rope_type": "default"}
+    elif not row.scales and parameters.get("rope_type", "default") != "default":
+        kind = short(parameters["rope_type"])
+        fields.notes.note(f"rope_type {kind} is ignored: this architecture scales nothing")
         parameters = {**parameters, "rope_type": "default"}
     else:
         check_keys(parameters, row, fields.notes)
@@ -96,6 +102,15 @@ def _values(fields: Fields, row: Architecture, *, turns: bool) -> Values:
     if row.values.startswith("flag:"):
         return "turned" if fields.get(row.values.removeprefix("flag:")) else "still"
     return row.values  # type: ignore[return-value]  # the table has no other word
+
+
+def _gain_alone(rotary: Turning) -> float | None:
+    """YaRN's gain on the softmax in a layer that does not turn (Mistral Large 4)."""
+    for each in rotary:
+        gain = each.build().frequencies.softmax_scale
+        if gain != 1.0:
+            return each.head_dim**-0.5 * gain
+    return None
 
 
 def _score_scale(fields: Fields, row: Architecture, rotary: Turning) -> float | None:

@@ -19,7 +19,7 @@ MOST_VALUES = 2**18
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
+    """The object in a JSON file. `Infinity` and `NaN` are numbers, as for AutoConfig.
 
     Raises:
         ArgumentError: No such file, no JSON, no object, too large or too deep.
@@ -36,7 +36,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if found.count(b",") > 2 * MOST_VALUES:  # before memory is taken for them
         raise _too_many(str(path))
     try:
-        value = json.loads(found, parse_constant=_no_constant)
+        value = json.loads(found)
     except RecursionError:
         raise ArgumentError(
             f"{path} is nested deeper than the {MAX_DEPTH} levels that a config may have"
@@ -84,7 +84,3 @@ def _check_names(item: dict[Any, Any], where: str) -> None:
         most = MAX_LAYERS if "layer" in name else MOST_VALUES if name == "num_labels" else None
         if most is not None and type(value) in (int, float) and value > most:
             raise ArgumentError(f"{where}: {name} must be at most {most}, got {short(value)}")
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number")

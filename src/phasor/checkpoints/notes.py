@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from phasor.errors import ArgumentError, PhasorError
 
@@ -47,3 +48,13 @@ class Notes:
             if str(error).startswith(self.where):
                 raise
             raise self.wrong(str(error)) from None
+
+
+def is_neutral(name: str, value: Any) -> bool:
+    """Whether a setting that nothing reads would change nothing if it were read.
+
+    `False` is not where the name asks whether positions are used.
+    """
+    if value is False:
+        return not name.startswith("use_ro")
+    return value is None or value == "default" or (value is not True and value == 1)

@@ -10,7 +10,7 @@ from typing import Any
 
 from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.gguf import read_gguf
-from phasor.checkpoints.hugging_face import names_of, standardise
+from phasor.checkpoints.hugging_face import as_built, names_of, standardise
 from phasor.checkpoints.limits import check_config, read_json
 from phasor.checkpoints.meta import is_params, read_params
 from phasor.checkpoints.notes import Notes
@@ -135,7 +135,7 @@ def _of_dict(config: dict[str, Any], notes: Notes) -> Reading:
 def _of_config(config: Any, notes: Notes) -> PositionSpec:
     model = str(config.model_type)
     with _one_sentence(notes, f"config of {model}"):
-        return read_stack(Fields(config, notes), model, model)
+        return read_stack(Fields(as_built(config), notes), model, model)
 
 
 @contextmanager

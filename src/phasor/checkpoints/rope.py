@@ -85,6 +85,11 @@ def _rotary(
         )
     else:
         width = _width(channels, row, fields, partial, kind)
+        if width % 2 and kind in ("yarn", "dynamic"):
+            raise fields.notes.wrong(
+                f"rope_type {kind!r} with {width} turning channels: transformers goes by the odd "
+                "number, which no scaling here does; partial_rotary_factor should leave an even one"
+            )
         frequencies = _progression(width, base)
         scaling = read_scaling(kind, parameters, outer, fields, row)
     layout: Layout = row.layout
@@ -164,11 +169,10 @@ def _progression(width: int, base: float) -> GeometricSpec | ExplicitSpec:
 
 
 def _reversed(spec: RotarySpec) -> RotarySpec:
-    built = spec.build()
-    if built.length_scaling is not None:
-        assert isinstance(spec.scaling, LengthScaling)
-        built = built.at(1)  # what holds within the trained length
-    turning: Frequencies = built.frequencies
+    # Those that depend on the length multiply frequencies, whatever their sign.
+    later = spec.scaling if isinstance(spec.scaling, LengthScaling) else None
+    built = replace(spec, scaling=None) if later is not None else spec
+    turning: Frequencies = built.build().frequencies
     return RotarySpec(
         head_dim=spec.head_dim,
         frequencies=ExplicitSpec(
@@ -177,6 +181,7 @@ def _reversed(spec: RotarySpec) -> RotarySpec:
             attention_scale=turning.attention_scale,
             softmax_scale=turning.softmax_scale,
         ),
+        scaling=later,
         layout=spec.layout,
         rotary_slice=spec.rotary_slice,
     )
@@ -184,7 +189,11 @@ def _reversed(spec: RotarySpec) -> RotarySpec:
 
 def _uneven(spec: RotarySpec, row: Architecture, notes: Notes) -> RotarySpec | UnevenRotarySpec:
     frequencies, sections = spec.frequencies, spec.sections
-    assert isinstance(frequencies, GeometricSpec)
+    if not isinstance(frequencies, GeometricSpec):
+        raise notes.wrong(
+            "this architecture turns the two channels of a pair by different angles, which is read "
+            "of frequencies in one geometric progression alone"
+        )
     if row.uneven == "sections":
         if sections is None:  # text, where all axes are equal
             return spec

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from phasor.checkpoints.fields import short
-from phasor.checkpoints.notes import Notes
+from phasor.checkpoints.notes import Notes, is_neutral
 from phasor.spec import PositionSpec, RotarySpec
 
 _BASES = {"rope_theta", "rotary_emb_base", "rope_local_base_freq", "global_rope_theta"}
 _BASES |= {"local_rope_theta", "rotary_embedding_base", "default_theta"}
+_BASES |= {"swa_rope_theta"}
 _SHARES = {"partial_rotary_factor", "rotary_pct", "rope_percent", "rope_pct"}
 _OTHERS = {
     "rope_parameters",
@@ -53,22 +54,25 @@ def check_stated(
             elif path == "rope_theta" and len(bases) > 1 and "rope_parameters" not in config:
                 notes.note(f"{path} {value} holds for some layers: {_used('base', bases)}")
         elif name in _SHARES:
-            if _number(value) and not any(_close(value, share) for share in shares):
+            if _number(value) and not any(_is_share(value, rotary) for rotary in rotaries):
                 notes.note(f"{path} {value} is ignored: {_used('share', shares)}")
         elif name == "rotary_dim":
             if _number(value) and value not in widths:
                 notes.note(f"{path} {value} is ignored: {_used('rotary_dim', widths)}")
-        elif _is_about(name) and name not in _OTHERS | known:
+        elif _is_about(name) and name not in _OTHERS | known and not is_neutral(name, value):
             notes.doubt(f"{path} {short(value)} is not known to this architecture")
 
 
 def _check_length(config: Mapping[str, Any], notes: Notes) -> None:
     parameters = config.get("rope_scaling") or config.get("rope_parameters")
     name = "original_max_position_embeddings"
-    if not isinstance(parameters, Mapping) or name in config or name in parameters:
+    if not isinstance(parameters, Mapping):
         return
     kind = parameters.get("rope_type", parameters.get("type"))
-    if kind in ("yarn", "llama3"):
+    inner, outer = parameters.get(name), config.get(name)
+    if None not in (inner, outer) and inner != outer and kind in ("yarn", "llama3", "longrope"):
+        notes.note(f"{name} {short(inner)} is ignored: {short(outer)} beside it is taken")
+    elif kind in ("yarn", "llama3") and name not in config and name not in parameters:
         notes.note(f"{name} is missing; max_position_embeddings is taken, which is long already")
 
 
@@ -96,6 +100,14 @@ def _rotaries(spec: PositionSpec) -> Iterator[RotarySpec]:
 def _turning(rotary: RotarySpec) -> int:
     frequencies = rotary.frequencies.build()
     return 2 * int((frequencies.inv_freq != 0).any(0).sum())
+
+
+def _is_share(value: float, rotary: RotarySpec) -> bool:
+    """Exactly, or once it is rounded down to whole channels (0.334 of 192)."""
+    turning = _turning(rotary)
+    if _close(value, turning / rotary.head_dim):
+        return True
+    return 0 < value < 1 and int(rotary.head_dim * value) in (turning, turning - 1)
 
 
 def _used(what: str, values: set[Any]) -> str:

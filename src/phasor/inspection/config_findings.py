@@ -114,6 +114,14 @@ def _of_parameters(
             "product of them for the gain on cos and sin.",
             ("sgl-project/sglang#33558",),
         )
+    if parameters.get("attn_factor") not in (None, 1):
+        yield Finding(
+            "warning",
+            "attn-factor",
+            f"{path} has attn_factor {_shown(parameters['attn_factor'])}, by which some engines "
+            "multiply YaRN's gain on cos and sin; transformers does not read it.",
+            (_PARSER, "vllm, rotary_embedding/yarn_scaling_rope.py"),
+        )
     partial = [holder.get("partial_rotary_factor") for holder in (config, parameters)]
     if None not in partial and partial[0] != partial[1]:
         yield Finding(

@@ -8,6 +8,7 @@ from torch import Tensor
 from phasor.errors import ArgumentError
 from phasor.kernels import cpu
 from phasor.kernels.checks import (
+    beside,
     check_activations,
     check_devices,
     check_leaf,
@@ -15,11 +16,12 @@ from phasor.kernels.checks import (
     placed,
 )
 from phasor.kernels.cpu.direct import rotate_at_once
-from phasor.kernels.cpu.launch import supports
 from phasor.kernels.gradient import rotate_by_operator
+from phasor.kernels.operands import check_memory
 from phasor.kernels.operator import launcher, needs_gradient
 from phasor.kernels.reference import rotation
 from phasor.positions import check_positions
+from phasor.positions.checks import check_dense
 from phasor.rotary.frequencies import Frequencies
 from phasor.rotary.layout import Layout, RotarySlice, check_layout, check_slice
 from phasor.rotary.phase import Precision, check_precision
@@ -153,6 +155,9 @@ def turn(
         )
         if done is not None:
             return done
+    given = {"query": query, "key": key, "positions": positions, "frequencies": frequencies}
+    check_dense(**given)
+    check_memory(**given)
     if query.ndim == 3:
         return _turn_packed(
             query, key, positions, frequencies, interleaved=interleaved, trailing=trailing,
@@ -180,7 +185,7 @@ def turn(
             return query, key
     check_devices(query, key=key, positions=positions, frequencies=frequencies)
     if inplace:
-        check_writable(query, key)
+        check_writable(query, key, positions, frequencies)
     if impl != "auto":
         _require(impl, query, key, frequencies)
     per_head = frequencies.ndim == 3
@@ -205,7 +210,7 @@ def _by_operator(
     inplace: bool,
 ) -> tuple[Tensor, Tensor | None]:
     places = placed(positions, frequencies.shape[-2])
-    how = (places, frequencies, interleaved, start, sign, gain)
+    how = (places, beside(query, frequencies), interleaved, start, sign, gain)
     if inplace and not _is_watched(query, key, positions, frequencies):
         torch.ops.phasor.rotate_.default(query, key, *how)
         return query, key
@@ -289,13 +294,14 @@ def _learned(frequencies: Tensor, precision: Precision) -> Tensor:
             "frequencies must be phasor.Frequencies or, where they are learned, a float tensor, "
             f"got {kind}"
         )
+    check_dense(frequencies=frequencies)
     if frequencies.ndim not in (2, 3) or frequencies.numel() == 0:
         raise ArgumentError(
             "learned frequencies must be [axes, pairs] or [num_heads, axes, pairs], got shape "
             f"{list(frequencies.shape)}"
         )
     dtype = torch.float32 if precision == "float32" else torch.float64
-    return frequencies.to(dtype).contiguous()
+    return frequencies.to(dtype).contiguous().resolve_neg()
 
 
 def _check_heads(query: Tensor, key: Tensor | None, frequencies: Tensor) -> None:
@@ -317,8 +323,6 @@ def _require(impl: str, query: Tensor, key: Tensor | None, frequencies: Tensor) 
     why = None
     if frequencies.ndim == 3:
         why = "frequencies of each head's own are for the reference"
-    elif not supports(query.dtype):
-        why = f"it does not know {query.dtype}"
     elif any(x is not None and x.stride(-1) != 1 and x.shape[-1] > 1 for x in (query, key)):
         why = "the last dimension must be contiguous; pass .contiguous()"
     elif impl == "cpu":

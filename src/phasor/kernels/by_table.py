@@ -12,10 +12,13 @@ from torch.autograd import forward_ad
 
 from phasor.errors import ArgumentError
 from phasor.kernels import cpu
+from phasor.kernels.checks import LOWEST, PLAIN
 from phasor.kernels.cpu.launch import DTYPES, NO_KEY
 from phasor.kernels.cpu.library import CALL, rotate_function
-from phasor.kernels.operator import needs_gradient
+from phasor.kernels.operands import check_memory, check_table
+from phasor.kernels.operator import aligned, needs_gradient, walkable
 from phasor.kernels.reference import apply_rotation
+from phasor.positions.checks import check_dense
 from phasor.rotary.layout import Layout, check_layout
 
 Rounding = Literal["once", "wide", "each"]
@@ -54,7 +57,7 @@ def rotate_by_table(
 
     Args:
         query: `[batch, num_heads, seq, head_dim]`, any strides.
-        key: `[batch, num_kv_heads, seq, head_dim]` of the same dtype, or `None`.
+        key: `[batch, num_kv_heads, seq, head_dim]`, or `None`.
         cos: `[1 or batch, seq, pairs]`, of any dtype; no gradient reaches it.
         sin: As `cos`.
         layout: Which channels form a pair.
@@ -71,7 +74,7 @@ def rotate_by_table(
         Rotated query and key, in their dtypes.
 
     Raises:
-        ArgumentError: The table does not fit.
+        ArgumentError: The table does not fit, or query and key differ in batch or seq.
 
     Examples:
         >>> from phasor.kernels.by_table import rotate_by_table
@@ -82,15 +85,36 @@ def rotate_by_table(
         >>> torch.testing.assert_close(turned, expected)
     """
     check_layout(layout)
-    for x in (query, key):
-        if x is not None:
-            _check(x, cos, sin, start)
-    roads = ROUNDINGS[rounding], ROUNDINGS[backward_rounding or rounding]
+    roads = _road(rounding), _road(backward_rounding or rounding)
+    if gradient_order not in _ORDERS:
+        raise ArgumentError(
+            f"gradient_order must be one of {list(_ORDERS)}, got {gradient_order!r}"
+        )
     how = (layout == "interleaved", start, 1, 0, roads[0], _ORDERS[gradient_order], roads[1])
+    plain = _is_plain(*((query, cos, sin) if key is None else (query, key, cos, sin)))
+    if plain and _plainly_fits(query, key, cos, sin, start):
+        turned_query, turned_key = _turn(
+            query, query[:, :0] if key is None else key, cos, sin, *how
+        )
+        return turned_query, None if key is None else turned_key
+    check_dense(query=query, key=key)
+    if (
+        key is not None
+        and key.ndim == query.ndim == 4
+        and (key.dtype != query.dtype or key.shape[3] != query.shape[3])
+    ):
+        # One call turns channels of one kind.
+        each = [
+            rotate_by_table(
+                x, None, cos, sin, layout=layout, start=start, rounding=rounding,
+                backward_rounding=backward_rounding, gradient_order=gradient_order,
+            )[0]
+            for x in (query, key)
+        ]  # fmt: skip
+        return each[0], each[1]
+    check_table(query, key, cos, sin, start, owner="rotate_by_table")
     some_key = query[:, :0] if key is None else key
-    if _is_plain(query, some_key, cos, sin):
-        turned_query, turned_key = _turn(query, some_key, cos, sin, *how)
-    elif not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
+    if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
         turned_query, turned_key = RotationByTable.apply(query, some_key, cos, sin, *how)
     else:
         turned_query, turned_key = torch.ops.phasor.rotate_by_table.default(
@@ -104,39 +128,84 @@ def has_kernel(x: Tensor) -> bool:
     return x.is_cpu and x.dtype in DTYPES and cpu.why_missing() is None
 
 
-def _check(x: Tensor, cos: Tensor, sin: Tensor, start: int) -> None:
-    if (
-        x.ndim != 4
-        or cos.ndim != 3
-        or cos.shape != sin.shape
-        or cos.shape[0] not in (1, x.shape[0])
-        or cos.shape[1] != x.shape[2]
-        or not 0 <= start <= x.shape[3] - 2 * cos.shape[2]
-    ):
-        raise ArgumentError(
-            "a table must be cos and sin [1 or batch, seq, pairs] for activations [batch, "
-            f"num_heads, seq, head_dim], got {list(cos.shape)} and {list(sin.shape)} for "
-            f"{list(x.shape)}, to turn from channel {start} on"
-        )
+def _road(rounding: Rounding) -> int:
+    if rounding not in ROUNDINGS:
+        raise ArgumentError(f"rounding must be one of {list(ROUNDINGS)}, got {rounding!r}")
+    return ROUNDINGS[rounding]
 
 
 def _is_plain(*tensors: Tensor) -> bool:
     """Whether nobody watches: PyTorch's dispatcher would take longer than a decoding step."""
-    return not (
+    if (
         torch.compiler.is_compiling()
-        or any(type(x) not in (Tensor, torch.nn.Parameter) for x in tensors)
         or torch._C._len_torch_dispatch_stack()
         or torch._C._are_functorch_transforms_active()
         or torch._C._get_tracing_state() is not None
         or forward_ad._current_level >= 0
-        or needs_gradient(*tensors)
+    ):
+        return False
+    watching = torch.is_grad_enabled()
+    return not any(type(x) not in PLAIN or (watching and x.requires_grad) for x in tensors)
+
+
+def _plainly_fits(query: Tensor, key: Tensor | None, cos: Tensor, sin: Tensor, start: int) -> bool:
+    """What `check_table` and `check_memory` ask, where it is plain to see."""
+    dtype, table_dtype = query.dtype, cos.dtype
+    try:
+        shape, table_shape = query.shape, cos.shape
+        key_shape = shape if key is None else key.shape
+        if (
+            query.data_ptr() < LOWEST
+            or cos.data_ptr() < LOWEST
+            or sin.data_ptr() < LOWEST
+            or (key is not None and key.data_ptr() < LOWEST)
+        ):
+            return False
+    except RuntimeError:  # not dense
+        return False
+    return (
+        query.is_cpu
+        and cos.is_cpu
+        and sin.is_cpu
+        and dtype in DTYPES
+        and table_dtype in DTYPES
+        and sin.dtype == table_dtype
+        # A minus sign that PyTorch has put off is not yet in memory.
+        and not (query.is_neg() or cos.is_neg() or sin.is_neg())
+        and (key is None or (key.is_cpu and key.dtype == dtype and not key.is_neg()))
+        and len(shape) == len(key_shape) == 4
+        and key_shape[0] == shape[0]
+        and key_shape[2:] == shape[2:]
+        and len(table_shape) == 3
+        and sin.shape == table_shape
+        and table_shape[0] in (1, shape[0])
+        and table_shape[1] == shape[2]
+        and 0 <= start <= shape[3] - 2 * table_shape[2]
     )
+
+
+def _check_and_turn(
+    query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any
+) -> tuple[Tensor, Tensor]:
+    _check(query, key, cos, sin, *how)
+    check_memory(query=query, key=key, cos=cos, sin=sin)
+    return _turn(query, key, cos, sin, *how)
+
+
+def _check(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> None:
+    check_table(query, key, cos, sin, how[1], owner="phasor::rotate_by_table")
+    _, _, _, *orders_and_roads = how
+    known = (_ORDERS.values(), _NAMES)
+    if any(number not in known[at % 2] for at, number in enumerate(orders_and_roads)):
+        raise ArgumentError(
+            f"phasor::rotate_by_table knows the orders {list(_ORDERS.values())} and the roads "
+            f"{list(_NAMES)}, got order, road, backward_order, backward_road {orders_and_roads}"
+        )
 
 
 def _turn(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> tuple[Tensor, Tensor]:
     interleaved, start, sign, order, road, *_ = how
-    # An empty key stands for none, whatever its dtype.
-    if not (has_kernel(query) and (key.dtype == query.dtype or not key.shape[1])):
+    if not has_kernel(query):
         rounding = _NAMES[road]
         turned = _empty(query, order), _empty(key, order)
         for out, x in zip(turned, (query, key), strict=True):
@@ -144,16 +213,17 @@ def _turn(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> tu
         return turned
     if cos.dtype not in DTYPES or sin.dtype != cos.dtype:
         cos, sin = cos.double(), sin.double()
+    cos, sin = aligned(cos), aligned(sin)
     if sin.stride() != cos.stride():
         cos, sin = cos.contiguous(), sin.contiguous()
-    query, key = (x if x.stride(-1) == 1 else x.contiguous() for x in (query, key))
     outs = _empty(query, order), _empty(key, order)
+    (query, query_out), (key, key_out) = map(walkable, (query, key), outs)
     batch, heads, seq, head_dim = query.shape
     of_key = NO_KEY
     if key.shape[1]:
         of_key = (
-            key.data_ptr(), outs[1].data_ptr(), key.shape[1],
-            *key.stride()[:3], *outs[1].stride()[:3],
+            key.data_ptr(), key_out.data_ptr(), key.shape[1],
+            *key.stride()[:3], *key_out.stride()[:3],
         )  # fmt: skip
     batches, _, pairs = cos.shape
     batch_step, seq_step, step = cos.stride()
@@ -163,12 +233,15 @@ def _turn(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> tu
         sign, 1.0,
         cos.data_ptr(), sin.data_ptr(),
         batches, batch_step, seq_step, step,
-        query.data_ptr(), outs[0].data_ptr(), heads,
-        *query.stride()[:3], *outs[0].stride()[:3],
+        query.data_ptr(), query_out.data_ptr(), heads,
+        *query.stride()[:3], *query_out.stride()[:3],
         *of_key,
     )  # fmt: skip
     if rotate_function()(call):
         raise MemoryError(f"no memory for a table of {seq} tokens with {pairs} pairs each")
+    for out, turned in zip(outs, (query_out, key_out), strict=True):
+        if out is not turned:
+            out.copy_(turned)
     return outs
 
 
@@ -246,9 +319,10 @@ def _differentiably(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: 
 def _shapes(
     query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any
 ) -> tuple[Tensor, Tensor]:
+    _check(query, key, cos, sin, *how)
     return _empty(query, how[3]), _empty(key, how[3])
 
 
-_LIBRARY.impl("rotate_by_table", _turn, "CompositeExplicitAutograd")
+_LIBRARY.impl("rotate_by_table", _check_and_turn, "CompositeExplicitAutograd")
 _LIBRARY.impl("rotate_by_table", _differentiably, "Autograd")
 torch.library.register_fake("phasor::rotate_by_table", _shapes, lib=_LIBRARY)

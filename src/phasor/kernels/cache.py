@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 import phasor.kernels.cache_operator  # noqa: F401 - defines the operators
-from phasor.errors import ArgumentError, ArgumentTypeError, PositionRangeError
-from phasor.kernels.checks import check_devices, check_writable, placed
+from phasor.errors import ArgumentError, ArgumentTypeError
+from phasor.kernels.checks import beside, check_devices, check_overwritten, placed
 from phasor.kernels.norm_checks import (
     FusedImpl,
     check_heads,
@@ -14,7 +14,7 @@ from phasor.kernels.norm_checks import (
     first_turning,
     use_triton,
 )
-from phasor.positions.checks import check_integers
+from phasor.positions.checks import check_dense, check_integers
 from phasor.rotary.frequencies import Frequencies
 from phasor.rotary.layout import Layout, RotarySlice
 from phasor.rotary.phase import Precision
@@ -126,10 +126,13 @@ def rotate_into_cache(
     block_size = key_cache.shape[1] if paged else 0
     if paged:
         key_cache, value_cache = key_cache.transpose(1, 2), value_cache.transpose(1, 2)
-    capacity = key_cache.shape[0] * block_size if paged else key_cache.shape[2]
-    slots = _checked_slots(slots, query, capacity, paged=paged)
+    slots = _checked_slots(slots, query, paged=paged)
     if inplace:
-        check_writable(query, None)
+        if not torch.compiler.is_compiling() and query.is_neg():
+            raise ArgumentError(
+                "query has a minus sign that PyTorch has put off (a view of a conjugate), and "
+                "cannot be turned in place through it; pass inplace=False"
+            )
         if query.stride(-1) != 1:
             raise ArgumentError(
                 "a query turned in place must have channels side by side, got strides "
@@ -139,7 +142,7 @@ def rotate_into_cache(
     result = getattr(torch.ops.phasor, name).default(
         dense_rows(query), dense_rows(key), dense_rows(value), query_weight, key_weight,
         key_cache, value_cache, slots, placed(positions, frequencies.axes),
-        frequencies.operand(positions, precision), block_size, eps, unit_offset,
+        beside(query, frequencies.operand(positions, precision)), block_size, eps, unit_offset,
         layout == "interleaved", first_turning(query.shape[-1], frequencies, rotary_slice),
         frequencies.attention_scale, use_triton(impl, query),
     )  # fmt: skip
@@ -156,6 +159,7 @@ def _check_no_gradient(*tensors: Tensor | None) -> None:
 
 def _check_cache(what: str, x: Tensor, cache: Tensor, *, paged: bool) -> None:
     """Raise unless `cache` has room for the rows of `x`."""
+    check_dense(**{what: x, f"{what}_cache": cache})
     if x.ndim != 4 or cache.ndim != 4:
         raise ArgumentError(
             f"{what} and {what}_cache must have four axes, got shapes {list(x.shape)} and "
@@ -178,15 +182,22 @@ def _check_cache(what: str, x: Tensor, cache: Tensor, *, paged: bool) -> None:
             f"{what}_cache must have dtype and device of {what}, {x.dtype} on {x.device}, got "
             f"{cache.dtype} on {cache.device}"
         )
+    check_overwritten(f"{what}_cache", cache)
+    if not torch.compiler.is_compiling() and cache.is_neg():
+        raise ArgumentError(
+            f"{what}_cache has a minus sign that PyTorch has put off (a view of a conjugate), and "
+            f"cannot be written through it; pass {what}_cache.resolve_neg()"
+        )
     if cache.stride(-1) != 1:
         raise ArgumentError(
             f"{what}_cache must have channels side by side, got strides {list(cache.stride())}"
         )
 
 
-def _checked_slots(slots: Tensor, query: Tensor, capacity: int, *, paged: bool) -> Tensor:
+def _checked_slots(slots: Tensor, query: Tensor, *, paged: bool) -> Tensor:
     """`slots` as `[batch, seq]`."""
     check_integers("slots", slots, advice="one row of the cache for each token")
+    check_dense(slots=slots)
     batch, _, seq, _ = query.shape
     check_devices(query, slots=slots)
     if paged and slots.shape == (batch * seq,):
@@ -199,11 +210,4 @@ def _checked_slots(slots: Tensor, query: Tensor, capacity: int, *, paged: bool) 
             f"slots must be {alone} or [{batch}, {seq}], one for each token, got shape "
             f"{list(slots.shape)}"
         )
-    if slots.device.type == "cpu" and not torch.compiler.is_compiling():
-        outside = slots[(slots < -1) | (slots >= capacity)]
-        if outside.numel():
-            raise PositionRangeError(
-                f"the cache has slots 0 to {capacity - 1}, and -1 for nowhere, but slots contains "
-                f"{int(outside[0])}; make the cache longer or give the token another slot"
-            )
     return slots

@@ -4,7 +4,13 @@ import torch
 from torch import Tensor
 
 from phasor.errors import ArgumentError, ArgumentTypeError
+from phasor.kernels.cpu.launch import DTYPES
 from phasor.positions import check_covers
+
+# Tensors that are nothing but themselves: not fake, not distributed, no subclass of any kind.
+PLAIN = (Tensor, torch.nn.Parameter)
+# No program has its data below: there an address is zero, or an offset into a storage of nothing.
+LOWEST = 1 << 22
 
 
 def check_activations(
@@ -30,13 +36,23 @@ def check_activations(
             f"{owner} turns {rotary_dim} channels but {what} has head_dim {head_dim}; "
             f"use a rotary_dim of at most {head_dim}"
         )
-    if not x.is_floating_point():
-        raise ArgumentTypeError(f"{what} must be floating point, got {x.dtype}")
+    check_activation_dtype(what, x)
     shape = places.shape
     at = len(shape) - 1 if axes == 1 else len(shape) - 2
     if shape[at] != seq or (at == 1 and shape[0] != 1 and shape[0] != batch):
         place = places if axes == 1 else places[..., 0]
         check_covers(place, batch=batch, seq=seq, owner=owner, what=what)
+
+
+def check_activation_dtype(what: str, x: Tensor) -> None:
+    """Raise unless `x` is of a dtype that can be rotated."""
+    if not x.is_floating_point():
+        raise ArgumentTypeError(f"{what} must be floating point, got {x.dtype}")
+    if x.dtype not in DTYPES:
+        raise ArgumentTypeError(
+            f"{what} must be float32, bfloat16, float16 or float64, got {x.dtype}; rotate before "
+            f"it is quantized, or {what}.to(torch.bfloat16)"
+        )
 
 
 def check_devices(query: Tensor, **others: Tensor | None) -> None:
@@ -50,18 +66,42 @@ def check_devices(query: Tensor, **others: Tensor | None) -> None:
             )
 
 
-def check_writable(query: Tensor, key: Tensor | None) -> None:
-    """Raise unless query and key can be overwritten: each element one place in memory."""
-    if _overlaps_itself(query):
-        raise _shared("query", query)
-    if key is None:
-        return
-    if _overlaps_itself(key):
-        raise _shared("key", key)
-    if query is key or (not torch.compiler.is_compiling() and _share_elements(query, key)):
+def check_writable(query: Tensor, key: Tensor | None, *read: Tensor) -> None:
+    """Raise unless query and key can be overwritten: each element one place in memory.
+
+    Args:
+        query: Is overwritten.
+        key: Is overwritten, or `None`.
+        read: What they are turned by, while they are overwritten.
+    """
+    for what, x in (("query", query), ("key", key)):
+        if x is not None:
+            check_overwritten(what, x)
+            for other in read:
+                if may_share(x, other):
+                    raise ArgumentError(
+                        f"{what} shares memory with what it is turned by, so it cannot be rotated "
+                        "in place; pass inplace=False, or positions.clone()"
+                    )
+    if key is not None and may_share(query, key):
         raise ArgumentError(
             "query and key share memory, so neither can be rotated in place; pass inplace=False, "
             "or one of them"
+        )
+
+
+def check_overwritten(what: str, x: Tensor) -> None:
+    """Raise unless `x` can be overwritten: each element one place in memory."""
+    if _overlaps_itself(x):
+        raise ArgumentError(
+            f"{what} has elements that share memory and cannot be written in place, got shape "
+            f"{list(x.shape)} with strides {list(x.stride())}; pass inplace=False, or "
+            f"{what}.clone()"
+        )
+    if not torch.compiler.is_compiling() and x._is_zerotensor():
+        raise ArgumentError(
+            f"{what} is a tensor of zeros without memory (of forward-mode autograd) and cannot be "
+            f"rotated in place; pass inplace=False, or {what}.clone()"
         )
 
 
@@ -73,13 +113,6 @@ def check_leaf(query: Tensor, key: Tensor | None) -> None:
                 f"{what} is a leaf that requires a gradient and cannot be rotated in place; pass "
                 "inplace=False, or rotate it under torch.no_grad()"
             )
-
-
-def _shared(what: str, x: Tensor) -> ArgumentError:
-    return ArgumentError(
-        f"{what} has elements that share memory and cannot be rotated in place, got shape "
-        f"{list(x.shape)} with strides {list(x.stride())}; pass inplace=False, or {what}.clone()"
-    )
 
 
 def _overlaps_itself(x: Tensor) -> bool:
@@ -95,13 +128,26 @@ def _overlaps_itself(x: Tensor) -> bool:
     return False
 
 
+def may_share(x: Tensor, other: Tensor) -> bool:
+    """Whether memory of one may be memory of the other, as far as they have addresses."""
+    if x is other:
+        return True
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False  # the operator looks again, when it gets the tensors themselves
+    if any(type(y) not in PLAIN or y.is_meta for y in (x, other)):
+        return False
+    return _share_elements(x, other)
+
+
 def _share_elements(query: Tensor, key: Tensor) -> bool:
     """Whether an element of one may be one of the other: of views of one buffer too."""
     size = query.element_size()
     apart = key.data_ptr() - query.data_ptr()
-    query_reach, key_reach = _reach(query) * size, _reach(key) * key.element_size()
+    query_reach, key_reach = reach(query) * size, reach(key) * key.element_size()
     if apart >= query_reach or -apart >= key_reach or not query_reach or not key_reach:
         return False
+    if query.ndim != 4 or key.ndim != 4:
+        return True
     # Columns of one buffer: within a period that both repeat, one must end before the other begins.
     for dim in (0, 1, 2):
         period = query.stride(dim) * size
@@ -122,11 +168,17 @@ def _share_elements(query: Tensor, key: Tensor) -> bool:
     return True
 
 
-def _reach(x: Tensor) -> int:
+def reach(x: Tensor) -> int:
     """Elements from the first in memory to the last."""
     if x.numel() == 0:
         return 0
     return 1 + sum((size - 1) * step for size, step in zip(x.shape, x.stride(), strict=True))
+
+
+def beside(query: Tensor, frequencies: Tensor) -> Tensor:
+    """`frequencies`, which are nobody's argument, in the mode of a fake query."""
+    mode = None if torch.compiler.is_compiling() else getattr(query, "fake_mode", None)
+    return frequencies if mode is None else mode.from_tensor(frequencies)
 
 
 def placed(positions: Tensor, axes: int) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 import phasor.kernels.norm_operator  # noqa: F401 - defines the operators
 from phasor.errors import ArgumentError
-from phasor.kernels.checks import placed
+from phasor.kernels.checks import beside, placed
 from phasor.kernels.norm_checks import (
     FusedImpl,
     check_heads,
@@ -101,7 +101,8 @@ def norm_rotate(
         )
     if key is not None and key_weight is not None:
         check_weight(key_weight, key, "key")
-    places, operand = placed(positions, frequencies.axes), frequencies.operand(positions, precision)
+    places = placed(positions, frequencies.axes)
+    operand = beside(query, frequencies.operand(positions, precision))
     gain = frequencies.attention_scale
     start = first_turning(query.shape[-1], frequencies, rotary_slice)
     if impl == "reference":

@@ -9,6 +9,7 @@ from torch import Tensor
 from phasor.errors import ArgumentError
 from phasor.kernels.checks import check_activations, check_devices
 from phasor.positions import check_positions
+from phasor.positions.checks import check_dense
 from phasor.rotary.frequencies import Frequencies
 from phasor.rotary.layout import Layout, RotarySlice, check_layout, check_slice
 from phasor.rotary.phase import Precision, check_precision
@@ -32,6 +33,7 @@ def check_heads(
     check_slice(rotary_slice)
     check_precision(precision)
     check_positions(positions, axes=frequencies.axes, owner=owner)
+    check_dense(query=query, key=key, positions=positions)
     for what, x in (("query", query), ("key", key)):
         if x is not None:
             check_activations(
@@ -48,6 +50,7 @@ def check_heads(
 
 def check_weight(weight: Tensor, x: Tensor, what: str) -> None:
     """Raise unless `weight` is one number per channel of a head."""
+    check_dense(**{f"{what}_weight": weight})
     if weight.shape != x.shape[-1:]:
         raise ArgumentError(
             f"{what}_weight must be [{x.shape[-1]}], one number per channel of a head, got shape "

@@ -3,11 +3,16 @@
 import torch
 from torch import Tensor
 
+from phasor.errors import ArgumentError
+from phasor.kernels.checks import check_devices
+from phasor.kernels.norm_checks import use_triton
 from phasor.kernels.norm_reference import (
     cos_sin_by,
     norm_rotate_backward_reference,
     norm_rotate_reference,
 )
+from phasor.kernels.operands import check_memory, check_norm, check_turn
+from phasor.positions.checks import check_dense
 from phasor.rotary.phase import table_dtype
 
 _OPTIONS = "float eps, bool unit_offset, bool interleaved, int start, float gain, bool triton"
@@ -49,10 +54,15 @@ def _norm_rotate(
     triton: bool,
     save_output: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    _check(x, other, weight, other_weight, positions, frequencies, start)
+    check_memory(
+        x=x, other=other, weight=weight, other_weight=other_weight, positions=positions,
+        frequencies=frequencies,
+    )  # fmt: skip
     dtype = _arithmetic(x, other)
     out, rstd = _empty(x, x, dtype)
     other_out, other_rstd = _empty(other, x, dtype)
-    if triton:
+    if triton and use_triton("triton", x):
         from phasor.kernels.triton.norm import launch
 
         launch(
@@ -77,9 +87,34 @@ def _norm_rotate(
     return out, other_out, rstd, other_rstd
 
 
+def _check(
+    x: Tensor,
+    other: Tensor | None,
+    weight: Tensor,
+    other_weight: Tensor | None,
+    positions: Tensor,
+    frequencies: Tensor,
+    start: int,
+) -> None:
+    owner = "phasor::norm_rotate"
+    check_turn(x, other, positions, frequencies, start, owner=owner, same_dtype=False)
+    check_norm(x, other, weight, other_weight, owner=owner)
+
+
 def _norm_rotate_fake(
-    x: Tensor, other: Tensor | None, *rest: object
+    x: Tensor,
+    other: Tensor | None,
+    weight: Tensor,
+    other_weight: Tensor | None,
+    positions: Tensor,
+    frequencies: Tensor,
+    eps: float,
+    unit_offset: bool,
+    interleaved: bool,
+    start: int,
+    *rest: object,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    _check(x, other, weight, other_weight, positions, frequencies, start)
     dtype = _arithmetic(x, other)
     out, rstd = _empty(x, x, dtype)
     other_out, other_rstd = _empty(other, x, dtype)
@@ -100,7 +135,21 @@ def _backward_op(
     gain: float,
     triton: bool,
 ) -> tuple[Tensor, Tensor]:
-    if triton:
+    owner = "phasor::norm_rotate_backward"
+    check_turn(grad, saved, positions, frequencies, start, owner=owner, same_dtype=False)
+    check_norm(saved, None, weight, None, owner=owner)
+    check_dense(rstd=rstd)
+    check_devices(saved, rstd=rstd)
+    if grad.shape != saved.shape or rstd.shape != saved.shape[:3]:
+        raise ArgumentError(
+            f"{owner} takes grad as saved and rstd [batch, num_heads, seq], got shapes "
+            f"{list(grad.shape)}, {list(saved.shape)} and {list(rstd.shape)}"
+        )
+    check_memory(
+        grad=grad, saved=saved, weight=weight, rstd=rstd, positions=positions,
+        frequencies=frequencies,
+    )  # fmt: skip
+    if triton and use_triton("triton", grad):
         from phasor.kernels.triton.norm_backward import launch
 
         if grad.stride(-1) != 1:

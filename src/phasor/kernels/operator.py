@@ -17,8 +17,10 @@ from torch.library import Library
 from phasor.errors import ArgumentError
 from phasor.kernels import cpu
 from phasor.kernels.batching import rotate_batched
+from phasor.kernels.checks import check_writable
 from phasor.kernels.cpu.launch import supports
 from phasor.kernels.gradient import Rotation
+from phasor.kernels.operands import check_memory, check_turn
 from phasor.kernels.reference import rotation
 from phasor.kernels.triton import launch_of
 
@@ -71,6 +73,7 @@ def write(
     gain: float,
 ) -> None:
     """Write the rotation of query and key into other tensors, or into themselves."""
+    check_memory(query=query, key=key, positions=positions, frequencies=frequencies)
     launch = launcher(query)
     how: dict[str, Any] = {
         "interleaved": interleaved, "start": start, "sign": sign, "gain": gain
@@ -80,10 +83,10 @@ def write(
         if key is not None and key_out is not None:
             key_out.copy_(rotation(key, positions, frequencies, **how))
         return
-    frequencies = frequencies.contiguous()
+    positions, frequencies = aligned(positions), aligned(frequencies.contiguous())
     # Kernels walk along channels: others are turned in a copy.
-    q, q_out = _walkable(query, query_out)
-    k, k_out = (None, None) if key is None or key_out is None else _walkable(key, key_out)
+    q, q_out = walkable(query, query_out)
+    k, k_out = (None, None) if key is None or key_out is None else walkable(key, key_out)
     launch(q, k, q_out, k_out, positions, frequencies, **how)
     if q_out is not query_out:
         query_out.copy_(q_out)
@@ -91,16 +94,23 @@ def write(
         key_out.copy_(k_out)
 
 
-def _walkable(x: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
-    if x.stride(-1) == 1 and out.stride(-1) == 1:
+def walkable(x: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
+    """Where a kernel reads and writes instead: there themselves, or a copy to be copied back."""
+    if x.stride(-1) == 1 and out.stride(-1) == 1 and aligned(x) is x:
         return x, out
     x = x.clone(memory_format=torch.contiguous_format)
     return x, x
 
 
+def aligned(x: Tensor) -> Tensor:
+    """`x`, or a copy where its numbers lie across their places in memory, as in a file's bytes."""
+    return x if x.data_ptr() % x.itemsize == 0 else x.clone()
+
+
 def _rotate(
     query: Tensor, key: Tensor, positions: Tensor, frequencies: Tensor, *how: Any
 ) -> tuple[Tensor, Tensor]:
+    check_turn(query, key, positions, frequencies, how[1], owner="phasor::rotate")
     outs = torch.empty_like(query), torch.empty_like(key)
     write(query, key, *outs, positions, frequencies, *how)
     return outs
@@ -109,8 +119,21 @@ def _rotate(
 def _rotate_in_place(
     query: Tensor, key: Tensor | None, positions: Tensor, frequencies: Tensor, *how: Any
 ) -> None:
+    check_turn(query, key, positions, frequencies, how[1], owner="phasor::rotate_")
+    check_writable(query, key, positions, frequencies)
     write(query, key, query, key, positions, frequencies, *how)
     changed(query, key)
+
+
+def _rotate_negated_in_place(
+    query: Tensor, key: Tensor | None, positions: Tensor, frequencies: Tensor, *how: Any
+) -> None:
+    """Where PyTorch has put off a minus sign (`z.conj().imag`): `copy_` knows how to write it."""
+    some_key = query[:, :0] if key is None else key
+    turned = torch.ops.phasor.rotate.default(query, some_key, positions, frequencies, *how)
+    query.copy_(turned[0])
+    if key is not None:
+        key.copy_(turned[1])
 
 
 def changed(query: Tensor, key: Tensor | None) -> None:
@@ -122,13 +145,14 @@ def changed(query: Tensor, key: Tensor | None) -> None:
 def _rotate_shapes(
     query: Tensor, key: Tensor, positions: Tensor, frequencies: Tensor, *how: Any
 ) -> tuple[Tensor, Tensor]:
+    check_turn(query, key, positions, frequencies, how[1], owner="phasor::rotate")
     return torch.empty_like(query), torch.empty_like(key)
 
 
 def _rotate_in_place_shapes(
     query: Tensor, key: Tensor | None, positions: Tensor, frequencies: Tensor, *how: Any
 ) -> None:
-    return None
+    check_turn(query, key, positions, frequencies, how[1], owner="phasor::rotate_")
 
 
 def needs_gradient(*tensors: Tensor | None) -> bool:
@@ -172,6 +196,7 @@ def _rotate_in_place_batched(info: Any, in_dims: Any, *arguments: Any) -> None:
 
 _LIBRARY.impl("rotate", _rotate, "CompositeExplicitAutograd")
 _LIBRARY.impl("rotate_", _rotate_in_place, "CompositeExplicitAutograd")
+_LIBRARY.impl("rotate_", _rotate_negated_in_place, "Negative")
 _LIBRARY.impl("rotate", _rotate_differentiably, "Autograd")
 _LIBRARY.impl("rotate_", _refuse_to_differentiate, "Autograd")
 torch.library.register_fake("phasor::rotate", _rotate_shapes, lib=_LIBRARY)

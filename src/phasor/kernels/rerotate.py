@@ -6,6 +6,7 @@ from phasor.errors import ArgumentError
 from phasor.kernels.checks import check_activations
 from phasor.kernels.reference import apply_rotation
 from phasor.positions import check_positions
+from phasor.positions.checks import check_dense
 from phasor.rotary.frequencies import Frequencies
 from phasor.rotary.layout import Layout, RotarySlice, check_layout, check_slice
 from phasor.rotary.phase import angles, table_dtype
@@ -62,6 +63,7 @@ def rerotate(
     new_positions = positions if new_positions is None else new_positions
     check_positions(positions, axes=frequencies.axes, owner="rerotate")
     check_positions(new_positions, axes=new_frequencies.axes, owner="rerotate")
+    check_dense(key=key, positions=positions, new_positions=new_positions)
     if new_frequencies.pairs != frequencies.pairs:
         raise ArgumentError(
             f"new frequencies must turn the same channels, got {new_frequencies.pairs} pairs in "

@@ -23,11 +23,37 @@ def check_positions(positions: Tensor, *, axes: int = 1, owner: str) -> None:
             raise ArgumentError(
                 f"{owner} takes positions [seq] or [batch, seq], got shape {list(positions.shape)}"
             )
-    elif positions.ndim not in (2, 3) or positions.shape[-1] != axes:
+        return
+    check_dense(positions=positions)
+    if positions.ndim not in (2, 3) or positions.shape[-1] != axes:
         raise ArgumentError(
             f"{owner} takes positions [seq, {axes}] or [batch, seq, {axes}], one number for each "
             f"of its {axes} axes, got shape {list(positions.shape)}"
         )
+
+
+def check_dense(**tensors: Tensor | None) -> None:
+    """Raise unless each is a tensor whose elements lie in memory one by one, or `None`."""
+    for what, x in tensors.items():
+        if x is None:
+            continue
+        if not isinstance(x, Tensor):
+            raise ArgumentTypeError(
+                f"{what} must be a tensor, got {type(x).__name__}; wrap it: torch.as_tensor({what})"
+            )
+        if x.is_nested:
+            raise ArgumentTypeError(
+                f"{what} must be a dense tensor, got a nested one; pass its tokens packed in one "
+                "sequence, or padded: torch.nested.to_padded_tensor"
+            )
+        if x.layout is not torch.strided:
+            raise ArgumentTypeError(
+                f"{what} must be a dense tensor, got layout {x.layout}; pass {what}.to_dense()"
+            )
+        if x.is_quantized:
+            raise ArgumentTypeError(
+                f"{what} must not be quantized, got {x.dtype}; pass {what}.dequantize()"
+            )
 
 
 def check_covers(positions: Tensor, *, batch: int, seq: int, owner: str, what: str) -> None:

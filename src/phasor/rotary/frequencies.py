@@ -75,7 +75,7 @@ class Frequencies:
         turns = torch.tensor(fixed, dtype=torch.int64, device="cpu").reshape(inv_freq.shape)
         object.__setattr__(self, "turns", turns)
         # Kernels walk along them.
-        object.__setattr__(self, "inv_freq", inv_freq.contiguous())
+        object.__setattr__(self, "inv_freq", inv_freq.contiguous().resolve_neg())
         object.__setattr__(self, "_narrow", inv_freq.float().contiguous())
         object.__setattr__(self, "_copies", {})
 

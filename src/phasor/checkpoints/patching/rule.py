@@ -110,11 +110,14 @@ def fits_kernel(x: Tensor, cos: Tensor, rule: Rule, *, one_angle: bool) -> bool:
     """
     seq = -2 if rule.heads == -3 else -3
     table_seq = cos.shape[seq if cos.ndim == x.ndim else -2]
+    # A table of another batch is broadcast by PyTorch, and not by a kernel.
+    batches = cos.shape[0] if x.ndim == 4 and cos.ndim > 2 else 1
     whole = cos.shape[-1] * (2 if rule.columns == "single" else 1) == x.shape[-1]
     return (
         (rule.reads_once or one_angle)
         and (rule.pairs_in == rule.pairs_out or whole)
         and not cos.requires_grad
+        and batches in (1, x.shape[0])
         and (table_seq == x.shape[seq] or (rule.suffix and table_seq > x.shape[seq]))
     )
 

@@ -236,10 +236,7 @@ class Site:
         ):
             alike = (
                 len(tensors) == 2
-                and all(
-                    tensors[1].shape[at] == x.shape[at]
-                    for at in (-1, -2 if rule.heads == -3 else -3)
-                )
+                and _without_heads(tensors[1], rule) == _without_heads(x, rule)
                 and tensors[1].dtype == x.dtype
             )
             if alike:
@@ -265,6 +262,13 @@ class Site:
         if torch.promote_types(x.dtype, cos.dtype) == x.dtype:
             return "each", "each"
         return ("wide", "each") if cos.dtype == torch.float32 else None
+
+
+def _without_heads(x: Tensor, rule: Rule) -> list[int]:
+    """The shape of `x` but for its number of heads."""
+    shape = list(x.shape)
+    del shape[rule.heads]
+    return shape
 
 
 def _sizes(form: Form) -> dict[str, int]:

@@ -8,10 +8,13 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from phasor.kernels.checks import LOWEST, PLAIN, may_share
 from phasor.kernels.cpu.launch import DTYPES, NO_KEY, POSITION_DTYPES, ROADS
 from phasor.kernels.cpu.library import CALL, rotate_function
 
-_PLAIN = (Tensor, torch.nn.Parameter)
+# By the numbers of `DTYPES` and `POSITION_DTYPES`: the bits of an address that are not set.
+_ACROSS = (3, 1, 1, 7)
+_POSITION_ACROSS = (7, 3, 7, 3)
 
 
 def rotate_at_once(
@@ -43,10 +46,14 @@ def rotate_at_once(
     """
     if (
         torch.compiler.is_compiling()
-        or type(query) not in _PLAIN
-        or type(positions) not in _PLAIN
-        or type(frequencies) not in _PLAIN
+        or type(query) not in PLAIN
+        or type(positions) not in PLAIN
+        or type(frequencies) not in PLAIN
+        or (key is not None and type(key) not in PLAIN)
         or not (query.is_cpu and positions.is_cpu and frequencies.is_cpu)
+        # A minus sign that PyTorch has put off.
+        or query.is_neg()
+        or positions.is_neg()
         or frequencies.ndim != 2
         or torch._C._len_torch_dispatch_stack()
         or torch._C._are_functorch_transforms_active()
@@ -66,7 +73,11 @@ def rotate_at_once(
     code = DTYPES.get(dtype)
     position_code = POSITION_DTYPES.get(positions.dtype)
     road = ROADS[frequencies.dtype]
-    shape, place_shape = query.shape, positions.shape
+    try:
+        shape, place_shape = query.shape, positions.shape
+        address, place_address = query.data_ptr(), positions.data_ptr()
+    except RuntimeError:  # not dense
+        return None
     axes, pairs = frequencies.shape
     axis_step = 0
     if axes > 1:
@@ -93,16 +104,28 @@ def rotate_at_once(
     width = _width(batch, heads, seq, head_dim, at_batch, at_head, at_seq)
     if place_shape[-1] != seq or at_channel != 1 or not width:
         return None
-    address = query.data_ptr()
+    frequency_address = frequencies.data_ptr()
+    if (
+        address < LOWEST
+        or place_address < LOWEST
+        or frequency_address < LOWEST
+        or address & _ACROSS[code]
+        or place_address & _POSITION_ACROSS[position_code]
+        or frequency_address & 7
+    ):
+        return None
     out, out_address = query, address
     out_batch, out_head, out_seq = at_batch, at_head, at_seq
-    of_key, tensors, key_out = NO_KEY, 1, None
+    of_key, tensors, key_out, key_width = NO_KEY, 1, None, 0
     if key is not None:
-        key_shape = key.shape
+        if not key.is_cpu or key.is_neg():
+            return None
+        try:
+            key_shape, key_address = key.shape, key.data_ptr()
+        except RuntimeError:  # not dense
+            return None
         if (
-            type(key) not in _PLAIN
-            or not key.is_cpu
-            or key.dtype != dtype
+            key.dtype != dtype
             or len(key_shape) != 4
             or key_shape[0] != batch
             or key_shape[2] != seq
@@ -111,9 +134,8 @@ def rotate_at_once(
             return None
         kv_heads, tensors = key_shape[1], 2
         key_batch, key_head, key_seq, key_channel = key.stride()
-        key_address = key.data_ptr()
         key_width = _width(batch, kv_heads, seq, head_dim, key_batch, key_head, key_seq)
-        if key_channel != 1 or not key_width:
+        if key_channel != 1 or not key_width or key_address < LOWEST or key_address & _ACROSS[code]:
             return None
         if inplace:
             apart = (key_address - address) // query.itemsize
@@ -140,6 +162,14 @@ def rotate_at_once(
                 key_address, key_out.data_ptr(), kv_heads,
                 key_batch, key_head, key_seq, *key_out.stride()[:3],
             )  # fmt: skip
+    if inplace and (road or position_code > 1):
+        # What it turns by must not change under way, and floats may be part of it.
+        for x, begin, elements in ((query, address, width), (key, of_key[0], key_width)):
+            end = begin + 8 * elements
+            if road and begin - 8 * axes * pairs < frequency_address < end:
+                return None
+            if position_code > 1 and x is not None and may_share(x, positions):
+                return None
     if not inplace:
         out = torch.empty_like(query)
         out_batch, out_head, out_seq, _ = out.stride()
@@ -148,7 +178,7 @@ def rotate_at_once(
         code, road, position_code, interleaved,
         batch, seq, head_dim, head_dim - 2 * pairs if trailing else 0, axes, pairs,
         torch.get_num_threads(), tensors, sign, gain,
-        positions.data_ptr(), frequencies.data_ptr(),
+        place_address, frequency_address,
         place_batches, batch_step, seq_step, axis_step,
         address, out_address, heads,
         at_batch, at_head, at_seq, out_batch, out_head, out_seq,

@@ -142,7 +142,7 @@ int phasor_rotate(const Call *call) {
         for (int64_t i = 0; i < call->tensors; i++) ask_for_large_pages(call, &call->tensor[i]);
     }
     const int64_t row = table_row(call);
-    whole.block = head_major ? LARGE_TABLE_TOKENS : SMALL_TABLE / row;
+    whole.block = head_major || !row ? LARGE_TABLE_TOKENS : SMALL_TABLE / row;
     if (whole.block < 1) whole.block = 1;
     if (whole.block > call->seq) whole.block = call->seq;
     whole.blocks = (call->seq + whole.block - 1) / whole.block;

@@ -99,9 +99,9 @@ def mutated(draw: random.Random, value: dict[str, Any]) -> dict[str, Any]:
         act = draw.randrange(9)
         if act == 0:
             del holder[key]
-        elif act == 1 and isinstance(old, (int, float)):
+        elif act == 1 and isinstance(old, (int, float)) and abs(old) < 1e300:
             holder[key] = old * draw.choice((-1, 0, 0.5, 1.5, 2, 3, 1000, 10**6, 1e30))
-        elif act == 2 and isinstance(old, (int, float)):
+        elif act == 2 and isinstance(old, (int, float)) and abs(old) < 1e300:
             holder[key] = draw.choice((float, str, bool))(old)
         elif act == 3:
             other, name = draw.choice(list(_places(value)))

@@ -19,6 +19,9 @@ from phasor.spec.sizes import (
     check_tokens,
 )
 
+# Which bucket a distance is in is found in whole numbers of as many digits.
+_MOST_IN_BUCKETS = 2**22
+
 
 @dataclass(frozen=True, kw_only=True)
 class RotarySpec:
@@ -172,6 +175,12 @@ class T5BiasSpec:
 
     def __post_init__(self) -> None:
         check_channels(num_heads=self.num_heads)
+        if self.num_buckets * self.max_distance > _MOST_IN_BUCKETS:
+            raise ArgumentError(
+                f"num_buckets * max_distance must be at most {_MOST_IN_BUCKETS}, got "
+                f"{self.num_buckets} buckets of distances up to {self.max_distance}; T5 has 32 "
+                "and 128"
+            )
         check_builds(self)
 
     def build(self) -> T5Bias:

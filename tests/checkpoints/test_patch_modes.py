@@ -5,6 +5,7 @@ between patching and the mode: what phasor has to know of the model it knows the
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -57,6 +58,11 @@ def trained(model: nn.Module, run: Callable[..., Any] | None = None) -> list[Ten
     out = (run or model)(IDS, labels=IDS, use_cache=False)
     out.loss.backward()
     return [out.logits.detach(), *(x.grad for x in model.parameters() if x.grad is not None)]
+
+
+def same(found: list[Tensor], expected: list[Tensor]) -> bool:
+    dtypes = [x.dtype for x in found] == [x.dtype for x in expected]
+    return dtypes and all(map(torch.equal, found, expected))
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
@@ -195,14 +201,6 @@ def gradient_of_each_sample(model: nn.Module) -> list[Tensor]:
 
 
 @mode
-def gradient_of_each_sample_compiled(model: nn.Module) -> list[Tensor]:
-    torch._dynamo.reset()
-    each = vmap(grad(loss_of(model)), (None, 0), randomness="different")
-    run = torch.compile(each, fullgraph=True, backend="aot_eager")
-    return tree_leaves(run(weights_of(model), IDS))
-
-
-@mode
 def mapped(model: nn.Module) -> list[Tensor]:
     return [vmap(logits_of(model))(embedded(model))]
 
@@ -258,9 +256,23 @@ def test_bit_for_bit(name: str, family: str) -> None:
     expected = MODES[name](model_of(family))
     model = model_of(family)
     phasor.patch(model)
-    found = MODES[name](model)
-    assert [x.dtype for x in found] == [x.dtype for x in expected]
-    assert all(map(torch.equal, found, expected))
+    # Cohere turns float64 in float32 by a table in float64, for which there is no kernel.
+    keeps_its_own = family == "Cohere" and name == "cast to float64"
+    with pytest.warns(RuntimeWarning, match="its own") if keeps_its_own else nullcontext():
+        found = MODES[name](model)
+    assert same(found, expected)
+
+
+def test_gradients_of_each_sample_compile() -> None:
+    """Within a transform torch.compile sees into operations alone, not into an operator."""
+    model, other = model_of("Llama"), model_of("Llama")
+    phasor.patch(model)
+    torch._dynamo.reset()
+    each = vmap(grad(loss_of(model)), (None, 0), randomness="different")
+    run = torch.compile(each, fullgraph=True, backend="aot_eager")
+    found = tree_leaves(run(weights_of(model), IDS))
+    for some, wanted in zip(found, gradient_of_each_sample(other), strict=True):
+        torch.testing.assert_close(some, wanted)
 
 
 @pytest.mark.parametrize(
@@ -270,14 +282,12 @@ def test_bit_for_bit(name: str, family: str) -> None:
         "gradient of each sample", "forward jacobian", "hessian matrix",
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("family", ["Llama", "Cohere"])
+@pytest.mark.parametrize("family", ["Llama", "Phi3"])
 def test_rounded_once_is_near(name: str, family: str) -> None:
     expected = MODES[name](model_of(family))
     model = model_of(family)
     phasor.patch(model, parity="rounded")
-    # Cohere turns in float32 whatever it is given.
-    eps = {"cast to float64": 1e-7 if family == "Cohere" else 1e-14}.get(name, 1e-5)
-    eps = 0.03 if "autocast" in name else eps
+    eps = 0.03 if "autocast" in name else 1e-13 if "float64" in name else 1e-5
     for some, other in zip(MODES[name](model), expected, strict=True):
         assert (some.double() - other.double()).norm() < eps * other.double().norm().clamp(min=1e-9)
 
@@ -300,7 +310,7 @@ def test_where_it_is_patched_does_not_matter(inside: Callable[[], Any], parity: 
     assert torch.equal(torch.get_rng_state(), state)
     theirs = phasor.patch(other, parity=parity)
     assert (ours.replaced, ours.tables) == (theirs.replaced, theirs.tables)
-    assert all(map(torch.equal, trained(model), trained(other)))
+    assert same(trained(model), trained(other))
 
 
 @pytest.mark.parametrize("parity", ["bitwise", "rounded"])
@@ -316,9 +326,11 @@ def test_a_model_without_values_is_patched_as_one_with_them(family: str, parity:
     assert found.tables == expected.tables
     # Then the values arrive, from a file and for what no file has.
     model.to_empty(device="cpu")
+    model.tie_weights()
     model.load_state_dict(state)
     for mine, its in zip(model.buffers(), other.buffers(), strict=True):
         mine.copy_(its)
-    assert all(map(torch.equal, trained(model), trained(full)))
+    found = trained(model)
+    assert same(found, trained(full))
     if parity == "bitwise":
-        assert all(map(torch.equal, trained(other), trained(model_of(family))))
+        assert same(found, trained(other))

@@ -3,8 +3,8 @@
 cd tests && python -m kernels.sanitized [--calls 6000] [--seed 0]
 
 Each result is compared with complex numbers in float64. A third of the calls have something wrong
-with them: they must raise one of phasor's errors, or be right all the same. Fails on the first wrong
-number, on any other error, and where AddressSanitizer or UndefinedBehaviorSanitizer reports.
+with them: they must raise one of phasor's errors, or be right all the same. Fails on the first
+wrong number, on any other error, and where AddressSanitizer or UndefinedBehaviorSanitizer reports.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from phasor.errors import PhasorError
 from phasor.kernels import cpu
 from phasor.kernels.by_table import rotate_by_table
 from phasor.kernels.cpu import library
+from phasor.kernels.cpu.build import build
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
 POSITIONS = [torch.int64, torch.int32, torch.int16, torch.float64, torch.float32]
@@ -39,7 +40,6 @@ MEMORY = [*STORAGES, "one head for all", "sliding", "across", "one behind anothe
 def held(draw: random.Random, shape: tuple[int, ...], dtype: torch.dtype, inplace: bool) -> Tensor:
     """Activations in memory of some order, at some offset."""
     storage = draw.choice(MEMORY if not inplace else [*STORAGES, "across", "one behind another"])
-    batch, heads, seq, head_dim = shape
     if storage in STORAGES:
         return stored(shape, storage, dtype)
     values = torch.randn(shape).to(dtype)
@@ -307,8 +307,8 @@ def judge(x: Tensor, found: Tensor, call: Call, cos: Tensor, sin: Tensor, start:
         return False
     if not wanted.numel():
         return True
-    scale = x.double().abs().max() * max(1.0, float(cos.abs().max()) if cos.numel() else 1.0,
-                                         float(sin.abs().max()) if sin.numel() else 1.0)  # fmt: skip
+    largest = max(1.0, *(float(y.abs().max()) for y in (cos, sin) if y.numel()))
+    scale = x.double().abs().max() * largest
     # Rounding to "each" also rounds a table to the dtype of the activations.
     return bool(((found.double() - wanted).abs() <= ROUNDING[found.dtype] * 2 * scale).all())
 
@@ -363,29 +363,39 @@ def run(calls: int, seed: int) -> None:
           + ", ".join(f"{count} {what}" for what, count in sorted(counts.items())))  # fmt: skip
 
 
-def build(folder: Path) -> tuple[Path, dict[str, str]]:
-    """The library with sanitizers, and the environment in which a process can load it."""
-    compiler = os.environ.get("CC", "gcc")
-    flags = "-g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
-    runtime = subprocess.run(
-        [*shlex.split(compiler), "-print-file-name=libasan.so"],
-        capture_output=True, text=True, check=False,
-    ).stdout.strip()  # fmt: skip
-    if not Path(runtime).is_absolute():
+# Without optimisation: what is checked is the same, and compiling takes a tenth of the time.
+OPTIONS = (
+    "-O0", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+)  # fmt: skip
+
+
+def environment() -> dict[str, str]:
+    """In which a process can load what was compiled with `OPTIONS`."""
+    compiler = shlex.split(os.environ.get("CC", "gcc"))
+    asked = [*compiler, "-print-file-name=libasan.so"]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError as error:
+        raise SystemExit(f"{compiler[0]} cannot be run: {error}; set CC to a gcc") from error
+    if not Path(said).is_absolute():
         raise SystemExit(
-            f"{compiler} has no AddressSanitizer (libasan.so); set CC to a gcc with it"
+            f"{compiler[0]} has no AddressSanitizer (libasan.so); set CC to a gcc with it"
         )
-    made = folder / "librotate.so"
-    command = f"from pathlib import Path; from phasor.kernels.cpu.build import build; build(Path({str(made)!r}))"
-    environment = {**os.environ, "CC": f"{compiler} {flags}"}
-    subprocess.run([sys.executable, "-c", command], env=environment, check=True)
-    return made, {
+    return {
         **os.environ,
-        "LD_PRELOAD": runtime,
-        "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0:exitcode=99",
+        "LD_PRELOAD": said,
+        "ASAN_OPTIONS": "detect_leaks=0:exitcode=99",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "OMP_NUM_THREADS": "1",
     }
+
+
+def instruction_sets() -> list[str]:
+    """The plain one, and the best of this processor."""
+    processor = torch.backends.cpu.get_cpu_capability()
+    best = {"AVX512": ["avx512"], "AVX2": ["avx2"]}
+    return ["generic", *best.get(processor, [])]
 
 
 def main() -> None:
@@ -400,17 +410,25 @@ def main() -> None:
             raise SystemExit(why)
         run(options.calls, options.seed)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        made, environment = build(Path(folder))
-        given = [f"--calls={options.calls}", f"--seed={options.seed}", f"--library={made}"]
-        command = [sys.executable, "-m", "kernels.sanitized", *given]
-        with Path(folder, "said").open("w+") as said:
-            done = subprocess.run(command, env=environment, stderr=said, check=False)
-            said.seek(0)
-            lines = said.read().splitlines()
-        if done.returncode or any("Sanitizer" in line or "runtime error" in line for line in lines):
+    inside = environment()
+    os.environ.setdefault("CC", "gcc")
+    sets = instruction_sets()
+    for at, instructions in enumerate(sets):
+        with tempfile.TemporaryDirectory() as folder:
+            made, said = Path(folder, "librotate.so"), Path(folder, "said")
+            build(made, only=instructions, options=OPTIONS)
+            print(f"{instructions}: ", end="", flush=True)
+            command = [
+                sys.executable, "-m", "kernels.sanitized", f"--calls={options.calls // len(sets)}",
+                f"--seed={options.seed + at}", f"--library={made}",
+            ]  # fmt: skip
+            with said.open("w") as file:
+                done = subprocess.run(command, env=inside, stderr=file, check=False)
+            lines = said.read_text(errors="replace").splitlines()
+        reported = any("Sanitizer" in line or "runtime error:" in line for line in lines)
+        if done.returncode or reported:
             print("\n".join(lines[-60:]), file=sys.stderr)
-            raise SystemExit(f"failed with {done.returncode}, at {lines[-1] if lines else ''}")
+            raise SystemExit(f"the calls under the sanitizers failed ({done.returncode})")
 
 
 if __name__ == "__main__":

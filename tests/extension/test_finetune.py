@@ -156,7 +156,7 @@ def test_text_for_it_must_be_left(
 
 
 def test_peft_must_be_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ArgumentError, match=r"pip install 'phasor\[extend\]'"):
         extend(path, to=TARGET, finetune=1)
 

@@ -170,7 +170,7 @@ def test_text_for_it_must_be_left(subject: Subject, documents: Documents, tmp_pa
 
 
 def test_optuna_must_be_there(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ArgumentError, match=r"pip install 'phasor\[extend\]'"):
         extend(path, to=TARGET, tune=True)
 

@@ -77,9 +77,12 @@ def test_rows_go_to_their_slots(
     )  # fmt: skip
     assert (result is query) == inplace
     tolerance = 8 * ulp(dtype, device)
+    # A channel is the difference of two products: it is as exact as its pair is long. With a norm
+    # these pairs are up to six long, and the interpreter of Triton 3.7 adds in another order.
+    longest = max(1.0, *(truth.abs().max().item() / 2 for truth in truths))
     for got, truth in zip((result, *caches), (truths[0], *expected), strict=True):
         torch.testing.assert_close(
-            got.cpu().double(), truth, rtol=tolerance, atol=tolerance, equal_nan=True
+            got.cpu().double(), truth, rtol=tolerance, atol=tolerance * longest, equal_nan=True
         )
 
 

@@ -230,15 +230,15 @@ def public(draw: random.Random, call: Call) -> Any:
         positions = positions[0]
     precision = draw.choice(["exact", "float32"])
     radians = call.frequencies if precision == "exact" else call.frequencies.float()
-    cos, sin = angles(call.positions, radians, call.sign)
-    before = call.query.shape[3] - 2 * cos.shape[2] if trailing else 0
     found = phasor.rotate(
         call.query, call.key, positions, call.exact,
         layout="interleaved" if call.interleaved else "half",
         rotary_slice="trailing" if trailing else "leading", inverse=call.sign < 0,
         precision=precision, inplace=call.inplace,
     )  # fmt: skip
-    return found, cos, sin, before
+    # After the call: it may have been right to refuse what there is to be read.
+    cos, sin = angles(call.positions, radians, call.sign)
+    return found, cos, sin, call.query.shape[3] - 2 * cos.shape[2] if trailing else 0
 
 
 def packed(draw: random.Random, call: Call) -> Any:
@@ -247,11 +247,11 @@ def packed(draw: random.Random, call: Call) -> Any:
     if query.ndim != 3:
         return (), call.cos, call.sin, 0
     places = call.positions[0] if len(call.positions) else call.positions
-    cos, sin = angles(places[None], call.frequencies, 1)
     found = phasor.rotate(
         query, key, places[:, 0] if call.exact.axes == 1 else places, call.exact,
         layout="interleaved" if call.interleaved else "half", inplace=call.inplace,
     )  # fmt: skip
+    cos, sin = angles(places[None], call.frequencies, 1)
     call.query, call.key = call.query[:1], None if call.key is None else call.key[:1]
     return tuple(None if x is None else x.transpose(0, 1)[None] for x in found), cos, sin, 0
 
@@ -267,14 +267,17 @@ def operand(draw: random.Random, call: Call) -> tuple[Tensor, Tensor]:
 
 def operator(draw: random.Random, call: Call) -> Any:
     numbers, radians = operand(draw, call)
-    cos, sin = angles(call.positions, radians, call.sign)
     how = (call.positions, numbers, call.interleaved, call.start, call.sign, 1.0)
     if call.inplace:
         torch.ops.phasor.rotate_(call.query, call.key, *how)
-        return (call.query, call.key), cos, sin, call.start
-    key = call.query[:, :0] if call.key is None else call.key
-    found = torch.ops.phasor.rotate(call.query, key, *how)
-    return (found[0], None if call.key is None else found[1]), cos, sin, call.start
+        found = call.query, call.key
+    else:
+        key = call.query[:, :0] if call.key is None else call.key
+        found = torch.ops.phasor.rotate(call.query, key, *how)
+    return (
+        (found[0], None if call.key is None else found[1]),
+        *angles(call.positions, radians, call.sign), call.start,
+    )  # fmt: skip
 
 
 def table(draw: random.Random, call: Call) -> Any:
@@ -373,18 +376,20 @@ OPTIONS = (
 def environment() -> dict[str, str]:
     """In which a process can load what was compiled with `OPTIONS`."""
     compiler = shlex.split(os.environ.get("CC", "gcc"))
-    asked = [*compiler, "-print-file-name=libasan.so"]
-    try:
-        said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-    except OSError as error:
-        raise SystemExit(f"{compiler[0]} cannot be run: {error}; set CC to a gcc") from error
-    if not Path(said).is_absolute():
-        raise SystemExit(
-            f"{compiler[0]} has no AddressSanitizer (libasan.so); set CC to a gcc with it"
-        )
+    found = []
+    # The latter because the former looks, when it is loaded, for how errors of C++ are thrown.
+    for name in ("libasan.so", "libstdc++.so.6"):
+        asked = [*compiler, f"-print-file-name={name}"]
+        try:
+            said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+        except OSError as error:
+            raise SystemExit(f"{compiler[0]} cannot be run: {error}; set CC to a gcc") from error
+        found.append(said.strip())
+        if not Path(found[-1]).is_absolute():
+            raise SystemExit(f"{compiler[0]} has no sanitizer ({name}); set CC to a gcc with it")
     return {
         **os.environ,
-        "LD_PRELOAD": said,
+        "LD_PRELOAD": " ".join(found),
         "ASAN_OPTIONS": "detect_leaks=0:exitcode=99",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "OMP_NUM_THREADS": "1",

@@ -24,7 +24,7 @@ def test_public_names() -> None:
     """Other people's scripts rely on these."""
     found = run("import phasor; print(*sorted(n for n in vars(phasor) if not n.startswith('_')))")
     modules = {"encoding", "encodings", "errors", "kernels", "per_layer", "positions", "rotary"}
-    modules.add("TYPE_CHECKING")
+    modules |= {"TYPE_CHECKING", "installation", "interruption"}
     encodings = {name for name in dir(phasor.encodings) if name[0].isupper()} - {"TYPE_CHECKING"}
     assert encodings >= {
         "ALiBi",
@@ -128,7 +128,7 @@ def test_the_command_says_what_to_install_where_its_extra_is_missing() -> None:
         "from phasor.__main__ import main\n"
         "try:\n    main()\nexcept SystemExit as error:\n    print(error)"
     )
-    assert run(code).endswith("pip install 'phasor[lab]'")
+    assert run(code).endswith("pip install 'torch-phasor[lab]'")
 
 
 def readme_commands() -> list[str]:
@@ -160,7 +160,7 @@ def test_constraints_pin_everything_that_the_extras_name() -> None:
         requirement.split(">=")[0].split("[")[0].lower()
         for name in ("lab", "dev", "docs")
         for requirement in [*extras[name], *project["dependencies"]]
-    } - {"phasor"}
+    } - {"torch-phasor"}
     assert wanted <= pinned
 
 

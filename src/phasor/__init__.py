@@ -2,6 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from phasor.interruption import end_at_once_if_command as _end_at_once_if_command
+
+_end_at_once_if_command()  # before torch is imported
+
+# ruff: noqa: E402
 from phasor import errors as errors
 from phasor import positions as positions
 from phasor.attention import attention as attention
@@ -10,6 +15,7 @@ from phasor.encoding import NoPE as NoPE
 from phasor.encoding import PositionEncoding as PositionEncoding
 from phasor.encoding import require_sites as require_sites
 from phasor.encodings import *
+from phasor.installation import another_phasor as _another_phasor
 from phasor.kernels import norm_rotate as norm_rotate
 from phasor.kernels import rerotate as rerotate
 from phasor.kernels import rotate as rotate
@@ -34,6 +40,11 @@ if TYPE_CHECKING:
     from phasor.checkpoints.patching.patch import unpatch as unpatch
     from phasor.extension import extend as extend
     from phasor.spec import PositionSpec as PositionSpec
+
+if _other := _another_phasor():
+    import warnings as _warnings
+
+    _warnings.warn(_other, RuntimeWarning, stacklevel=2)
 
 # For those who look at models on disk or change them: who only builds one need not wait for it.
 _HOMES = {

@@ -160,6 +160,19 @@ class PositionEncoding(nn.Module):
                 f"{cls.__name__} must say where it was published: set paper = 'arXiv:...'"
             )
 
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *more: Any, **named: Any
+    ) -> None:
+        """Load what was stored as one number without an axis into a parameter of shape `[1]`.
+
+        Such parameters had no axis before; FSDP refuses those.
+        """
+        for name, parameter in self.named_parameters(recurse=False):
+            stored = state_dict.get(prefix + name)
+            if parameter.shape == (1,) and isinstance(stored, Tensor) and stored.ndim == 0:
+                state_dict[prefix + name] = stored.unsqueeze(0)
+        super()._load_from_state_dict(state_dict, prefix, *more, **named)
+
     def prepare(
         self,
         positions: Tensor,

@@ -163,7 +163,7 @@ def test_the_rest_needs_transformers(config: dict[str, Any], what: str) -> None:
     with no_transformers(), pytest.raises(ArgumentError) as error:
         phasor.read(config)
     assert str(error.value) == (
-        f"config: reading {what} needs transformers; pip install 'phasor[hub]'"
+        f"config: reading {what} needs transformers; pip install 'torch-phasor[hub]'"
     )
 
 

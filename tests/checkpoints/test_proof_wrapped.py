@@ -89,7 +89,7 @@ def _change(row: str, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
 
 def _prove(wrapper: Wrapper) -> Proof:
     """By what the row of the model inside says that there is."""
-    config = wrapper.config_class(**wrapper._arguments())
+    config = wrapper.config_class(**wrapper.arguments())
     row = row_of_the_layers(config, config.model_type)
     if row.mechanism == "rotary":
         return prove(wrapper)

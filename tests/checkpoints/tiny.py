@@ -88,14 +88,18 @@ class Subject:
 
     def build(self) -> tuple[Any, nn.Module]:
         """A config, and a random model of it that does the same each time."""
+        config = self.config_class(**self.arguments())
+        return config, self.model_of(config)
+
+    def model_of(self, config: Any) -> nn.Module:
+        """A random model of a config of this class, the same each time."""
         torch.manual_seed(0)
-        config = self.config_class(**self._arguments())
         config._attn_implementation = "eager"
         model = self._model_class(config)(config).eval()
         with torch.no_grad():  # some leave parameters as the memory was
             for parameter in model.parameters():
                 parameter.nan_to_num_(0.0, 0.0, 0.0).clamp_(-1.0, 1.0)
-        return config, model
+        return model
 
     def some_inputs(self) -> dict[str, Tensor]:
         inputs = {}
@@ -109,7 +113,7 @@ class Subject:
             inputs[name] = draws[kind](shape)
         return inputs
 
-    def _arguments(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         made: dict[str, Any] = _sizes_of(self.config_class)
         for name, part in (getattr(self.config_class, "sub_configs", None) or {}).items():
             if isinstance(part, type) and part.__name__ not in ("AutoConfig", "PreTrainedConfig"):

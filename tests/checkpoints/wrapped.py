@@ -49,7 +49,7 @@ class Wrapper(Subject):
         config, model = super().build()
         return config, model if self.inside is None else model.get_submodule(self.inside)
 
-    def _arguments(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         made = _merged(_parts(self.config_class), self.config)
         for path in self.defaults:
             *outer, name = path.split("/")
@@ -96,7 +96,7 @@ def _parts(kind: type[PreTrainedConfig]) -> dict[str, Any]:
 
 def _sizes(kind: type[PreTrainedConfig]) -> dict[str, Any]:
     if kind in _alone():
-        return _alone()[kind]._arguments()
+        return _alone()[kind].arguments()
     known = set(inspect.signature(kind.__init__).parameters)
     known |= {each.name for each in fields(kind)} if is_dataclass(kind) else set()
     parts = _parts(kind)

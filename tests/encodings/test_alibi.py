@@ -106,3 +106,18 @@ def test_slopes_for_flash_attention(scale: float) -> None:
 def test_slopes_cannot_say_what_falcon_rounds() -> None:
     with pytest.raises(NotImplementedError, match="rounds products"):
         _ = phasor.ALiBi(8, precision="bfloat16").alibi_slopes
+
+
+def test_fewer_heads_are_not_told_to_build_other_slopes() -> None:
+    """Two heads in all have 2^-4 and 2^-8; of eight the first two have 2^-1 and 2^-2."""
+    assert alibi_slopes(2) == [2**-4, 2**-8]
+    assert alibi_slopes(8)[:2] == [2**-1, 2**-2]
+    query = torch.zeros(1, 2, 5, 4)
+    with pytest.raises(ArgumentError) as error:
+        phasor.attention(query, query, query, phasor.ALiBi(8))
+    assert str(error.value) == (
+        "ALiBi was built for 8 heads but the query has 2; build it with num_heads=2 if those are "
+        "all heads of the model: a part of them, as under tensor parallelism, would get other "
+        "numbers (slopes, gains, tables) than it has here, so call it with all heads and keep that "
+        "part"
+    )

@@ -1,5 +1,6 @@
 """Disentangled attention against transformers' DeBERTa, version 1, and 2 and 3."""
 
+import math
 from types import ModuleType
 
 import pytest
@@ -96,13 +97,40 @@ def test_attention_equals_version_1(max_distance: int) -> None:
 @pytest.mark.parametrize(
     ("num_buckets", "max_distance"), [(256, 512), (32, 128), (8, 16), (64, 1000), (4, 4)]
 )
-def test_rows_equal_those_of_the_authors(num_buckets: int, max_distance: int) -> None:
+def test_rows_equal_those_of_transformers(num_buckets: int, max_distance: int) -> None:
     ours = phasor.DeBERTa(2, 2, 1, num_buckets=num_buckets, max_distance=max_distance)
     distance = torch.arange(-1200, 1201)
     bucket = modeling_deberta_v2.make_log_bucket_position(distance, num_buckets, max_distance)
     expected = (bucket.long() + num_buckets).clamp(0, 2 * num_buckets - 1)
     clipped = distance.clamp(-max_distance, max_distance)
     assert_close(ours.row_of[clipped + max_distance], expected)
+
+
+@pytest.mark.parametrize(("num_buckets", "max_distance"), [(256, 512), (8, 16), (64, 1000)])
+def test_one_row_is_the_authors_after_it_was_copied(num_buckets: int, max_distance: int) -> None:
+    """microsoft/DeBERTa 4d7fe0b, `make_log_bucket_position`: clipped first, then a logarithm."""
+    ours = phasor.DeBERTa(2, 2, 1, num_buckets=num_buckets, max_distance=max_distance)
+    middle = num_buckets // 2
+
+    def row(distance: int) -> int:
+        distance = min(max(distance, 1 - max_distance), max_distance - 1)
+        if abs(distance) <= middle:
+            return distance + num_buckets
+        share = math.log(abs(distance) / middle) / math.log((max_distance - 1) / middle)
+        bucket = math.ceil(share * (middle - 1) - 1e-9) + middle
+        return (bucket if distance > 0 else -bucket) + num_buckets
+
+    distances = range(-2 * max_distance, 2 * max_distance)
+    clipped = torch.tensor(distances).clamp(-max_distance, max_distance)
+    found = ours.row_of[clipped + max_distance].tolist()
+    wanted = [row(distance) for distance in distances]
+    differs = [at for at, (a, b) in enumerate(zip(found, wanted, strict=True)) if a != b]
+    assert [distances[at] for at in differs] == list(range(-2 * max_distance, 1 - max_distance))
+    assert {(found[at], wanted[at]) for at in differs} == {(0, 1)}
+    with torch.no_grad():
+        ours.weight.normal_()
+        ours.weight[0] = ours.weight[1]
+    assert_close(ours.weight[found], ours.weight[wanted], rtol=0, atol=0)
 
 
 def test_refuses_sizes_without_a_rule() -> None:

@@ -94,7 +94,7 @@ def test_initial_values_are_the_authors() -> None:
     assert fire.c.item() == pytest.approx(0.1)
     assert fire.threshold_factor.item() * fire.threshold == 512
     assert [tuple(p.shape) for p in fire.parameters()] == [
-        (), (), (32, 1), (32,), (12, 32), (12,),
+        (1,), (1,), (32, 1), (32,), (12, 32), (12,),
     ]  # fmt: skip
 
 

@@ -54,6 +54,9 @@ def test_data_dependent_alibi_is_another_bias() -> None:
                 assert float(scores[0, head, m, n]) == pytest.approx(expected, abs=1e-12)
     with pytest.raises(phasor.errors.ArgumentError, match="bias must be finite, got inf"):
         phasor.FoX(6, 3, bias=math.inf)
+    for scale in (0, -1.0, math.nan):
+        with pytest.raises(phasor.errors.ArgumentError, match="scale must be positive, got"):
+            phasor.FoX(6, 3, scale=scale)
 
 
 def test_gates_that_never_forget_leave_the_scores_alone() -> None:

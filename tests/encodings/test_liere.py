@@ -31,7 +31,7 @@ def rotate(encoding: phasor.LieRE, x: torch.Tensor, positions: torch.Tensor) -> 
 def exponential(skew: torch.Tensor) -> torch.Tensor:
     """exp(A): i A is Hermitian, so it has real eigenvalues and orthogonal eigenvectors."""
     values, vectors = torch.linalg.eigh(1j * skew)
-    return ((vectors * torch.exp(-1j * values)) @ vectors.mH).real
+    return ((vectors * torch.exp(-1j * values).unsqueeze(-2)) @ vectors.mH).real
 
 
 @pytest.mark.parametrize("block_dim", [2, 4, None])
@@ -51,6 +51,27 @@ def test_equals_exponentials_by_eigenvectors(block_dim: int | None) -> None:
                 turn = exponential(torch.einsum("a,aij->ij", place, upper - upper.mT))
                 wanted = x[:, head, token, channels] @ turn.T
                 assert_close(found[:, head, token, channels], wanted, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize(("steps", "trained"), [(14, 14), (20, 14), (9, 14)])
+def test_positions_are_the_authors(steps: int, trained: int) -> None:
+    """StanfordMIMI/LieRE b27b41b: each axis is linspace(0, steps / trained, steps)."""
+    encoding = liere(num_positions=trained * (steps - 1) / steps)
+    scale = steps / trained
+    axis = [scale * step / (steps - 1) for step in range(steps)]
+    corner = torch.tensor([[0, 1], [steps - 1, 2], [steps // 2, steps - 1]])
+    x = activations(3)
+    found = rotate(encoding, x, corner)
+    upper = torch.zeros(2, HEADS, 2, 4, 4, dtype=torch.float64)
+    row, column = zip(*((i, j) for i in range(4) for j in range(i + 1, 4)), strict=True)
+    upper[..., row, column] = encoding.skew.detach()
+    for token, place in enumerate(corner.tolist()):
+        share = torch.tensor([axis[at] for at in place], dtype=torch.float64)
+        turn = exponential(torch.einsum("a,ahbij->hbij", share, upper - upper.mT))
+        wanted = torch.einsum("hbij,nhbj->nhbi", turn, x[:, :, token].unflatten(-1, (2, 4)))
+        assert_close(found[:, :, token], wanted.flatten(-2), rtol=1e-10, atol=1e-10)
+    if steps == trained:
+        assert (rotate(liere(num_positions=steps), x, corner) - found).abs().max() > 0.1
 
 
 def test_blocks_of_two_turn_as_rope_does() -> None:

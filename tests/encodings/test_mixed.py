@@ -34,6 +34,23 @@ def test_equals_complex_arithmetic() -> None:
         assert_close(y, torch.view_as_real(wanted).flatten(-2))
 
 
+def test_the_authors_count_columns_first() -> None:
+    """naver-ai/rope-vit ce85c2e: token t is at x = t % width, y = t // width; `freqs` (x, y)."""
+    encoding, (query, _) = mixed(), activations()
+    freqs = encoding.inv_freq.movedim(1, 0)  # the authors': [2, heads, pairs] of one layer
+    t = torch.arange(20, dtype=torch.float64)
+    x, y = t % 5, (t / 5).floor()
+    angle = x[:, None] * freqs[0].unsqueeze(1) + y[:, None] * freqs[1].unsqueeze(1)
+    turn = torch.polar(torch.ones_like(angle), angle)
+    wanted = torch.view_as_complex(query.unflatten(-1, (-1, 2))) * turn
+    wanted = torch.view_as_real(wanted).flatten(-2)
+    grid = phasor.positions.grid_2d(4, 5)
+    found, _ = encoding.rotate(query, None, encoding.prepare(grid.flip(-1)))
+    assert_close(found, wanted)
+    rows_first, _ = encoding.rotate(query, None, encoding.prepare(grid))
+    assert (rows_first - wanted).abs().max() > 0.1
+
+
 def test_scores_depend_on_the_displacement_alone() -> None:
     encoding, (query, key) = mixed(), activations()
     near = encoding.rotate(query, key, encoding.prepare(GRID))
@@ -92,5 +109,8 @@ def test_refuses_what_does_not_fit() -> None:
         phasor.RotaryMixed(8, num_heads=1, base=-1)
     with pytest.raises(ArgumentError, match=r"\[seq, 2\] or \[batch, seq, 2\]"):
         mixed().prepare(torch.arange(3))
+    few = torch.zeros(1, 2, 20, DIM, dtype=torch.float64)
+    with pytest.raises(ArgumentError, match="built for 3 heads but the key has 2; build it with"):
+        mixed().rotate(torch.zeros(1, 3, 20, DIM).double(), few, mixed().prepare(GRID))
     with pytest.raises(ArgumentError, match="built for head_dim 8"):
         mixed().rotate(torch.zeros(1, 3, 20, 4), None, mixed().prepare(GRID))

@@ -121,6 +121,35 @@ def test_fox_beside_it_adds_what_it_adds(order: int) -> None:
     assert (scores(path) - scores(phasor.NoPE())).abs().max() > 0.1
 
 
+def test_path_fox_is_the_authors() -> None:
+    """flash-linear-attention, bc3b101d, `naive_path_attn`: softmax of scale * (product + gates)."""
+    path, fox = drawn(), phasor.FoX(DIM, HEADS, scale=HEAD_DIM**-0.5).double()
+    fox.requires_grad_(False)
+    hidden, query, key = inputs()
+    value = torch.randn(2, KV_HEADS, 7, HEAD_DIM, dtype=torch.float64)
+    both = phasor.Compose(path, fox)
+    found = phasor.attention(query, key, value, both, features=both.observe(hidden))
+    for batch in range(2):
+        gates = [
+            [
+                -math.log1p(math.exp(-float(fox.gate[head] @ x + fox.gate_bias[head])))
+                for x in hidden[batch]
+            ]
+            for head in range(HEADS)
+        ]
+        for head in range(HEADS):
+            step = matrices(path, hidden[batch], head // 2)
+            for m in range(7):
+                logits, carried = [], query[batch, head, m]
+                for n in range(m, -1, -1):  # the key is met before the step of its own token
+                    product = float(carried @ key[batch, head // 2, n])
+                    logits.append((product + sum(gates[head][n + 1 : m + 1])) / math.sqrt(HEAD_DIM))
+                    carried = step[n] @ carried
+                weights = torch.tensor(logits[::-1], dtype=torch.float64).softmax(0)
+                wanted = weights @ value[batch, head // 2, : m + 1]
+                assert_close(found[batch, head, m], wanted, rtol=1e-10, atol=1e-10)
+
+
 def test_a_document_does_not_see_the_one_before() -> None:
     path = drawn()
     hidden, query, key = inputs()

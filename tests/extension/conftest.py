@@ -6,6 +6,14 @@ import pytest
 import torch
 from extension.tiny_model import save, trained
 
+import phasor.extension.run as run
+
+
+@pytest.fixture
+def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets models of random weights be extended, which read no text better than a guess."""
+    monkeypatch.setattr(run, "check_better_than_a_guess", lambda *_: None)
+
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:

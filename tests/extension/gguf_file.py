@@ -15,8 +15,21 @@ _NAMES = {
 }  # fmt: skip
 
 
-def write_gguf(model: LlamaForCausalLM, file: Path) -> Path:
-    """`model` in float32, with the tokenizer of bytes."""
+def write_gguf(
+    model: LlamaForCausalLM,
+    file: Path,
+    *,
+    factor: float | None = None,
+    rope_freqs: np.ndarray | None = None,
+) -> Path:
+    """`model` in float32, with the tokenizer of bytes.
+
+    Args:
+        model: A LLaMA.
+        file: To write.
+        factor: Of a linear scaling that the file states.
+        rope_freqs: Factors on its frequencies, as converters write Llama 3.1's scaling.
+    """
     config, weights = model.config, model.state_dict()
     writer = GGUFWriter(file, "llama")
     writer.add_context_length(config.max_position_embeddings)
@@ -28,6 +41,8 @@ def write_gguf(model: LlamaForCausalLM, file: Path) -> Path:
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_rope_freq_base(10_000.0)
     writer.add_rope_dimension_count(config.hidden_size // config.num_attention_heads)
+    if factor is not None:
+        writer.add_rope_scaling_factor(factor)
     writer.add_vocab_size(config.vocab_size)
     tokens = byte_tokenizer().get_vocab()
     writer.add_tokenizer_model("gpt2")
@@ -35,6 +50,8 @@ def write_gguf(model: LlamaForCausalLM, file: Path) -> Path:
     writer.add_token_types([1] * len(tokens))
     writer.add_token_scores([0.0] * len(tokens))
     writer.add_tensor("token_embd.weight", weights["model.embed_tokens.weight"].numpy())
+    if rope_freqs is not None:
+        writer.add_tensor("rope_freqs.weight", rope_freqs)
     writer.add_tensor("output_norm.weight", weights["model.norm.weight"].numpy())
     for layer in range(config.num_hidden_layers):
         for name, short in _NAMES.items():

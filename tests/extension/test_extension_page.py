@@ -60,7 +60,7 @@ def made_up(*, measured: bool = True) -> Extension:
         explanation=explain(given, found),
         verdict=verdict,
         complete=measured,
-        text={"source": "</script><b>text", "sha256": "0"},
+        text={"source": "</script><b>text", "sha256": "0", "left_out": "1 file is not text (<i>)"},
         methods={candidate.name: candidate.why for candidate in found},
         fields={"rope_theta": "the base"} if verdict.best else {},
     )
@@ -153,7 +153,7 @@ class TestInTheBrowser:
 def test_the_page_says_what_was_found(report: Path) -> None:
     html, extension = report.read_text(), searched_and_trained()
     assert extension.verdict.best == "yarn"
-    assert "Take yarn: it holds to 8,192 tokens" in html
+    assert "Take yarn: it loses least, " in html
     assert extension.verdict.sentence in html
     for finding in extension.verdict.findings:
         assert f"</span>{finding.name}</td>" in html
@@ -194,6 +194,7 @@ def test_what_the_user_typed_cannot_break_the_page(report: Path) -> None:
     html = report.read_text()
     assert "&lt;/script&gt;&lt;b&gt;text" in html
     assert "</script><b>text" not in html
+    assert "1 file is not text (&lt;i&gt;)" in html
 
 
 def test_a_page_without_measurements(report: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from extension.gguf_file import write_gguf
@@ -10,6 +11,7 @@ from extension.tiny_model import save, tiny_config
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 import phasor
+from phasor.errors import ArgumentError
 from phasor.extension.methods import candidates
 from phasor.extension.source import load
 from phasor.extension.write import appearing, write_checkpoint
@@ -20,6 +22,7 @@ def model() -> LlamaForCausalLM:
     return LlamaForCausalLM(tiny_config(initializer_range=0.3)).eval()
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_gguf_file_measures_like_its_folder(model: LlamaForCausalLM, tmp_path: Path) -> None:
     file = write_gguf(model, tmp_path / "model.gguf")
     folder = save(model, tmp_path / "folder")
@@ -49,3 +52,18 @@ def test_it_becomes_a_folder_of_transformers(model: LlamaForCausalLM, tmp_path: 
             torch.testing.assert_close(
                 found(tokens).logits, wanted(tokens).logits, atol=1e-4, rtol=1e-4
             )
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ({"factor": 4.0}, "scaling is linear"),
+        ({"rope_freqs": np.linspace(1, 8, 8, dtype=np.float32)}, "scaling is stretch"),
+    ],
+)
+def test_a_scaling_that_transformers_leaves_out_is_not_extended(
+    model: LlamaForCausalLM, tmp_path: Path, stated: dict[str, Any], said: str
+) -> None:
+    file = write_gguf(model, tmp_path / "model.gguf", **stated)
+    with pytest.raises(ArgumentError, match=f"which is not what it says: .*{said}"):
+        load(file, target_length=128)

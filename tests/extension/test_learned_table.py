@@ -69,7 +69,7 @@ class TestWherePlaceSaysNothing:
         none, longer = extended.verdict.findings
         assert (none.effective, longer.effective) == (TRAINED, TARGET)
         assert extended.verdict.best == extended.verdict.written == "interpolate"
-        assert extended.verdict.sentence.startswith("Take interpolate: it holds to 256 tokens")
+        assert extended.verdict.sentence.startswith("Take interpolate: it loses least, ")
         assert extended.verdict.sentence.endswith("; as it is, the model ends at 64.")
         assert longer.regression is not None
         assert abs(longer.regression.mean) < 0.1

@@ -38,19 +38,25 @@ def run(planned: Plan, measure: Callable[[Task], Measurement] = done) -> list[Ta
 
 
 def test_cheap_ones_come_first_and_finalists_are_asked_more() -> None:
-    order = [(t.kind, t.candidate, t.document, t.length) for t in run(plan())]
+    order = [(t.kind, t.candidate, t.document, t.length) for t in run(plan(documents=5))]
     assert order[:4] == [("loss", name, 0, 8) for name in NAMES]
     # Best first, once the first look has ranked them.
     ranked = ["none", "yarn", "ntk", "linear"]
     assert order[4] == ("cropped", "none", 0, 256)
     assert order[5:9] == [("loss", name, 0, 256) for name in ranked]
-    keys = order[9 : 9 + 2 * 2 * 3 * 3]
+    # Four documents, so that there are intervals at all; then pass keys; then the others.
+    assert order[9:24] == [
+        (kind, name, at, 256)
+        for at in (1, 2, 3)
+        for kind, name in [("cropped", "none"), *(("loss", name) for name in ranked)]
+    ]
+    keys = order[24 : 24 + 2 * 2 * 3 * 3]
     assert [length for *_, length in keys] == [64] * 18 + [256] * 18
     assert {(kind, name) for kind, name, *_ in keys} == {
         ("passkey", "none"), ("passkey", "yarn"), ("passkey", "ntk")
     }  # fmt: skip
-    assert order[45] == ("cropped", "none", 1, 256)
-    assert order[46:] == [("loss", name, 1, 256) for name in ranked]
+    assert order[60] == ("cropped", "none", 4, 256)
+    assert order[61:] == [("loss", name, 4, 256) for name in ranked]
 
 
 def test_nothing_is_measured_twice_and_a_resumed_run_measures_the_same() -> None:

@@ -200,6 +200,7 @@ def test_what_is_written_gives_the_logits_that_were_searched(
             assert (plain - wanted).abs().max() > 1e-2
 
 
+@pytest.mark.usefixtures("untrained")
 def test_whole_command(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TRIALS", 3)
     for number in range(4):

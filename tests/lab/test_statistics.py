@@ -81,6 +81,21 @@ def test_words_for_what_happens_past_the_training_length(
     assert beyond(changes) == expected
 
 
+@pytest.mark.parametrize(("loss", "said"), [(5.5, False), (5.6, True)])
+def test_what_did_no_better_than_a_guess_is_said(loss: float, said: bool) -> None:
+    """The logarithm of 256 is 5.545: bytes drawn alike."""
+    results = {
+        "config": {"task": "lm", "train_length": 64, "eval_lengths": [64], "seeds": [0, 1]},
+        "unit": "byte",
+        "encodings": {
+            name: {"exact_match": {}, "loss": {"64": {"mean": mean}}}
+            for name, mean in (("a", 2.0), ("b", loss))
+        },
+        "differences": [{"better": "a", "worse": "b", "length": "64", "tie": False}],
+    }
+    assert ("; b did no better at 64 than a guess (5.55)" in verdict(results)) == said
+
+
 def test_the_verdict_on_exact_answers_shows_seeds_and_those_that_failed() -> None:
     def shares(**by_length: list[float]) -> dict[str, object]:
         return {

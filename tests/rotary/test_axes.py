@@ -8,7 +8,7 @@ from oracles.models import TEXT_MODELS
 from torch.testing import assert_close
 
 import phasor
-from phasor.errors import ArgumentError
+from phasor.errors import ArgumentError, ArgumentTypeError
 
 POSITIONS = torch.tensor([[0, 0, 0], [5, 5, 5], [6, 7, 9], [100, 3, 50], [4000, 17, 2]])
 
@@ -71,6 +71,16 @@ def test_pixel_frequencies_are_evenly_spaced() -> None:
     assert frequencies.inv_freq[0, 4:].abs().max() == 0
 
 
+@pytest.mark.parametrize(("pairs", "max_freq"), [(4, 224.0), (7, 10.0), (1, 224.0)])
+def test_pixel_frequencies_of_timm(pairs: int, max_freq: float) -> None:
+    """timm aa4b5850, `pixel_freq_bands(linear_bands=False)`, the default of its rotations."""
+    frequencies = phasor.pixel(4 * pairs, max_freq=max_freq, spacing="log")
+    top = math.log(max_freq, 2) - 1
+    expected = [math.pi * 2 ** (top * band / max(pairs - 1, 1)) for band in range(pairs)]
+    block = torch.tensor([expected], dtype=torch.float64)
+    assert_close(frequencies.inv_freq, torch.block_diag(block, block), rtol=1e-14, atol=0)
+
+
 def test_text_alone_turns_as_with_one_axis() -> None:
     """Where all axes agree, sections change nothing: text in a model of images stays text."""
     plain = phasor.geometric(64)
@@ -107,6 +117,17 @@ def test_equal_if_all_numbers_are() -> None:
         (lambda: phasor.sections(phasor.geometric(8), (1, 1, 1)), "add up to the 4 pairs"),
         (lambda: phasor.sections(phasor.axial(8), (2, 2)), "one axis, got 2 axes"),
         (
+            lambda: phasor.sections(phasor.geometric(12), (4, 3, -1)),
+            r"size of axis 2 must be at least 0, got -1; sizes \(4, 3, -1\) must say how many of",
+        ),
+        (
+            lambda: phasor.rotary.doubled_sections(phasor.geometric(12), (4, 3, -1)),
+            "size of axis 2 must be at least 0, got -1",
+        ),
+        (lambda: phasor.axial(8, 0), "axes must be at least 1, got 0"),
+        (lambda: phasor.pixel(8, spacing="even"), "spacing must be 'linear' or 'log', got 'even'"),
+        (lambda: phasor.pixel(8, max_freq=-1.0), "max_freq must be positive, got -1.0"),
+        (
             lambda: phasor.sections(phasor.geometric(8), (0, 2, 2), order="interleaved"),
             "no other may have more than a 3th of the 4 pairs",
         ),
@@ -127,3 +148,28 @@ def test_refuses_with_advice(call: object, message: str) -> None:
     assert callable(call)
     with pytest.raises(ArgumentError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: phasor.axial(128, axes=(16, 56, 56)),
+            r"axes must be an integer, got \(16, 56, 56\); .*torch.block_diag",
+        ),
+        (lambda: phasor.sections(phasor.geometric(8), (1.5, 2.5)), "axis 0 must be an integer"),
+        (lambda: phasor.sections(phasor.geometric(8), 4), "sizes must be a tuple.*got 4"),
+    ],
+)
+def test_refuses_other_types_with_advice(call: object, message: str) -> None:
+    assert callable(call)
+    with pytest.raises(ArgumentTypeError, match=message):
+        call()
+
+
+def test_blocks_of_unequal_width_as_the_advice_says() -> None:
+    sizes = (4, 6, 2)
+    blocks = [phasor.geometric(size).inv_freq for size in sizes]
+    frequencies = phasor.Frequencies(torch.block_diag(*blocks))
+    assert frequencies.inv_freq.shape == (3, 6)
+    assert [int(row.count_nonzero()) for row in frequencies.inv_freq] == [2, 3, 1]

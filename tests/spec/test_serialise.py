@@ -150,7 +150,7 @@ def specs(depth: int = 1) -> st.SearchStrategy[PositionSpec]:
         embedding=st.none()
         | st.builds(
             LearnedSpec,
-            num_positions=st.integers(1, 10**7),
+            num_positions=st.integers(1, 10**4),
             dim=st.integers(1, 10**5),
             offset=st.integers(0, 2),
         )

@@ -10,6 +10,7 @@ from phasor.attention.call import Call
 from phasor.attention.checks import check_documents, check_numbers, check_tensors, check_values
 from phasor.attention.choice import AttentionImpl, attend
 from phasor.attention.scores import look
+from phasor.attention.stand_in import check_positions_given
 from phasor.encoding import Features, NoPE, PositionEncoding, Prepared, check_sizes
 from phasor.encodings import Rotary
 from phasor.errors import ArgumentError, SiteError
@@ -44,6 +45,10 @@ def attention(
     The score of a query and a key is the product of the two, as `encoding.rotate` turned them,
     times `scale`; then `encoding.score_mod`; then `softcap`; then what `causal`, `window`,
     `documents` and `mask` forbid is left out, all of them together, and softmax follows.
+
+    Under `torch.distributed.tensor.experimental.context_parallel`, in which PyTorch's fused
+    attention sees the keys of all processes, attention without mask or bias goes through it, with
+    `positions` of the tokens that this process holds. All else is refused there.
 
     Args:
         query: `[batch, num_heads, seq, head_dim]`.
@@ -92,7 +97,8 @@ def attention(
         `[batch, num_heads, seq, head_dim]`, in the dtype of `query`.
 
     Raises:
-        ArgumentError: Shapes or numbers that do not fit, or an unknown `impl`.
+        ArgumentError: Shapes or numbers that do not fit, an unknown `impl`, or what cannot go
+            through a function that replaces PyTorch's fused attention.
         ArgumentTypeError: Query, key and value of different dtypes, a mask that is not boolean, or
             documents that are not integers.
         SiteError: An encoding at the embedding, without `prepared`.
@@ -166,6 +172,7 @@ def _prepare(
             )
         key_positions = positions
         if key_positions is None:
+            check_positions_given(encoding)
             key_positions = torch.arange(key.shape[2], device=key.device)
     if positions is None:
         positions = key_positions[..., key.shape[2] - query.shape[2] :]

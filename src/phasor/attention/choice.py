@@ -9,6 +9,7 @@ from phasor.attention.call import Call
 from phasor.attention.flex import flex, term_learns, why_not_flex
 from phasor.attention.fused import fused
 from phasor.attention.reference import reference
+from phasor.attention.stand_in import check_stand_in
 
 AttentionImpl = Literal["auto", "sdpa", "flex", "blockwise", "reference"]
 IMPLS: tuple[AttentionImpl, ...] = get_args(AttentionImpl)
@@ -21,7 +22,9 @@ def attend(call: Call, impl: AttentionImpl) -> Tensor:
 
     Raises:
         NotImplementedError: That way cannot.
+        ArgumentError: Context parallelism is active, and this cannot go through it.
     """
+    check_stand_in(call, impl)
     if impl == "auto":
         return _WAYS[_fastest(call)](call)
     reason = None

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn import functional
 
 from phasor.attention.call import Call
 from phasor.attention.scores import modified
@@ -60,7 +60,8 @@ def _attend(
         grouped = True
     # Autocast would round the bias; query, key and value have the dtype it chose already.
     with torch.autocast(query.device.type, enabled=False):
-        return scaled_dot_product_attention(
+        # Looked up now: context parallelism puts a function of its own there while it is active.
+        return functional.scaled_dot_product_attention(
             query,
             key,
             value,

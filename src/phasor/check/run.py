@@ -1,7 +1,5 @@
 """All checks of one model, from its folder or live."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,9 @@ from phasor.check.angles import check_angles, what_survives
 from phasor.check.equalities import Runs, check_equalities
 from phasor.check.result import Result
 from phasor.check.tables import captured_tables, copied
+from phasor.checkpoints.loading import load_model
 from phasor.errors import ArgumentError
-from phasor.inspection.source import open_source, quiet_libraries
+from phasor.inspection.source import open_source
 from phasor.spec import PositionSpec
 
 
@@ -27,9 +26,9 @@ def check_folder(folder: Path) -> list[Result]:
     spec = open_source(folder).spec
     if not folder.is_dir():
         raise ArgumentError(f"{folder} is a file; give the folder that has the weights too")
-    results = check_model(_load(folder, spec, torch.float32), spec)
+    results = check_model(load_model(folder, causal=spec.causal).model, spec)
     if any(result.name == "angles" and result.status != "skip" for result in results):
-        model = _load(folder, spec, torch.bfloat16)
+        model = load_model(folder, causal=spec.causal, dtype=torch.bfloat16).model
         with captured_tables(model) as tables:
             Runs(model, _vocabulary(model))
         results.append(check_angles(spec, tables, "angles, loaded in bfloat16"))
@@ -69,40 +68,5 @@ def _first_run(model: nn.Module) -> Runs:
         ) from None
 
 
-@contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
 def _vocabulary(model: Any) -> int:
     return int(model.config.get_text_config().vocab_size)
-
-
-def _load(folder: Path, spec: PositionSpec, dtype: torch.dtype) -> nn.Module:
-    try:
-        from transformers import AutoModel, AutoModelForCausalLM
-    except ImportError:
-        raise ArgumentError(
-            "running a model needs transformers; pip install 'phasor[hub]'"
-        ) from None
-    kind = AutoModelForCausalLM if spec.causal else AutoModel
-    try:
-        with quiet_libraries(), _no_progress_bars():
-            # Safetensors alone: a pickle can do anything.
-            return kind.from_pretrained(
-                folder, dtype=dtype, use_safetensors=True, local_files_only=True
-            )
-    except Exception as error:
-        # Loading fails in as many ways as files can be wrong.
-        reason = " ".join(str(error).split())[:300]
-        raise ArgumentError(
-            f"{folder} cannot be loaded: {type(error).__name__}: {reason}"
-        ) from None

@@ -91,6 +91,9 @@ class Architecture:
             of a number under the root (`"rsqrt_half:"`: half of it; `"inverse:"`: no root); or a
             number.
         softmax_mscale: Whether YaRN's gain is on the softmax as well (DeepSeek).
+        indexer: The second rotation of layers that choose tokens first, by the same angles: the
+            name of its `head_dim`, its `layout`, its `rotary_slice`, and in which `layers` it is: a
+            list and the entry they have in it (`indexer_types:full`), all of them without.
         temperature: The rule of `temperature.py` by which queries grow.
         embedding: What is added to token embeddings: see `embedding.py`.
         bias: How a bias differs: `bfloat16`, `before_scale` (ALiBi), `shared` (T5).
@@ -99,6 +102,9 @@ class Architecture:
         towers: Other stacks, by name: `config` (a config inside; else this one) and `row`.
         names: Names in this config for those that rows use; an empty one for what it lacks.
         sliding_names: The same in layers of a sliding type, where they differ.
+        scales: Whether its code looks at `rope_type`; else frequencies are never scaled.
+        switched_gain: Whether gains for short and for long sequences stand in `short_mscale` and
+            `long_mscale`, and one list of factors holds for both (Phi-3.5-MoE).
         alpha: Whether `alpha` makes the type "dynamic" the same at every length (HunYuan).
         rope_keys: Further keys of `rope_parameters` that its code reads.
         fixed: Names about position that its code does not read, and the value that it goes by.
@@ -140,6 +146,7 @@ class Architecture:
     chunk: str | None = None
     score_scale: str | float | None = None
     softmax_mscale: bool = False
+    indexer: Mapping[str, str] | None = None
     temperature: str | None = None
     embedding: Mapping[str, Any] | None = None
     bias: Mapping[str, bool] = field(default_factory=dict)
@@ -148,6 +155,8 @@ class Architecture:
     towers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     sliding_names: Mapping[str, str] = field(default_factory=dict)
+    scales: bool = True
+    switched_gain: bool = False
     alpha: bool = False
     rope_keys: tuple[str, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)

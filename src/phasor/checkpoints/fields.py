@@ -1,5 +1,6 @@
 """A standardised config as readers see it: values by name, checked on the way out."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,7 +69,7 @@ class Fields:
             raise self.missing(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.wrong(name, "a number", value)
-        return float(value)
+        return as_float(value, self.names.get(name, name), self.notes)
 
     def list_of(self, name: str, length: int) -> list[Any] | None:
         """A list with one entry for each of `length` layers, or nothing."""
@@ -100,9 +101,23 @@ class Fields:
         return self.notes.wrong(f"{name} must be {expected}, got {short(value)}")
 
 
+def as_float(value: float, name: str, notes: Notes) -> float:
+    """A finite number as float64 holds it, which a whole number may pass."""
+    try:
+        number = float(value)
+    except OverflowError:
+        raise notes.wrong(f"{name} must be a number that float64 holds, got a larger one") from None
+    if not math.isfinite(number):
+        raise notes.wrong(f"{name} must be a finite number, got {short(value)}")
+    return number
+
+
 def short(value: Any) -> str:
     """A value as messages show it."""
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except ValueError:  # Python writes no numbers of more than some thousand digits
+        return f"a {type(value).__name__} of very many digits"
     return shown if len(shown) < 60 else shown[:57] + "..."
 
 

@@ -1,93 +1,62 @@
-"""GGUF files: the metadata that llama.cpp reads."""
+"""GGUF files: the metadata that llama.cpp reads, as it reads it."""
 
 from pathlib import Path
 from typing import Any
 
 from phasor.checkpoints.fields import MOST_TOKENS, Fields
-from phasor.checkpoints.limits import MAX_LAYERS
+from phasor.checkpoints.gguf_header import read_header
+from phasor.checkpoints.gguf_keys import Keys, doubt_unread
+from phasor.checkpoints.gguf_layers import TABLE, read_gguf_embedding, read_gguf_layers
+from phasor.checkpoints.gguf_models import GGUF_MODELS
+from phasor.checkpoints.gguf_rope import FREQS, LONG, SHORT
 from phasor.checkpoints.notes import Notes
-from phasor.errors import ArgumentError
-from phasor.rotary.scaling import Scaling, linear, stretch, yarn
-from phasor.spec import GeometricSpec, LayerSpec, PositionSpec, RotarySpec
-
-# llama.cpp's two ways to pair channels, by architecture (`llama_model_rope_type` there). Left out
-# are those whose layers differ in what metadata does not say.
-# fmt: off
-_NEIGHBOURS = {
-    "llama", "deci", "baichuan", "orion", "plamo", "internlm2", "minicpm", "xverse", "command-r",
-    "olmo", "arctic", "deepseek", "chatglm", "granite", "granitemoe", "arcee", "ernie4_5",
-}
-_HALVES = {
-    "falcon", "dbrx", "stablelm", "bitnet", "qwen", "qwen2", "qwen2moe", "qwen3", "qwen3moe",
-    "olmo2", "olmoe", "phi2", "phi3", "gemma", "gemma2", "starcoder2", "gptneox", "codeshell",
-    "nemotron", "exaone",
-}
-# fmt: on
-_FACTORS = "rope_freqs.weight"
+from phasor.spec import PositionSpec, RotarySpec
 
 
 def read_gguf(path: Path, notes: Notes) -> PositionSpec:
-    """The spec of a GGUF file, from its metadata alone."""
+    """The spec of what llama.cpp computes from a GGUF file.
+
+    It is read from the file's metadata and its tensors of factors alone.
+
+    Raises:
+        ArgumentError: No GGUF file, an architecture that is not known, or a value that cannot be;
+            if strict, a key about rotation or attention that llama.cpp does not read.
+    """
     values = _metadata(path)
     model = values.get("general.architecture")
     if not isinstance(model, str):
         raise notes.wrong("general.architecture is missing")
-    if model not in _NEIGHBOURS | _HALVES:
+    if model not in GGUF_MODELS:
         raise notes.wrong(f"general.architecture {model!r} is not known")
-    own = {name.removeprefix(f"{model}."): value for name, value in values.items()}
-    fields = Fields(own, notes)
-    head_dim = fields.whole_or("attention.key_length", None)
-    if head_dim is None:
-        head_dim = fields.whole("embedding_length") // fields.whole("attention.head_count")
-    if fields.get("rope.freq_base") is None:
+    keys = Keys(values, model)
+    with notes.naming_the_source():
+        return _read(Fields(keys, notes), keys, model, values)
+
+
+def _read(fields: Fields, keys: Keys, model: str, tensors: dict[str, Any]) -> PositionSpec:
+    row, notes = GGUF_MODELS[model], fields.notes
+    layers = read_gguf_layers(fields, row, model, tensors)
+    turns = any(isinstance(each, RotarySpec) for layer in layers for each in layer.encodings)
+    if turns and fields.get("rope.freq_base") is None:
         notes.note("rope.freq_base is missing; llama.cpp takes 10000")
-        own["rope.freq_base"] = 10_000.0
-    width = fields.whole_or("rope.dimension_count", None) or head_dim
-    rotary = RotarySpec(
-        head_dim=head_dim,
-        frequencies=GeometricSpec(rotary_dim=width, base=fields.number("rope.freq_base")),
-        scaling=_scaling(fields, values.get(_FACTORS), notes),
-        layout="interleaved" if model in _NEIGHBOURS else "half",
-    )
-    window = fields.whole_or("attention.sliding_window", None, most=MOST_TOKENS)
-    if window is not None:
-        notes.doubt(f"attention.sliding_window {window}: which layers have it is not read")
-    return PositionSpec(
+    spec = PositionSpec(
         model=model,
-        layers=(LayerSpec(encodings=(rotary,)),) * fields.whole("block_count", most=MAX_LAYERS),
+        layers=layers,
+        embedding=read_gguf_embedding(fields, row, tensors),
+        causal=fields.get("attention.causal", row.causal) is not False,
         max_seq_len=fields.whole_or("context_length", None, most=MOST_TOKENS),
     )
-
-
-def _scaling(fields: Fields, factors: Any, notes: Notes) -> Scaling | None:
-    if factors is not None:  # how converters write Llama 3.1's scaling
-        return stretch(factors=tuple(factors))
-    kind = fields.get("rope.scaling.type", "none")
-    if kind == "none":
-        return None
-    if kind == "linear":
-        return linear(factor=fields.number("rope.scaling.factor"))
-    if kind == "yarn":
-        return yarn(
-            factor=fields.number("rope.scaling.factor"),
-            original_seq_len=fields.whole("rope.scaling.original_context_length", most=MOST_TOKENS),
-        )
-    raise notes.wrong(f"rope.scaling.type {kind!r} is not known; there are none, linear, yarn")
+    doubt_unread(keys, model, notes, turns=turns)
+    return spec
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    try:
-        from gguf import GGUFReader
-    except ImportError:
-        raise ArgumentError(f"{path}: reading GGUF needs gguf; pip install 'phasor[hub]'") from None
-    try:
-        reader = GGUFReader(path)
-        found = {name: field.contents() for name, field in reader.fields.items()}
-        for tensor in reader.tensors:
-            if tensor.name == _FACTORS:
-                found[_FACTORS] = tensor.data.astype("float64").tolist()
-        return found
-    except Exception as error:
-        # The library walks over the bytes and fails in whatever way they make it.
-        reason = " ".join(str(error).split()) or "it ends too early"
-        raise ArgumentError(f"{path} is no complete GGUF file: {reason}") from None
+    header = read_header(path)
+    found = dict(header.values)
+    for name in (FREQS, LONG, SHORT):
+        numbers = header.floats(name)
+        if numbers is not None:
+            found[name] = numbers
+    if TABLE in header.tensors:
+        found[TABLE] = list(header.tensors[TABLE].shape)
+    return found

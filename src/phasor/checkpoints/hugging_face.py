@@ -2,8 +2,9 @@
 
 import copy
 import logging
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from phasor.checkpoints.notes import Notes
@@ -27,10 +28,12 @@ def standardise(config: dict[str, Any], notes: Notes) -> Any:
     except ImportError:
         return plain_config(config, notes)
     if model_type not in CONFIG_MAPPING:
-        raise notes.wrong(
-            f"model_type {model_type!r} is unknown to the installed transformers; its code is not "
-            "run, whatever auto_map says"
-        )
+        unknown = f"model_type {model_type!r} is unknown to the installed transformers"
+        likely = _type_of_its_class(config)
+        if likely is None:
+            raise notes.wrong(f"{unknown}; its code is not run, whatever auto_map says")
+        notes.doubt(f"{unknown}, which has its class {config['architectures'][0]} for {likely}")
+        model_type, config = likely, {**config, "model_type": likely}
     try:
         with _quiet():
             return CONFIG_MAPPING[model_type].from_dict(copy.deepcopy(config))
@@ -42,10 +45,36 @@ def standardise(config: dict[str, Any], notes: Notes) -> Any:
         ) from None
 
 
+def as_built(config: Any) -> Any:
+    """A copy of a config as it is once a model was built from it.
+
+    Each rule for frequencies standardises the parameters once more, when all of the config is
+    there: only then does an original length beside them replace the one among them.
+    """
+    config = copy.deepcopy(config)
+    parts = (getattr(config, name, None) for name in getattr(type(config), "sub_configs", {}))
+    for part in (config, *parts):
+        if hasattr(part, "standardize_rope_params"):
+            # Without a length, say; those who need it fail, and others never ask.
+            with _quiet(), suppress(AttributeError):
+                part.standardize_rope_params()
+    return config
+
+
 def names_of(config: Any) -> set[str]:
     """Names that a config class documents: its fields, and what it maps to others."""
     fields = getattr(type(config), "__dataclass_fields__", {})
     return set(fields) | set(getattr(type(config), "attribute_map", {}))
+
+
+def _type_of_its_class(config: dict[str, Any]) -> str | None:
+    """The `model_type` of the class that `architectures` names (Kimi K2: that of DeepSeek-V3)."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    named = config.get("architectures")
+    first = named[0] if isinstance(named, list) and named else None
+    found = (kind for kind, name in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.items() if name == first)
+    return next(found, None)
 
 
 @contextmanager
@@ -55,6 +84,8 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         logger.setLevel(level)

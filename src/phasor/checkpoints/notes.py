@@ -1,6 +1,10 @@
 """What a reader has to say besides the spec, and what it refuses."""
 
-from phasor.errors import ArgumentError
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from phasor.errors import ArgumentError, PhasorError
 
 
 class Notes:
@@ -34,3 +38,23 @@ class Notes:
     def wrong(self, sentence: str) -> ArgumentError:
         """The error for what nobody can read."""
         return ArgumentError(f"{self.where}: {sentence}")
+
+    @contextmanager
+    def naming_the_source(self) -> Iterator[None]:
+        """Errors from within name the source: constructors do not know whose numbers they get."""
+        try:
+            yield
+        except PhasorError as error:
+            if str(error).startswith(self.where):
+                raise
+            raise self.wrong(str(error)) from None
+
+
+def is_neutral(name: str, value: Any) -> bool:
+    """Whether a setting that nothing reads would change nothing if it were read.
+
+    `False` is not where the name asks whether positions are used.
+    """
+    if value is False:
+        return not name.startswith("use_ro")
+    return value in (None, "default", "absolute", [], {}) or (value is not True and value == 1)

@@ -7,6 +7,7 @@ from typing import Any
 from phasor.checkpoints.fields import short
 from phasor.checkpoints.notes import Notes
 from phasor.errors import ArgumentError
+from phasor.installation import how_to_get
 
 _LLAMA: dict[str, Any] = {
     "hidden_size": 4096,
@@ -103,5 +104,5 @@ def _parameters(made: dict[str, Any], notes: Notes) -> dict[str, Any]:
 
 def _needs_transformers(notes: Notes, what: str) -> ArgumentError:
     return ArgumentError(
-        f"{notes.where}: reading {what} needs transformers; pip install 'phasor[hub]'"
+        f"{notes.where}: reading {what} needs transformers; {how_to_get('transformers')}"
     )

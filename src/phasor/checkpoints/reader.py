@@ -1,17 +1,25 @@
 """`phasor.read`: any source becomes a spec."""
 
+import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch.nn import Module
+
+from phasor.checkpoints.architectures import architecture
 from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.gguf import read_gguf
-from phasor.checkpoints.hugging_face import names_of, standardise
+from phasor.checkpoints.hugging_face import as_built, names_of, standardise
 from phasor.checkpoints.limits import check_config, read_json
+from phasor.checkpoints.live import with_live
 from phasor.checkpoints.meta import is_params, read_params
 from phasor.checkpoints.notes import Notes
+from phasor.checkpoints.own_files import own_file
+from phasor.checkpoints.regular_file import open_regular
 from phasor.checkpoints.stack import read_stack
 from phasor.checkpoints.stated import check_stated
 from phasor.checkpoints.stored import with_stored
@@ -89,52 +97,65 @@ def examine(source: Any, *, strict: bool = True, where: str = "config") -> Readi
             f"transformers, got {type(source).__name__}"
         )
     notes = Notes(type(config).__name__, strict=strict)
-    return _reading(_of_config(config, notes), notes)
+    spec = _of_config(config, notes)
+    return _reading(with_live(spec, source, notes) if isinstance(source, Module) else spec, notes)
 
 
 def _of_path(path: Path, *, strict: bool) -> Reading:
-    if not path.exists():
+    if not os.path.exists(path):  # where Path's own raises for names that are too long
         raise ArgumentError(f"{path} does not exist; give a config.json, a folder or a GGUF file")
-    if path.is_file() and _is_gguf(path):
-        notes = Notes(str(path), strict=strict)
-        return _reading(read_gguf(path, notes), notes)
     folder = path if path.is_dir() else None
+    if folder is None and _is_gguf(path):
+        notes = Notes(str(path), strict=strict)
+        with _one_sentence(notes, "GGUF file"):
+            return _reading(read_gguf(path, notes), notes)
     if folder is not None:
         names = ("config.json", "params.json")
-        path = next((folder / name for name in names if (folder / name).is_file()), folder)
-        if path is folder:
+        name = next((name for name in names if os.path.lexists(folder / name)), None)
+        if name is None:
             raise ArgumentError(f"{folder} holds no config.json and no params.json")
-        if folder.resolve() not in path.resolve().parents:
-            raise ArgumentError(f"{path} leads out of its folder, to {path.resolve()}")
+        own_file(folder, name)
+        path = folder / name
     notes = Notes(str(path), strict=strict)
     reading = _of_dict(read_json(path), notes)
     if folder is None:
         return reading
-    stored = stored_frequencies(folder, notes)
-    return _reading(with_stored(reading.spec, stored, notes), notes)
+    with _one_sentence(notes, "checkpoint"):
+        stored = stored_frequencies(folder, notes)
+        return _reading(with_stored(reading.spec, stored, notes), notes)
 
 
 def _of_dict(config: dict[str, Any], notes: Notes) -> Reading:
     check_config(config, notes.where)
     if is_params(config):
-        return _reading(read_params(config, notes), notes)
+        with _one_sentence(notes, "params.json"):
+            return _reading(read_params(config, notes), notes)
     made = standardise(config, notes)
     spec = _of_config(made, notes)
-    check_stated(config, spec, names_of(made), notes)
+    known = names_of(made) | set(architecture(str(made.model_type)).fixed)
+    with _one_sentence(notes, f"config of {spec.model}"):
+        check_stated(config, spec, known, notes)
     return _reading(spec, notes)
 
 
 def _of_config(config: Any, notes: Notes) -> PositionSpec:
     model = str(config.model_type)
+    with _one_sentence(notes, f"config of {model}"):
+        return read_stack(Fields(as_built(config), notes), model, model)
+
+
+@contextmanager
+def _one_sentence(notes: Notes, what: str) -> Iterator[None]:
+    """Whatever is wrong within is said with the name of its source."""
     try:
-        return read_stack(Fields(config, notes), model, model)
-    except PhasorError as error:
-        # Constructors do not know which source their numbers are from.
-        known = str(error).startswith(notes.where)
-        raise error if known else notes.wrong(str(error)) from None
+        with notes.naming_the_source():
+            yield
+    except PhasorError:
+        raise
     except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
+        reason = " ".join(str(error).split())
         raise notes.wrong(
-            f"a value is of a kind that no config of {model} has: {type(error).__name__}: {error}"
+            f"a value is of a kind that no {what} has: {type(error).__name__}: {reason}"
         ) from None
 
 
@@ -143,10 +164,8 @@ def _reading(spec: PositionSpec, notes: Notes) -> Reading:
 
 
 def _is_gguf(path: Path) -> bool:
-    if path.suffix.lower() == ".gguf":
-        return True
-    try:
-        with path.open("rb") as file:
-            return file.read(4) == b"GGUF"
-    except OSError as error:
-        raise ArgumentError(f"{path} cannot be read: {error.strerror}") from None
+    with open_regular(path) as file:
+        try:
+            return path.suffix.lower() == ".gguf" or file.read(4) == b"GGUF"
+        except OSError as error:
+            raise ArgumentError(f"{path} cannot be read: {error.strerror}") from None

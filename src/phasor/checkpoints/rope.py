@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -13,8 +13,8 @@ from phasor.checkpoints.notes import Notes
 from phasor.checkpoints.scaling import read_scaling
 from phasor.errors import PhasorError
 from phasor.rotary import Frequencies
-from phasor.rotary.layout import Layout
-from phasor.rotary.scaling import LengthScaling, linear
+from phasor.rotary.layout import Layout, RotarySlice
+from phasor.rotary.scaling import LengthScaling, YaRN, linear
 from phasor.spec import (
     AxialSpec,
     ExplicitSpec,
@@ -24,6 +24,7 @@ from phasor.spec import (
     SectionsSpec,
     UnevenRotarySpec,
 )
+from phasor.spec.frequencies import FrequencySpec
 
 Turning = tuple[RotarySpec | UnevenRotarySpec, ...]
 """The rotation of one layer, in one part or in several; none where it does not turn."""
@@ -61,6 +62,33 @@ def read_rotary(
         raise fields.notes.wrong(str(error).removeprefix(where)) from None
 
 
+def read_indexer(
+    fields: Fields, row: Architecture, main: RotarySpec | UnevenRotarySpec
+) -> RotarySpec:
+    """The rotation of a layer's indexer, which gets the cosines and sines of its attention.
+
+    Args:
+        fields: Of that layer.
+        row: Of its architecture, which has an indexer.
+        main: The rotation of the layer's attention.
+    """
+    assert row.indexer is not None
+    assert isinstance(main, RotarySpec)
+    scaling = main.scaling
+    if isinstance(scaling, YaRN):  # a gain on the softmax, which an indexer has not
+        scaling = replace(scaling, scale_softmax=False)
+    try:
+        return replace(
+            main,
+            head_dim=fields.whole(row.indexer["head_dim"]),
+            layout=cast("Layout", row.indexer["layout"]),
+            rotary_slice=cast("RotarySlice", row.indexer["rotary_slice"]),
+            scaling=scaling,
+        )
+    except PhasorError as error:
+        raise fields.notes.wrong(f"the indexer cannot turn: {error}") from None
+
+
 def _rotary(
     fields: Fields,
     row: Architecture,
@@ -84,6 +112,11 @@ def _rotary(
         )
     else:
         width = _width(channels, row, fields, partial, kind)
+        if width % 2 and kind in ("yarn", "dynamic"):
+            raise fields.notes.wrong(
+                f"rope_type {kind!r} with {width} turning channels: transformers goes by the odd "
+                "number, which no scaling here does; partial_rotary_factor should leave an even one"
+            )
         frequencies = _progression(width, base)
         scaling = read_scaling(kind, parameters, outer, fields, row)
     layout: Layout = row.layout
@@ -93,7 +126,7 @@ def _rotary(
         head_dim=channels + (0 if row.still is None else fields.whole(row.still)),
         frequencies=frequencies,
         scaling=scaling,
-        sections=_sections(own, fields, row, frequencies.build().rotary_dim),
+        sections=_sections(own, fields, row, frequencies),
         layout=layout,
         rotary_slice="trailing" if row.still else row.rotary_slice,
     )
@@ -163,11 +196,10 @@ def _progression(width: int, base: float) -> GeometricSpec | ExplicitSpec:
 
 
 def _reversed(spec: RotarySpec) -> RotarySpec:
-    built = spec.build()
-    if built.length_scaling is not None:
-        assert isinstance(spec.scaling, LengthScaling)
-        built = built.at(1)  # what holds within the trained length
-    turning: Frequencies = built.frequencies
+    # Those that depend on the length multiply frequencies, whatever their sign.
+    later = spec.scaling if isinstance(spec.scaling, LengthScaling) else None
+    built = replace(spec, scaling=None) if later is not None else spec
+    turning: Frequencies = built.build().frequencies
     return RotarySpec(
         head_dim=spec.head_dim,
         frequencies=ExplicitSpec(
@@ -176,6 +208,7 @@ def _reversed(spec: RotarySpec) -> RotarySpec:
             attention_scale=turning.attention_scale,
             softmax_scale=turning.softmax_scale,
         ),
+        scaling=later,
         layout=spec.layout,
         rotary_slice=spec.rotary_slice,
     )
@@ -183,7 +216,11 @@ def _reversed(spec: RotarySpec) -> RotarySpec:
 
 def _uneven(spec: RotarySpec, row: Architecture, notes: Notes) -> RotarySpec | UnevenRotarySpec:
     frequencies, sections = spec.frequencies, spec.sections
-    assert isinstance(frequencies, GeometricSpec)
+    if not isinstance(frequencies, GeometricSpec):
+        raise notes.wrong(
+            "this architecture turns the two channels of a pair by different angles, which is read "
+            "of frequencies in one geometric progression alone"
+        )
     if row.uneven == "sections":
         if sections is None:  # text, where all axes are equal
             return spec
@@ -207,9 +244,12 @@ def _uneven(spec: RotarySpec, row: Architecture, notes: Notes) -> RotarySpec | U
     )
 
 
-def _sections(own: Fields, fields: Fields, row: Architecture, width: int) -> SectionsSpec | None:
+def _sections(
+    own: Fields, fields: Fields, row: Architecture, frequencies: FrequencySpec
+) -> SectionsSpec | None:
     if row.sections is None:
         return None
+    width = frequencies.build().rotary_dim
     sizes = own.get("mrope_section")
     if sizes is None and row.sections_name is not None:
         sizes = fields.get(row.sections_name)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from phasor.checkpoints.architectures import Architecture
-from phasor.checkpoints.fields import MOST_TOKENS, Fields, short
-from phasor.checkpoints.notes import Notes
+from phasor.checkpoints.fields import MOST_TOKENS, Fields, as_float, short
+from phasor.checkpoints.notes import Notes, is_neutral
 from phasor.errors import unknown_name
 from phasor.rotary import scaling
 from phasor.rotary.scaling import LengthScaling, Scaling
@@ -43,6 +43,13 @@ _OWN: dict[str, set[str]] = {
 }
 """The keys that each type reads."""
 
+_WITHOUT_EFFECT = {
+    "finetuned": "it tells how the model was made",
+    "attn_factor": "transformers knows attention_factor alone, which replaces YaRN's gain; vLLM, "
+    "SGLang and YaRN's authors multiply that gain by attn_factor",
+}
+"""Known keys of others that transformers does not read."""
+
 
 def check_keys(parameters: Mapping[str, Any], row: Architecture, notes: Notes) -> None:
     """Doubt what `rope_parameters` hold and nothing reads.
@@ -59,6 +66,10 @@ def check_keys(parameters: Mapping[str, Any], row: Architecture, notes: Notes) -
             continue
         if any(name in own for own in _OWN.values()):
             notes.note(f"{name} {short(value)} is ignored: rope_type {kind!r} does not read it")
+        elif is_neutral(name, value):
+            continue
+        elif name in _WITHOUT_EFFECT:
+            notes.note(f"{name} {short(value)} is ignored: {_WITHOUT_EFFECT[name]}")
         else:
             notes.doubt(
                 str(unknown_name("rope_parameters have an unknown key", name, sorted(known)))
@@ -77,6 +88,13 @@ def read_scaling(
     read = _Reader(parameters, fields.notes)
     if kind in ("default", "axial"):
         return None
+    if row.switched_gain:
+        return _switched_gain(kind, read, fields)
+    if row.softmax_mscale and kind != "yarn" and parameters.get("mscale_all_dim"):
+        raise fields.notes.wrong(
+            f"mscale_all_dim with rope_type {kind!r}: this architecture scales the softmax by it, "
+            "which is read of yarn alone"
+        )
     if kind == "linear":
         return scaling.linear(factor=read("factor"))
     if kind == "dynamic":
@@ -124,6 +142,28 @@ def read_scaling(
     )
 
 
+def _switched_gain(kind: str, read: "_Reader", fields: Fields) -> Scaling | LengthScaling:
+    """Phi-3.5-MoE: its gains replace those of any type, and its frequencies never switch."""
+    if kind != "longrope":
+        raise fields.notes.wrong(
+            f"rope_type {kind!r}: this architecture multiplies it by short_mscale and long_mscale, "
+            "which is read of longrope alone"
+        )
+    factors = read.numbers("short_factor")
+    if read.numbers("long_factor") != factors:
+        fields.notes.note(
+            "long_factor is ignored: transformers turns sequences of every length by short_factor, "
+            "where Microsoft's own code turns long ones by long_factor"
+        )
+    return scaling.longrope(
+        short_factor=factors,
+        long_factor=factors,
+        original_seq_len=int(read("original_max_position_embeddings")),
+        short_attention_factor=read("short_mscale"),
+        long_attention_factor=read("long_mscale"),
+    )
+
+
 class _Reader:
     def __init__(self, parameters: Mapping[str, Any], notes: Notes) -> None:
         self.parameters, self.notes = parameters, notes
@@ -149,4 +189,4 @@ class _Reader:
     def _number(self, name: str, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.notes.wrong(f"{name} must be a number, got {short(value)}")
-        return float(value)
+        return as_float(value, name, self.notes)

@@ -1,15 +1,18 @@
 """What a file states about position, held against the spec: what had no effect is named."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from phasor.checkpoints.dual_chunk import DUAL_CHUNK
 from phasor.checkpoints.fields import short
-from phasor.checkpoints.notes import Notes
+from phasor.checkpoints.notes import Notes, is_neutral
 from phasor.spec import PositionSpec, RotarySpec
 
 _BASES = {"rope_theta", "rotary_emb_base", "rope_local_base_freq", "global_rope_theta"}
 _BASES |= {"local_rope_theta", "rotary_embedding_base", "default_theta"}
+_BASES |= {"swa_rope_theta"}
 _SHARES = {"partial_rotary_factor", "rotary_pct", "rope_percent", "rope_pct"}
 _OTHERS = {
     "rope_parameters",
@@ -27,7 +30,15 @@ _OTHERS = {
     "use_rotary_embedding",
     "rope_head_dim",
     "mrope_section",
+    DUAL_CHUNK,
 }
+
+_OF_ATTENTION = re.compile(
+    r"(attention|attn)_(config|type|window|chunk|pattern)|(chunk|chunked|sparse|block)_attention"
+    r"|position_(bias|embedding_type|interpolation|scale|offset)|relative_(attention|position)"
+    r"|(^|_)(window|yarn|ntk|logn|longrope|nope)(_|$)|self_extend"
+)
+"""Names that other architectures and engines have for what attention sees, and how."""
 
 
 def check_stated(
@@ -46,6 +57,7 @@ def check_stated(
     bases = {rotary.frequencies.build().base for rotary in rotaries}
     shares = {_turning(rotary) / rotary.head_dim for rotary in rotaries}
     widths = {_turning(rotary) for rotary in rotaries}
+    windows = [layer.window for layer in dict.fromkeys(spec.layers)]
     for path, name, value in _entries(config):
         if name in _BASES:
             if _number(value) and value and not any(_close(value, base) for base in bases):
@@ -53,22 +65,27 @@ def check_stated(
             elif path == "rope_theta" and len(bases) > 1 and "rope_parameters" not in config:
                 notes.note(f"{path} {value} holds for some layers: {_used('base', bases)}")
         elif name in _SHARES:
-            if _number(value) and not any(_close(value, share) for share in shares):
+            if _number(value) and not any(_is_share(value, rotary) for rotary in rotaries):
                 notes.note(f"{path} {value} is ignored: {_used('share', shares)}")
         elif name == "rotary_dim":
             if _number(value) and value not in widths:
                 notes.note(f"{path} {value} is ignored: {_used('rotary_dim', widths)}")
-        elif _is_about(name) and name not in _OTHERS | known:
+        elif name == "sliding_window" and value in windows:  # which some classes make up
+            continue
+        elif _is_about(name) and name not in _OTHERS | known and not is_neutral(name, value):
             notes.doubt(f"{path} {short(value)} is not known to this architecture")
 
 
 def _check_length(config: Mapping[str, Any], notes: Notes) -> None:
     parameters = config.get("rope_scaling") or config.get("rope_parameters")
     name = "original_max_position_embeddings"
-    if not isinstance(parameters, Mapping) or name in config or name in parameters:
+    if not isinstance(parameters, Mapping):
         return
     kind = parameters.get("rope_type", parameters.get("type"))
-    if kind in ("yarn", "llama3"):
+    inner, outer = parameters.get(name), config.get(name)
+    if None not in (inner, outer) and inner != outer and kind in ("yarn", "llama3", "longrope"):
+        notes.note(f"{name} {short(inner)} is ignored: {short(outer)} beside it is taken")
+    elif kind in ("yarn", "llama3") and name not in config and name not in parameters:
         notes.note(f"{name} is missing; max_position_embeddings is taken, which is long already")
 
 
@@ -84,7 +101,9 @@ def _entries(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 def _is_about(name: str) -> bool:
-    return any(word in name for word in ("rope", "rotary", "alibi")) or name == "theta"
+    if any(word in name for word in ("rope", "rotary", "alibi")) or name == "theta":
+        return True
+    return _OF_ATTENTION.search(name) is not None and not name.startswith("_")
 
 
 def _rotaries(spec: PositionSpec) -> Iterator[RotarySpec]:
@@ -96,6 +115,14 @@ def _rotaries(spec: PositionSpec) -> Iterator[RotarySpec]:
 def _turning(rotary: RotarySpec) -> int:
     frequencies = rotary.frequencies.build()
     return 2 * int((frequencies.inv_freq != 0).any(0).sum())
+
+
+def _is_share(value: float, rotary: RotarySpec) -> bool:
+    """Exactly, or once it is rounded down to whole channels (0.334 of 192)."""
+    turning = _turning(rotary)
+    if _close(value, turning / rotary.head_dim):
+        return True
+    return 0 < value < 1 and int(rotary.head_dim * value) in (turning, turning - 1)
 
 
 def _used(what: str, values: set[Any]) -> str:

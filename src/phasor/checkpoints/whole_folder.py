@@ -1,24 +1,28 @@
 """A folder that appears whole or not at all."""
 
-import fcntl
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from phasor.errors import ArgumentError
+
+_LOCK = "lock"
 
 
 @contextmanager
 def whole_folder(target: Path, *, num_bytes: int = 0) -> Iterator[Path]:
-    """A hidden folder beside `target` to fill; at the end it becomes `target`.
+    """A folder to fill, in a hidden one beside `target`; at the end it becomes `target`.
 
     Whatever goes wrong, `target` does not exist. A process that is killed leaves the hidden folder
-    behind, and the next one with the same `target` deletes it. The lock on a folder tells them
-    apart from those that are being filled: the system gives it back when its process ends.
+    behind, and the next one with the same `target` deletes it. The lock in a hidden folder tells
+    them apart from those that are being filled: the system gives it back when its process ends.
 
     Args:
         target: Must not exist.
@@ -34,12 +38,13 @@ def whole_folder(target: Path, *, num_bytes: int = 0) -> Iterator[Path]:
             raise ArgumentError(
                 f"the disk of {target} has {free:,} bytes free, and {num_bytes:,} are needed"
             )
-        folder, handle = _locked_folder(target.parent, prefix)
+        hidden, lock = _hidden_folder(target.parent, prefix)
     except FileNotFoundError:
         raise ArgumentError(f"there is no folder {target.parent} to write in") from None
+    folder = hidden / "whole"
     try:
+        folder.mkdir()
         yield folder
-        folder.chmod(0o755)
         _sync(folder)
         if target.exists():
             raise ArgumentError(f"{target} was made by somebody else meanwhile")
@@ -47,45 +52,46 @@ def whole_folder(target: Path, *, num_bytes: int = 0) -> Iterator[Path]:
         _sync(target.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(handle)
+        lock.release()
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
-def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int]:
-    """A new folder and the handle that holds its lock."""
+def _hidden_folder(parent: Path, prefix: str) -> tuple[Path, FileLock]:
+    """A new folder and its lock, held."""
     while True:
-        folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
-        handle = os.open(folder, os.O_RDONLY)
+        hidden = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
+        lock = FileLock(hidden / _LOCK, timeout=0)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # somebody takes it for left behind, and is deleting it
-            os.close(handle)
+            lock.acquire()
+        except (FileNotFoundError, Timeout):  # somebody takes it for left behind, and deletes it
             continue
-        except OSError:  # a file system without such locks, where nobody can take it either
-            return folder, handle
-        if folder.exists():
-            return folder, handle
-        os.close(handle)
+        except (NotImplementedError, OSError):  # a file system without locks: nobody can take it
+            return hidden, lock
+        if (hidden / _LOCK).exists():
+            return hidden, lock
+        lock.release()
 
 
 def _delete_left_behind(parent: Path, prefix: str) -> None:
     made_here = re.compile(re.escape(prefix) + r"[a-z0-9_]{8}")  # as tempfile names them
-    for folder in sorted(parent.iterdir()):
-        if not made_here.fullmatch(folder.name):
+    for hidden in sorted(parent.iterdir()):
+        if not made_here.fullmatch(hidden.name) or hidden.is_symlink() or not hidden.is_dir():
             continue
+        lock = FileLock(hidden / _LOCK, timeout=0)
         try:
-            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        except OSError:  # not a folder, or another user's
+            lock.acquire()
+        except (NotImplementedError, OSError, Timeout):  # it is being filled, or nobody can tell
             continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-        except OSError:  # it is being filled, or nobody can tell
-            pass
-        finally:
-            os.close(handle)
+        # On Windows a file that is open cannot be deleted, nor its folder.
+        if sys.platform == "win32":
+            lock.release()
+        shutil.rmtree(hidden, ignore_errors=True)
+        lock.release()
 
 
 def _sync(folder: Path) -> None:
+    if sys.platform == "win32":  # where folders cannot be opened
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

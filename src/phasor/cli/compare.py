@@ -178,14 +178,23 @@ def compare(
         names = encoding_names(encodings)
         # A folder of several tasks can be given one more.
         several = len(tasks) > 1 or holds_tasks(folder)
+        texts = {
+            config.task: load_text(text, window=config.eval_lengths[-1])
+            for config in configs
+            if config.task == "lm"
+        }
+        for read in texts.values():
+            if read.left_out:
+                console.print(
+                    f"Not read of the text: {read.left_out}.",
+                    soft_wrap=True, highlight=False, markup=False,
+                )  # fmt: skip
         comparisons = [
             Comparison(
                 encodings=names,
                 seeds=range(seeds),
                 config=config,
-                text=load_text(text, window=config.eval_lengths[-1])
-                if config.task == "lm"
-                else None,
+                text=texts.get(config.task),
                 text_path=text if config.task == "lm" else None,
                 out=folder / config.task if several else folder,
                 workers=default_workers(config.device, len(names) * seeds)

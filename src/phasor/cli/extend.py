@@ -41,7 +41,7 @@ def extend(
         typer.Option(
             metavar="STEPS",
             min=0,
-            help="Train what holds furthest (LoRA), beside the budget.",
+            help="Train what loses least (LoRA), beside the budget.",
             show_default="none",
             rich_help_panel=_WHAT,
         ),
@@ -55,8 +55,12 @@ def extend(
         ),
     ] = None,
     documents: Annotated[
-        int, typer.Option(help="To measure on, at most.", rich_help_panel=_HOW_MUCH)
-    ] = 4,
+        int,
+        typer.Option(
+            help="To measure on, at most; of fewer than 4 little can be told.",
+            rich_help_panel=_HOW_MUCH,
+        ),
+    ] = 8,
     passkeys: Annotated[
         int,
         typer.Option(help="Prompts of each length and depth; 0: none.", rich_help_panel=_HOW_MUCH),
@@ -72,7 +76,7 @@ def extend(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the checkpoint and report.html; must not exist.",
+            help="Folder for the checkpoint and report.html; must not exist but for --resume.",
             show_default="none: measure only",
             rich_help_panel=_WHERE,
         ),
@@ -82,13 +86,17 @@ def extend(
     ] = "auto",
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on after a kill, with --out.", rich_help_panel=_WHERE),
+        typer.Option(
+            "--resume",
+            help="Go on with the run at --out: after a kill, or with more budget or documents.",
+            rich_help_panel=_WHERE,
+        ),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print all numbers as JSON.", rich_help_panel=_WHERE)
     ] = False,
 ) -> None:
-    """Measure how a model can be given a longer context, and write it with what holds furthest.
+    """Measure how a model can be given a longer context, and write it with what loses least.
 
     Explains what its frequencies mean for the length, then measures each method
     on the same documents: loss by position, and whether a pass key is still
@@ -129,10 +137,12 @@ def extend(
     soft = not console.is_terminal
     console.print(result.verdict.sentence, soft_wrap=soft, highlight=False, markup=False)
     if not result.complete:
+        more = "" if out is None else f": --resume --out {out} goes on"
         console.print(
-            "The budget ended before all was measured; more of it narrows this down.",
+            f"The budget ended before all was measured{more}.",
             soft_wrap=soft,
             highlight=False,
+            markup=False,
         )
     if finetune and not any(name.endswith("-finetuned") for name in result.methods):
         console.print(

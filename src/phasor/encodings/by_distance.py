@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
+from phasor.encodings.heads import check_heads
 from phasor.encodings.query_key import check_query_key
 from phasor.encodings.relative import ScorePositions, score_positions
-from phasor.errors import ArgumentError, ArgumentTypeError
+from phasor.errors import ArgumentTypeError
 
 
 def whole_positions(
@@ -39,11 +40,8 @@ def products(x: Tensor, table: Tensor, *, scale: float = 1.0, owner: str) -> Ten
         ArgumentTypeError: Vectors in float64 and a table in less.
     """
     check_query_key(x, None, head_dim=table.shape[-1], dtype=table.dtype, owner=owner)
-    if table.ndim == 3 and len(table) != x.shape[1]:
-        raise ArgumentError(
-            f"{owner} was built for {len(table)} heads but the query has {x.shape[1]}; "
-            f"build it with num_heads={x.shape[1]}"
-        )
+    if table.ndim == 3:
+        check_heads(x.shape[1], len(table), owner=owner)
     # Autocast would round both operands, and these products decide between positions.
     with torch.autocast(x.device.type, enabled=False):
         return x.to(table.dtype) @ table.mT * scale

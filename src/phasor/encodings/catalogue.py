@@ -20,6 +20,9 @@ def _catalogue() -> dict[str, type[PositionEncoding]]:
 
 CATALOGUE: dict[str, type[PositionEncoding]] = _catalogue()
 
+ALIASES = {"rope": "rotary", "nope": "none"}
+"""Other names by which everybody knows an encoding; `PoPE` is one letter away from both."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelShape:
@@ -43,11 +46,12 @@ class ModelShape:
 
 
 def look_up(name: str) -> type[PositionEncoding]:
-    """The encoding called `name`.
+    """The encoding called `name`, or known by it.
 
     Raises:
         ArgumentError: There is none; the message lists the names and suggests the nearest.
     """
+    name = ALIASES.get(name, name)
     if name not in CATALOGUE:
-        raise unknown_name("there is no encoding", name, list(CATALOGUE))
+        raise unknown_name("there is no encoding", name, [*CATALOGUE, *ALIASES])
     return CATALOGUE[name]

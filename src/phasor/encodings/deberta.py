@@ -60,7 +60,10 @@ class DeBERTa(PositionEncoding):
         He et al. 2020, arXiv:2006.03654, section 3.1; initial values (normal, 0.02) as in
         the authors' code, whose layers share $p$ (version 2 and 3 normalise it first), and whose
         version 2 and 3 take $W_K$, $W_Q$ and $b$ from the layer's own key and query
-        (`share_att_key`): assign or copy them for that.
+        (`share_att_key`): assign or copy them for that. A key `max_distance` or more ahead has row
+        0 here, as in transformers, which no training within `max_distance` tokens has touched.
+        With buckets the authors clip distances to less than that first, so that such a key has row
+        1: for longer texts than the training's copy row 1 of `weight` to row 0.
 
     Examples:
         >>> deberta = phasor.DeBERTa(512, 64, 8, num_buckets=256)

@@ -47,8 +47,8 @@ class FIRE(PositionEncoding):
         threshold: Initial value of $L$. What is learned is a factor on it.
 
     Attributes:
-        c: A parameter, without axes.
-        threshold_factor: $L$ as a multiple of `threshold`; a parameter, without axes.
+        c: `[1]`, a parameter.
+        threshold_factor: `[1]`, a parameter; $L$ as a multiple of `threshold`.
         hidden: The layer from the ratio to `mlp_width` channels.
         out: The layer from these to the heads.
 
@@ -87,8 +87,8 @@ class FIRE(PositionEncoding):
         self.num_heads = num_heads
         self.initial_c = c
         self.threshold = threshold
-        self.c = nn.Parameter(torch.empty(()))
-        self.threshold_factor = nn.Parameter(torch.empty(()))
+        self.c = nn.Parameter(torch.empty(1))
+        self.threshold_factor = nn.Parameter(torch.empty(1))
         self.hidden = nn.Linear(1, mlp_width)
         self.out = nn.Linear(mlp_width, num_heads)
         self.reset_parameters()
@@ -119,7 +119,8 @@ class FIRE(PositionEncoding):
                 self.out.bias,
             )
         )
-        threshold = (factor * self.threshold).abs()
+        # Without their axis: FlexAttention wants a score without one.
+        c, threshold = c.squeeze(0), (factor * self.threshold).abs().squeeze(0)
         return Network(
             where, c, threshold, hidden_weight.squeeze(1), hidden_bias, out_weight, out_bias
         )

@@ -31,7 +31,7 @@ class FoX(PositionEncoding):
     r"""Forgetting Transformer: a bias on the score that the tokens in between decide.
 
     Token $t$ has a forget gate $f_t = \sigma(w \cdot x_t + b)$ in each head, made of what goes into
-    the layer. The score of a query $m$ and a key $n \le m$ changes by $\sum_{t=n+1}^{m} \ln f_t$:
+    the layer. The score of a query $m$ and a key $n \le m$ changes by $c \sum_{t=n+1}^{m} \ln f_t$:
     ALiBi with a slope that each token sets anew. Positions play no part; the order of the tokens
     does. For causal attention: a key after the query would be remembered all the better.
 
@@ -40,13 +40,15 @@ class FoX(PositionEncoding):
         num_heads: Query heads.
         bias: Of the gates at first: 0 as in the authors' code, or 5, with which hardly anything is
             forgotten.
+        scale: $c$, 1 in the paper. PaTH-FoX has $1/\sqrt{d}$, with $d$ the channels of a head.
 
     Attributes:
         gate: `[num_heads, dim]`, a parameter; $w$, drawn as `torch.nn.Linear` draws.
         gate_bias: `[num_heads]`, a parameter; $b$, `bias` at first.
 
     Raises:
-        ArgumentError: `dim` or `num_heads` is less than 1, or `bias` not finite.
+        ArgumentError: `dim` or `num_heads` is less than 1, `bias` not finite, or `scale` not
+            positive.
 
     Source:
         Lin et al. 2025, arXiv:2503.02130, equation 4 and section 3.1. The authors' code begins with
@@ -69,16 +71,19 @@ class FoX(PositionEncoding):
     spelling = "fox"
     paper = "arXiv:2503.02130"
 
-    def __init__(self, dim: int, num_heads: int, *, bias: float = 0.0) -> None:
+    def __init__(self, dim: int, num_heads: int, *, bias: float = 0.0, scale: float = 1.0) -> None:
         super().__init__()
         for name, value in (("dim", dim), ("num_heads", num_heads)):
             if value < 1:
                 raise ArgumentError(f"{name} must be at least 1, got {value}")
         if not math.isfinite(bias):
             raise ArgumentError(f"bias must be finite, got {bias}; 0 and 5 are usual")
+        if not 0 < scale < math.inf:
+            raise ArgumentError(f"scale must be positive, got {scale}; 1.0 is the paper's")
         self.dim = dim
         self.num_heads = num_heads
         self.bias = bias
+        self.scale = scale
         self.gate = nn.Parameter(torch.empty(num_heads, dim))
         self.gate_bias = nn.Parameter(torch.empty(num_heads))
         self.reset_parameters()
@@ -122,7 +127,7 @@ class FoX(PositionEncoding):
             batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
         ) -> Tensor:
             difference = decay[batch, query_index + past, head] - decay[batch, key_index, head]
-            return difference.to(dtype)
+            return (self.scale * difference).to(dtype)
 
         return add_to_score(
             forgotten,
@@ -133,4 +138,7 @@ class FoX(PositionEncoding):
         )
 
     def extra_repr(self) -> str:
-        return f"dim={self.dim}, num_heads={self.num_heads}, bias={self.bias}"
+        return (
+            f"dim={self.dim}, num_heads={self.num_heads}, bias={self.bias}"
+            + f", scale={self.scale}" * (self.scale != 1.0)
+        )

@@ -49,7 +49,9 @@ class LieRE(PositionEncoding):
             attention the queries of a group share them.
         axes: Of the positions: 1 for text, 2 for images.
         block_dim: $g$, which divides `head_dim`; all channels if `None`.
-        num_positions: $N$, the length of an axis: the authors number each from 0 to 1.
+        num_positions: $N$. The authors number an axis of $n$ patches from 0 to 1, the last one
+            included: their $N$ is $n - 1$, and for an image of another size than the $n$ of
+            training, $n (n' - 1) / n'$ with its $n'$ patches.
 
     Attributes:
         skew: `[axes, num_heads, blocks, g (g - 1) / 2]`, what is above the diagonal of each $A$,
@@ -63,7 +65,7 @@ class LieRE(PositionEncoding):
         float32.
 
     Examples:
-        >>> liere = phasor.LieRE(64, num_heads=8, axes=2, num_positions=14)
+        >>> liere = phasor.LieRE(64, num_heads=8, axes=2, num_positions=13)  # 14 patches
         >>> query, key = torch.randn(2, 1, 8, 12, 64)
         >>> grid = torch.cartesian_prod(torch.arange(3), torch.arange(4))
         >>> query, key = liere.rotate(query, key, liere.prepare(grid))

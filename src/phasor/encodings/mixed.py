@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding
+from phasor.encodings.heads import check_heads
 from phasor.errors import ArgumentError
 from phasor.kernels import rotate
 from phasor.positions import check_positions
@@ -26,7 +27,8 @@ class RotaryMixed(PositionEncoding):
 
     Pair $p$ of head $h$ turns by $x\,\omega^x_{h,p} + y\,\omega^y_{h,p}$. Axial encodings turn a
     pair by one axis or the other, and so see no diagonal; here the direction of each pair is free,
-    and trained. The authors give each layer frequencies of its own.
+    and trained. The authors give each layer frequencies of its own, and their $x$ is the column: a
+    position is (column, row), which is `phasor.positions.grid_2d(...).flip(-1)`.
 
     Args:
         head_dim: Channels of each head, a multiple of 4.
@@ -36,7 +38,9 @@ class RotaryMixed(PositionEncoding):
         layout: Which channels form a pair.
 
     Attributes:
-        inv_freq: `[num_heads, 2, head_dim / 2]`, radians per patch; a parameter.
+        inv_freq: `[num_heads, 2, head_dim / 2]`, radians per patch; a parameter. The first of the
+            two is $\omega^x$ and goes with the first number of a position. (The authors' `freqs` is
+            `[2, layers, num_heads * head_dim / 2]`.)
 
     Raises:
         ArgumentError: `head_dim` is no multiple of 4, `num_heads` less than 1, `base` not positive.
@@ -47,8 +51,8 @@ class RotaryMixed(PositionEncoding):
     Examples:
         >>> mixed = phasor.RotaryMixed(64, num_heads=8)
         >>> query, key = torch.randn(2, 1, 8, 12, 64)
-        >>> grid = torch.cartesian_prod(torch.arange(3), torch.arange(4))
-        >>> query, key = mixed.rotate(query, key, mixed.prepare(grid))
+        >>> column_row = phasor.positions.grid_2d(3, 4).flip(-1)
+        >>> query, key = mixed.rotate(query, key, mixed.prepare(column_row))
     """
 
     sites = frozenset({"query_key"})
@@ -112,6 +116,9 @@ class RotaryMixed(PositionEncoding):
                 f"RotaryMixed was built for head_dim {self.head_dim}, got a query of shape "
                 f"{list(query.shape)}; build it with head_dim={query.shape[-1]}"
             )
+        check_heads(query.shape[1], self.num_heads, owner="RotaryMixed")
+        if key is not None:
+            check_heads(key.shape[1], self.num_heads, owner="RotaryMixed", what="key")
         if key is None or prepared.key is prepared.query:
             return rotate(query, key, prepared.query, self.inv_freq, layout=self.layout)
         query, _ = rotate(query, None, prepared.query, self.inv_freq, layout=self.layout)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
+from phasor.encodings.heads import for_all_heads
 from phasor.encodings.hidden import (
     check_hidden,
     check_tokens,
@@ -42,9 +43,10 @@ class PaTH(PositionEncoding):
     For causal attention: a key after the query is not moved.
 
     What the matrices change of $q_m^\top k_n / \sqrt d$ is added to the score. So it goes together
-    with other encodings at the score, in any order: `phasor.Compose(PaTH(...), FoX(...))` is the
-    paper's PaTH-FoX. It does not with one of query and key, whose score is another. Positions play
-    a part in the convolution alone, as in `SelectiveRotary`.
+    with other encodings at the score, in any order: PaTH-FoX is
+    `phasor.Compose(PaTH(dim, d, ...), FoX(dim, num_heads, scale=d**-0.5))`, since the authors' code
+    divides the logarithms of the gates by $\sqrt d$ too. It does not with one of query and key,
+    whose score is another. Positions play a part in the convolution alone, as in `SelectiveRotary`.
 
     This is a reference for all lengths at once, not the authors' blockwise kernel: its cost grows
     with the cube of the length, its memory with the square.
@@ -148,8 +150,8 @@ class PaTH(PositionEncoding):
         check_tokens(prepared.positions, query, key, features, owner="PaTH")
         if key.shape[1] != self.num_heads:
             raise ArgumentError(
-                f"PaTH was built for {self.num_heads} heads, got a key with {key.shape[1]}; build "
-                "it with num_heads equal to the heads of the key"
+                f"PaTH was built for {self.num_heads} heads, got a key with {key.shape[1]}; "
+                + for_all_heads("num_heads equal to the heads of the key")
             )
         group = heads_per_group(query, self.num_heads, owner="PaTH", what="query")
         features = features.to(prepared.dtype)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from phasor.encodings.heads import for_all_heads
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.positions import check_covers
 
@@ -42,8 +43,8 @@ def heads_per_group(x: Tensor, num_heads: int, *, owner: str, what: str) -> int:
     """
     if x.shape[1] % num_heads:
         raise ArgumentError(
-            f"{owner} was built for {num_heads} heads, got a {what} with {x.shape[1]}; build it "
-            "with num_heads equal to the heads of the key"
+            f"{owner} was built for {num_heads} heads, got a {what} with {x.shape[1]}; "
+            + for_all_heads("num_heads equal to the heads of the key")
         )
     return x.shape[1] // num_heads
 

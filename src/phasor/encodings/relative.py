@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from phasor.encoding import ScoreMod
-from phasor.errors import ArgumentError, ArgumentTypeError
+from phasor.encodings.heads import check_heads
+from phasor.errors import ArgumentTypeError
 from phasor.positions import check_covers, check_positions
 
 
@@ -95,11 +96,7 @@ class _Added:
         check_covers(key, batch=batch, seq=key_seq, owner=self.owner, what="key")
 
     def _check_heads(self, num_heads: int) -> None:
-        if num_heads != self.num_heads:
-            raise ArgumentError(
-                f"{self.owner} was built for {self.num_heads} heads but the query has {num_heads}; "
-                f"build it with num_heads={num_heads}"
-            )
+        check_heads(num_heads, self.num_heads, owner=self.owner)
 
 
 def _exact(positions: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from phasor.rotary import Frequencies, Layout, Precision, geometric
 from phasor.rotary.layout import RotarySlice, check_layout, check_slice
 from phasor.rotary.phase import check_precision
 from phasor.rotary.scaling import LengthScaling, Scaling
+from phasor.rotary.words import in_words
 
 
 class Places(NamedTuple):
@@ -97,6 +98,8 @@ class Rotary(PositionEncoding):
         self.precision: Precision = precision
         self.length_scaling: LengthScaling | None = None
         self.seq_len: int | None = None
+        # Its words alone: a function may be one that cannot be copied or stored.
+        self.scaled_by = None if scaling is None else getattr(scaling, "__name__", repr(scaling))
         if isinstance(scaling, LengthScaling):
             self.length_scaling = scaling
         elif scaling is not None:
@@ -120,6 +123,7 @@ class Rotary(PositionEncoding):
             precision=self.precision,
         )
         settled.seq_len = seq_len
+        settled.scaled_by = self.scaled_by
         return settled
 
     def prepare(
@@ -173,8 +177,9 @@ class Rotary(PositionEncoding):
             f"rotary_dim={self.frequencies.rotary_dim}, layout={self.layout!r}, "
             f"precision={self.precision!r}"
             + f", rotary_slice={self.rotary_slice!r}" * (self.rotary_slice != "leading")
-            + f", scaling={self.length_scaling}" * (self.length_scaling is not None)
+            + f", scaling={self.scaled_by}" * (self.scaled_by is not None)
             + f", seq_len={self.seq_len}" * (self.seq_len is not None)
+            + in_words(self.frequencies)
         )
 
     def _check_heads(self, x: Tensor, prepared: Places, what: str) -> None:

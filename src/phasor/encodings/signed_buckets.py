@@ -18,7 +18,8 @@ def signed_buckets(num_buckets: int, max_distance: int) -> list[int]:
         ArgumentError: An odd number of buckets or too few, or a `max_distance` that needs none.
 
     Source:
-        He et al. 2021, arXiv:2111.09543, the authors' code (`make_log_bucket_position`).
+        He et al. 2021, arXiv:2111.09543, the authors' code (`make_log_bucket_position`), which
+        clips distances to `max_distance - 1` first; `DeBERTa` says what that changes.
 
     Examples:
         >>> from phasor.encodings.signed_buckets import signed_buckets

@@ -45,7 +45,7 @@ class Sinusoidal(PositionEncoding):
         learned_scale: Learn one factor of all entries, which starts where `rms` puts it.
 
     Attributes:
-        scale: The factor, a parameter without axes; `None` unless `learned_scale`.
+        scale: `[1]`, a parameter; the factor. `None` unless `learned_scale`.
 
     Raises:
         ArgumentError: `dim` that cannot be shared evenly, `base` or `rms` not positive,
@@ -113,7 +113,7 @@ class Sinusoidal(PositionEncoding):
         self.axes = axes
         self.frequencies = _frequencies(dim, axes, base, endpoint)
         self.gain = 1.0 if rms is None else rms * math.sqrt(2.0)
-        self.scale: nn.Parameter | None = nn.Parameter(torch.empty(())) if learned_scale else None
+        self.scale: nn.Parameter | None = nn.Parameter(torch.empty(1)) if learned_scale else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

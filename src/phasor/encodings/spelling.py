@@ -7,12 +7,13 @@ as `rotary/rotary/none`, are those of the layers, which take turns.
 
 import ast
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from phasor.encoding import PositionEncoding
-from phasor.encodings.catalogue import ModelShape, look_up
+from phasor.encodings.catalogue import ALIASES, ModelShape, look_up
 from phasor.errors import ArgumentError, unknown_name
 from phasor.per_layer import PerLayer
 from phasor.rotary import scaling
@@ -55,7 +56,7 @@ class Spelling:
 
     Args:
         turns: At least one.
-        text: The spelling without spaces: what reports call it.
+        text: The spelling without spaces and aliases: what reports call it.
     """
 
     turns: tuple[SpelledEncoding, ...]
@@ -103,7 +104,7 @@ def parse_spelling(text: str) -> Spelling:
         turns.insert(0, _encoding(node.right, text))
         node = node.left
     turns.insert(0, _encoding(node, text))
-    return Spelling(tuple(turns), "".join(text.split()))
+    return Spelling(tuple(turns), _without_aliases("".join(text.split())))
 
 
 def split_spellings(text: str) -> list[str]:
@@ -126,7 +127,14 @@ def split_spellings(text: str) -> list[str]:
 
 def _encoding(node: ast.expr, text: str) -> SpelledEncoding:
     name, options = _name_and_options(node, text)
-    return SpelledEncoding(look_up(name), name, options, ast.unparse(node))
+    return SpelledEncoding(look_up(name), ALIASES.get(name, name), options, ast.unparse(node))
+
+
+def _without_aliases(text: str) -> str:
+    """`rotary(base=5)/none` for `rope(base=5)/nope`: one name in reports and folders."""
+    for alias, name in ALIASES.items():
+        text = re.sub(rf"(?<![^/]){alias}(?![^(/])", name, text)
+    return text
 
 
 def _name_and_options(node: ast.expr, text: str) -> tuple[str, dict[str, Value]]:

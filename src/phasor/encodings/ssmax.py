@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding
+from phasor.encodings.heads import check_heads
 from phasor.encodings.query_key import check_query_key
 from phasor.errors import ArgumentError
 from phasor.positions import check_covers, check_positions
@@ -92,11 +93,7 @@ class SSMax(PositionEncoding):
         batch, num_heads, seq, head_dim = query.shape
         positions, gain = prepared
         check_query_key(query, None, head_dim=head_dim, dtype=gain.dtype, owner="SSMax")
-        if num_heads != self.num_heads:
-            raise ArgumentError(
-                f"SSMax was built for {self.num_heads} heads but the query has {num_heads}; "
-                f"build it with num_heads={num_heads}"
-            )
+        check_heads(num_heads, self.num_heads, owner="SSMax")
         check_covers(positions, batch=batch, seq=seq, owner="SSMax", what="query")
         return (query * gain.unsqueeze(-1)).to(query.dtype), key
 

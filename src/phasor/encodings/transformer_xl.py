@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
 from phasor.encodings.by_distance import of_query
+from phasor.encodings.heads import check_heads
 from phasor.encodings.query_key import check_query_key
 from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
 from phasor.errors import ArgumentError
@@ -149,11 +150,7 @@ class TransformerXL(PositionEncoding):
     def _check(self, prepared: Sinusoids, query: Tensor, key: Tensor) -> None:
         dtype = prepared.query[0].dtype
         check_query_key(query, key, head_dim=self.head_dim, dtype=dtype, owner="TransformerXL")
-        if query.shape[1] != self.num_heads:
-            raise ArgumentError(
-                f"TransformerXL was built for {self.num_heads} heads but the query has "
-                f"{query.shape[1]}; build it with num_heads={query.shape[1]}"
-            )
+        check_heads(query.shape[1], self.num_heads, owner="TransformerXL")
         for what, x, known in (
             ("query", query, prepared.positions.query),
             ("key", key, prepared.positions.key),

@@ -12,6 +12,7 @@ from phasor.positions import check_covers, check_positions
 from phasor.rotary import Frequencies, Layout, Precision, cos_sin
 from phasor.rotary.layout import check_layout
 from phasor.rotary.phase import check_precision, table_dtype
+from phasor.rotary.words import in_words
 
 
 class Waves(NamedTuple):
@@ -112,8 +113,8 @@ class UnevenRotary(PositionEncoding):
     def extra_repr(self) -> str:
         return (
             f"head_dim={self.head_dim}, base={self.frequencies.base}, "
-            f"axes={self.frequencies.axes}, channels={self.frequencies.pairs}, "
-            f"layout={self.layout!r}, precision={self.precision!r}"
+            f"channels={self.frequencies.pairs}, "
+            f"layout={self.layout!r}, precision={self.precision!r}" + in_words(self.frequencies)
         )
 
     def _waves(self, positions: Tensor, dtype: torch.dtype) -> Waves:

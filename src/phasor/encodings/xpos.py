@@ -65,7 +65,8 @@ class XPos(PositionEncoding):
             finite, or an unknown `layout`.
 
     Source:
-        Sun et al. 2022, arXiv:2212.10554, algorithm 1, and torchscale. In RetNet too.
+        Sun et al. 2022, arXiv:2212.10554, algorithm 1, and torchscale. Not RetNet, whose code
+        there turns by $b^{-p/(d/2 - 1)}$, fades no pair, and has a decay of each head instead.
 
     Examples:
         >>> xpos = phasor.XPos(64)

@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+from phasor.checkpoints.own_files import own_file
+
 _MODULES = "modules.json"
 _OWN = ("config_sentence_transformers.json", "sentence_bert_config.json")
 _LENGTH = "max_seq_length"
@@ -17,14 +19,16 @@ def copy_companions(path: Path, folder: Path, length: int) -> dict[str, str]:
     """
     if not (path / _MODULES).is_file():
         return {}
-    shutil.copyfile(path / _MODULES, folder / _MODULES)
-    for module in json.loads((path / _MODULES).read_text()):
+    shutil.copyfile(own_file(path, _MODULES), folder / _MODULES)
+    for module in json.loads((folder / _MODULES).read_text()):
         name = module.get("path", "")
-        if name and Path(name).name == name and (path / name).is_dir():
-            shutil.copytree(path / name, folder / name)
+        if name and Path(name).name == name:
+            for file in sorted((path / name).rglob("*")):
+                if file.is_file():
+                    _copy(path, folder, file.relative_to(path))
     for name in _OWN:
         if (path / name).is_file():
-            shutil.copyfile(path / name, folder / name)
+            _copy(path, folder, Path(name))
     file = folder / "sentence_bert_config.json"
     config = json.loads(file.read_text()) if file.is_file() else {}
     if config.get(_LENGTH, length) >= length:
@@ -32,3 +36,8 @@ def copy_companions(path: Path, folder: Path, length: int) -> dict[str, str]:
     config[_LENGTH] = length
     file.write_text(json.dumps(config, indent=2) + "\n")
     return {_LENGTH: "of sentence-transformers, which cuts texts there"}
+
+
+def _copy(path: Path, folder: Path, name: Path) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(own_file(path, str(name)), folder / name)

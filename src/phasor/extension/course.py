@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -151,15 +150,11 @@ def measure_table(subject: TableSubject, found: Sequence[TableCandidate], terms:
 def _to_train(
     found: Sequence[RotaryCandidate], measured: Sequence[Measurement], situation: Situation
 ) -> RotaryCandidate:
-    """What holds furthest; where nothing does, what loses least over all documents."""
+    """What would be written; where nothing would, what loses least over all positions."""
     verdict = judge(
         measured, found,
         trained_length=situation.trained_length, target_length=situation.target_length,
     )  # fmt: skip
-    widths = [end - start for start, end in pairwise(verdict.edges)]
-    loss = {
-        finding.name: sum(width * value for width, value in zip(widths, finding.loss, strict=True))
-        for finding in verdict.findings[1:] or verdict.findings
-    }
-    name = verdict.best or min(loss, key=lambda name: loss[name])
+    least = [finding.name for finding in verdict.ranked if finding.name != "none"]
+    name = verdict.written or (least[0] if least else "none")
     return next(candidate for candidate in found if candidate.name == name)

@@ -1,6 +1,8 @@
 """The documents on which every candidate is measured: always the same."""
 
+import hashlib
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,9 @@ from torch import Tensor
 
 from phasor.errors import ArgumentError
 from phasor.lab.text import load_text
+
+SEARCHED = 8
+"""Documents to search on at most: a search and a training do not change with more to measure on."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +25,19 @@ class Documents:
         sha256: Of the text.
         measured: Documents to measure on, `[target_length + 1]` each.
         search: Others, for what is tuned or trained: no part of `measured` is among them.
+        left_out: What of the text was not read, in a sentence; empty if nothing.
     """
 
     source: str
     sha256: str
     measured: tuple[Tensor, ...]
     search: tuple[Tensor, ...]
+    left_out: str = ""
+
+    @property
+    def first_sha256(self) -> str:
+        """A hash of the tokens of the first one: another tokenizer or choice gives another."""
+        return hashlib.sha256(repr(self.measured[0].tolist()).encode()).hexdigest()
 
 
 def read_documents(
@@ -33,8 +45,10 @@ def read_documents(
 ) -> Documents:
     """Cut `count` documents of `target_length` tokens and one more from the text at `path`.
 
-    Long documents give several: only whole ones, one after the other. The first half of what is
-    left over, at most `count` documents, is for searching.
+    Files are gone through from the longest on, each for its first document; where there are not
+    enough of them, for their second, and so on, since documents of one file are alike. By turns
+    they are to measure on and, at most eight of them, to search on: with a greater `count` the same
+    come first.
 
     Args:
         tokenizer: Of the model.
@@ -47,11 +61,11 @@ def read_documents(
     """
     text = load_text(path)
     whole = sorted((*text.held_out, *text.train), key=len, reverse=True)
-    found: list[Tensor] = []
+    files: list[tuple[Tensor, ...]] = []
     longest = 0
     for document in whole:
         # A token is a byte at least; what is too short even so need not be tokenised.
-        if len(document) <= target_length or len(found) >= 2 * count:
+        if len(document) <= target_length or len(files) >= 2 * count:
             break
         tokens = torch.tensor(
             tokenizer.encode(
@@ -61,12 +75,13 @@ def read_documents(
         longest = max(longest, len(tokens))
         size = target_length + 1
         whole_documents = len(tokens) // size
-        found += tokens[: whole_documents * size].view(whole_documents, size).unbind()
+        if whole_documents:
+            files.append(tokens[: whole_documents * size].view(whole_documents, size).unbind())
+    found = [one for one in chain(*zip_longest(*files)) if one is not None]
     if not found:
         raise ArgumentError(
             f"the text of {text.source} is too short for --to {target_length}: its longest "
             f"document has {longest or 'fewer'} tokens; pass a longer one with --text"
         )
-    measured = found[:count] if len(found) < 2 else found[: min(count, (len(found) + 1) // 2)]
-    rest = found[len(measured) : 2 * count]
-    return Documents(text.source, text.sha256, tuple(measured), tuple(rest))
+    measured, search = found[::2][:count], found[1::2][: min(count, SEARCHED)]
+    return Documents(text.source, text.sha256, tuple(measured), tuple(search), text.left_out)

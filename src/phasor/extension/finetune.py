@@ -7,7 +7,6 @@ import os
 import time
 import warnings
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from phasor.extension.methods import RotaryCandidate
 from phasor.extension.plan import Task
 from phasor.extension.rotation import RotarySubject, rotary_modules
 from phasor.extension.store import Measurement
+from phasor.installation import needs
 from phasor.positions import pose
 
 SAVE_EACH = 20
@@ -36,8 +36,7 @@ _SEED = 20_260_104
 
 def check_installed() -> None:
     """Raise unless PEFT is there."""
-    if find_spec("peft") is None:
-        raise ArgumentError("--finetune needs PEFT: pip install 'phasor[extend]'")
+    needs("peft", "--finetune")
 
 
 def check_documents(documents: Documents) -> None:

@@ -9,6 +9,8 @@ from phasor.extension.store import Measurement, passkeys_found
 DEPTHS = (0.1, 0.5, 0.9)
 _SHORT = 8  # the first look reads an eighth of the trained length
 _FINALISTS = 2
+_BEFORE_PASSKEYS = 4
+"""Documents that are read before any pass key is asked for: of fewer, intervals are too wide."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,10 @@ class Plan:
         short = max(2, self.trained_length // _SHORT)
         tasks = [self._loss(name, 0, short) for name in self.names]
         names = ranked(done, self.names, short)
-        tasks += [self._cropped(0), *(self._loss(name, 0, self.target_length) for name in names)]
+        documents = range(self.documents)
+        for document in documents[:_BEFORE_PASSKEYS]:
+            tasks.append(self._cropped(document))
+            tasks += [self._loss(name, document, self.target_length) for name in names]
         finalists = self.finalists(done)
         asked = finalists
         for length in self.passkey_lengths:
@@ -78,7 +83,7 @@ class Plan:
             # What finds none of them here holds no further: longer prompts, which cost most, would
             # tell nothing.
             asked = [name for name in asked if not self._lost(name, length, done)]
-        for document in range(1, self.documents):
+        for document in documents[_BEFORE_PASSKEYS:]:
             tasks.append(self._cropped(document))
             tasks += [
                 self._loss(name, document, self.target_length)
@@ -87,8 +92,8 @@ class Plan:
         return tasks
 
     def finalists(self, done: Sequence[Measurement]) -> list[str]:
-        """The model as it is, and the two that lose least where it has never been."""
-        names = ranked(done, self.names, self.target_length)
+        """The model as it is, and the two that lose least on the first documents."""
+        names = ranked(done, self.names, self.target_length, documents=_BEFORE_PASSKEYS)
         return ["none", *[name for name in names if name != "none"][:_FINALISTS]]
 
     def _possible(self, task: Task) -> bool:
@@ -108,13 +113,16 @@ class Plan:
         return Task(kind="cropped", candidate="none", document=document, length=self.target_length)
 
 
-def ranked(done: Sequence[Measurement], names: Sequence[str], length: int) -> list[str]:
-    """`"none"`, then the others by their loss on the first document at `length`, best first."""
-    loss = {
-        measurement.candidate: sum(measurement.values) / len(measurement.values)
-        for measurement in done
-        if (measurement.kind, measurement.document, measurement.length) == ("loss", 0, length)
-    }
+def ranked(
+    done: Sequence[Measurement], names: Sequence[str], length: int, *, documents: int = 1
+) -> list[str]:
+    """`"none"`, then the others by their loss on the first `documents` at `length`, best first."""
+    losses: dict[str, list[float]] = {name: [] for name in names}
+    for m in done:
+        read = (m.kind, m.length) == ("loss", length) and m.document < documents
+        if read and m.candidate in losses:
+            losses[m.candidate].append(sum(m.values) / len(m.values))
+    loss = {name: sum(each) / len(each) for name, each in losses.items() if each}
     return sorted(names, key=lambda name: (name != "none", loss.get(name, float("inf"))))
 
 

@@ -1,7 +1,6 @@
 """The whole of it: load, explain, measure, judge, write."""
 
 import json
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,8 +14,10 @@ from phasor.extension.course import Terms, measure_rotary, measure_table
 from phasor.extension.documents import Documents, read_documents
 from phasor.extension.evidence import Watcher
 from phasor.extension.explain import Explanation, TableExplanation, explain, explain_table
+from phasor.extension.guess import check_better_than_a_guess
 from phasor.extension.methods import candidates
 from phasor.extension.page import render_page
+from phasor.extension.place import check_place, keep, measuring, reopen, settle, written_to
 from phasor.extension.plan import Plan
 from phasor.extension.result import Extension
 from phasor.extension.rotation import RotarySubject
@@ -36,9 +37,14 @@ class Screen(Watcher, Protocol):
         """The model is loaded and its frequencies are understood."""
         ...
 
+    def left_out(self, what: str) -> None:
+        """Of the text, `what` was not read."""
+        ...
+
 
 class _Silent:
     def explained(self, subject: Subject, explanation: Explanation | TableExplanation) -> None: ...
+    def left_out(self, what: str) -> None: ...
     def begin(self, task: object, tokens: int, left: float) -> None: ...
     def read(self, tokens: int) -> None: ...
     def end(self, measurement: object) -> None: ...
@@ -53,7 +59,7 @@ def extend(
     finetune: int = 0,
     text: Path | None = None,
     out: Path | None = None,
-    documents: int = 4,
+    documents: int = 8,
     passkeys: int = 1,
     budget: float | None = None,
     device: str = "cpu",
@@ -74,7 +80,8 @@ def extend(
         passkeys: Prompts of each length and depth; 0 asks for none.
         budget: Seconds to search and measure for; `None` for as long as it takes.
         device: Where to run the model.
-        resume: Go on with the measurements of a run that did not end.
+        resume: Go on with the measurements of a run that was stopped, or that ended at `out`: with
+            more budget, documents, pass keys or methods.
         screen: Told what happens.
 
     Returns:
@@ -84,8 +91,8 @@ def extend(
         ArgumentError: A checkpoint, text, target or folder that cannot be used; it says why.
     """
     screen = screen or _Silent()
-    if out is not None and out.exists():
-        raise ArgumentError(f"{out} exists already; choose another folder with --out")
+    if out is not None:
+        check_place(out, resume=resume)
     if documents < 1 or passkeys < 0:
         raise ArgumentError(
             f"documents must be at least 1 and passkeys at least 0, got {documents} and {passkeys}"
@@ -109,6 +116,10 @@ def extend(
     found, explanation = _understand(subject, methods)
     screen.explained(subject, explanation)
     texts = read_documents(subject.tokenizer, text, to, count=documents)
+    if texts.left_out:
+        screen.left_out(texts.left_out)
+    if subject.model.can_generate():
+        check_better_than_a_guess(subject, found[0], texts)
     if finetune:
         tuning.check_documents(texts)
     plan = Plan(
@@ -121,9 +132,11 @@ def extend(
         ends=isinstance(subject, TableSubject),
     )
     with tempfile.TemporaryDirectory() as nowhere:
-        folder = Path(nowhere) if out is None else out.with_name(f"{out.name}.measuring")
+        folder = Path(nowhere) if out is None else measuring(out)
         # Without --out nothing can be gone on with, and the weights need not be read once more.
         setup = {} if out is None else _setup(subject, texts)
+        if out is not None:
+            reopen(out)
         with open_store(folder, setup, resume=resume) as store:
             terms = Terms(
                 texts=texts, plan=plan, folder=folder, setup=setup, store=store, watcher=screen,
@@ -137,7 +150,7 @@ def extend(
             explanation=outcome.explanation,
             verdict=outcome.verdict,
             complete=outcome.complete,
-            text={"source": texts.source, "sha256": texts.sha256},
+            text={"source": texts.source, "sha256": texts.sha256, "left_out": texts.left_out},
             methods={candidate.name: candidate.why for candidate in outcome.found},
             fields={},
             searched={one.candidate.name: one.to_json() for one in outcome.searched},
@@ -166,15 +179,16 @@ def _write(
 ) -> Extension:
     """The checkpoint, if there is one to recommend, the report and all numbers, in one piece."""
     advice = "make room, and go on with --resume: what was measured is kept"
-    with appearing(out, advice=advice) as draft:
+    place = written_to(out, measured)
+    with appearing(place, advice=advice) as draft:
         best = [candidate for candidate in found if candidate.name == result.verdict.written]
         if best:
             result = replace(result, fields=write_checkpoint(subject, best[0], draft))
         values = result.to_json()
         (draft / "extension.json").write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
         (draft / "report.html").write_text(render_page(result), encoding="utf-8")
-        shutil.copy(measured / "measurements.jsonl", draft)
-    shutil.rmtree(measured)
+        keep(measured, draft)
+    settle(place, out, measured)
     return result
 
 
@@ -200,5 +214,6 @@ def _setup(subject: Subject, texts: Documents) -> dict[str, Any]:
         "trained_length": subject.trained_length,
         "target_length": subject.target_length,
         "text": texts.sha256,
+        "first_document": texts.first_sha256,
         "phasor": phasor.__version__,
     }

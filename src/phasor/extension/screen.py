@@ -7,10 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from phasor.extension.explain import Explanation, TableExplanation
+from phasor.extension.findings import LOSS_TOLERANCE, Finding
 from phasor.extension.plan import Task
 from phasor.extension.store import Measurement
 from phasor.extension.subject import Subject
-from phasor.extension.verdict import LOSS_TOLERANCE, Finding, Verdict
+from phasor.extension.verdict import Verdict
 
 _COLUMNS = 4
 _LARGE = 0.005
@@ -37,6 +38,9 @@ class ConsoleScreen:
         for line in explanation_lines(explanation):
             self._say(line)
         self._say("")
+
+    def left_out(self, what: str) -> None:
+        self._say(f"Not read of the text: {what}.")
 
     def begin(self, task: Task, tokens: int, left: float) -> None:
         if self._live:
@@ -106,7 +110,10 @@ def _table_lines(explanation: TableExplanation) -> list[str]:
 
 
 def verdict_table(verdict: Verdict) -> Table:
-    """Each candidate's loss along the document, its pass keys, how far it holds, what it costs."""
+    """Each candidate's loss along the document and over all of it, the least first.
+
+    Those that cannot be told from the first are bold.
+    """
     table = Table(
         title="nats above the model with its context cut, at positions; cost: within training",
         title_justify="left", title_style="dim", box=SIMPLE_HEAD, show_edge=False,
@@ -117,18 +124,28 @@ def verdict_table(verdict: Verdict) -> Table:
     table.add_column("method", no_wrap=True)
     for at in shown:
         table.add_column(f"{verdict.edges[at + 1]:,}", justify="right", no_wrap=True)
-    for title in ("keys", "holds to", "cost"):
+    for title in ("all", "keys", "holds to", "cost"):
         table.add_column(title, justify="right", no_wrap=True)
-    for finding in verdict.findings:
-        style = "bold" if finding.name == verdict.best else ""
+    for finding in verdict.ranked:
+        style = "bold" if finding.name in verdict.tied else ""
         table.add_row(
             Text(finding.name, style=style),
             *(_excess(finding, at) for at in shown),
+            "–" if finding.overall is None else f"{finding.overall.mean:+.3f}",
             _keys(finding),
-            "–" if finding.effective is None else f"{finding.effective:,}",
+            holds_to(finding),
             "–" if finding.regression is None else f"{finding.regression.mean:+.3f}",
         )
     return table
+
+
+def holds_to(finding: Finding) -> str:
+    """Tokens up to which it holds: `8,192`, `8,192–12,288` where no more is shown, or `?`."""
+    if finding.effective is None:
+        return "–"
+    if finding.effective == finding.at_most:
+        return f"{finding.effective:,}"
+    return f"{finding.effective:,}–{finding.at_most:,}" if finding.effective else "?"
 
 
 def _excess(finding: Finding, at: int) -> Text:

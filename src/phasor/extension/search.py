@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from phasor.extension.plan import Task
 from phasor.extension.rotation import RotarySubject
 from phasor.extension.space import Setting, Space, spaces
 from phasor.extension.store import Measurement
+from phasor.installation import needs
 from phasor.lab.measure import in_bins, token_losses
 
 TRIALS = 24
@@ -65,8 +65,7 @@ class Found:
 
 def check_installed() -> None:
     """Raise unless Optuna is there."""
-    if find_spec("optuna") is None:
-        raise ArgumentError("--search needs Optuna: pip install 'phasor[extend]'")
+    needs("optuna", "--search")
 
 
 def search(

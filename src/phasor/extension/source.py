@@ -1,11 +1,14 @@
 """Loads what is to be extended: a folder of transformers, or a GGUF file."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from phasor.checkpoints import read
+from phasor.checkpoints.loading import load_config, load_model, load_tokenizer
 from phasor.errors import ArgumentError
 from phasor.extension.rotation import (
     RotarySubject,
@@ -71,6 +74,35 @@ def fingerprint(path: Path) -> str:
     return whole.hexdigest()
 
 
+def _check_file(spec: PositionSpec, path: Path) -> None:
+    """Raise unless transformers reads of a GGUF file what it says: it leaves out scalings."""
+    from phasor.checkpoints import examine
+
+    said = examine(path).spec
+    ways = [replace(_in_halves(each), model=path.name, max_seq_len=None) for each in (said, spec)]
+    differences = ways[0].diff(ways[1])
+    if differences:
+        raise ArgumentError(
+            f"{path} would be extended as transformers reads it, which is not what it says: "
+            f"{differences[0]} (the first is the file); extend the folder that it was made from"
+        )
+
+
+def _in_halves(spec: PositionSpec) -> PositionSpec:
+    """With all pairs in halves, as transformers orders the rows that it loads."""
+    layers = tuple(
+        replace(
+            layer,
+            encodings=tuple(
+                replace(each, layout="half") if isinstance(each, RotarySpec) else each
+                for each in layer.encodings
+            ),
+        )
+        for layer in spec.layers
+    )
+    return replace(spec, layers=layers)
+
+
 def _check_kind(spec: PositionSpec, path: Path) -> None:
     rotates = any(isinstance(each, RotarySpec) for layer in spec.layers for each in layer.encodings)
     learned = isinstance(spec.embedding, LearnedSpec)
@@ -99,52 +131,19 @@ def _pretrained(path: Path) -> tuple[Any, Any, PositionSpec, torch.dtype]:
     """Model, tokenizer, what the model does with position, and the type of weights on disk."""
     if not path.exists():
         raise ArgumentError(f"there is nothing at {path}; pass a checkpoint folder or a GGUF file")
-    try:
-        from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging
-    except ImportError:
-        raise ArgumentError(
-            "running a model needs transformers; pip install 'phasor[hub]'"
-        ) from None
-    from phasor.checkpoints import read
-
-    where: tuple[Path, dict[str, Any]] = (path, {})
-    if path.is_file():
-        where = (path.parent, {"gguf_file": path.name})
-    elif not (path / "config.json").exists():
+    if path.is_dir() and not (path / "config.json").exists():
         raise ArgumentError(f"there is no config.json in {path}; pass a checkpoint folder")
-    logging.disable_progress_bar()
-    folder, options = where
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, **options
-        )
-    except Exception as error:
-        raise ArgumentError(
-            f"cannot read a tokenizer from {path}: {_first_line(error)}; the loss of text needs one"
-        ) from error
-    try:
-        config = AutoConfig.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, **options
-        )
-    except Exception as error:
-        raise ArgumentError(f"cannot read the config of {path}: {_first_line(error)}") from error
+    tokenizer = load_tokenizer(path)
+    config = load_config(path)
     if config.get_text_config() is not config:
         raise ArgumentError(f"{path} is more than a model of text; those alone can be extended")
     spec = read(config)
+    if path.is_file():
+        _check_file(spec, path)
     _check_kind(spec, path)
-    try:
-        model, loaded = (AutoModelForCausalLM if spec.causal else AutoModel).from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False,
-            output_loading_info=True, **options,
-        )  # fmt: skip
-    except Exception as error:
-        raise ArgumentError(f"cannot load the model of {path}: {_first_line(error)}") from error
+    model, lacking = load_model(path, causal=spec.causal)
     # What BERT makes of its first token alone is not asked for; checkpoints with a head lack it.
-    missing = [
-        name for name in sorted(loaded["missing_keys"])
-        if spec.causal or not name.startswith("pooler.")
-    ]  # fmt: skip
+    missing = [name for name in lacking if spec.causal or not name.startswith("pooler.")]
     if missing:
         raise ArgumentError(
             f"{path} lacks {len(missing)} weights of its model, {missing[0]} first; pass a whole "
@@ -155,7 +154,3 @@ def _pretrained(path: Path) -> tuple[Any, Any, PositionSpec, torch.dtype]:
         model.hf_quantizer = None
     stored = config.dtype
     return model, tokenizer, spec, stored if isinstance(stored, torch.dtype) else torch.float32
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from phasor.checkpoints.converting.tensor_file import Entry, Output, read_entries, write_tensors
+from phasor.checkpoints.limits import read_json
+from phasor.checkpoints.own_files import own_file
 from phasor.errors import ArgumentError
 
 _INDEX = "model.safetensors.index.json"
@@ -20,9 +22,9 @@ _TYPES = {word: dtype for dtype, word in _WORDS.items()}
 def files_of(path: Path) -> list[Path]:
     """The files of safetensors from which transformers loads the folder `path`; maybe none."""
     if (path / "model.safetensors").is_file():
-        return [path / "model.safetensors"]
+        return [_own(path, "model.safetensors")]
     if (path / _INDEX).is_file():
-        return [path / name for name in sorted(set(_index(path)["weight_map"].values()))]
+        return [_own(path, name) for name in sorted(set(_index(path)["weight_map"].values()))]
     return []
 
 
@@ -90,7 +92,15 @@ def save_weights(model: Any, folder: Path, stored: torch.dtype) -> torch.dtype:
 
 
 def _index(path: Path) -> dict[str, Any]:
-    return json.loads((path / _INDEX).read_text())
+    return read_json(_own(path, _INDEX))
+
+
+def _own(path: Path, name: str) -> Path:
+    """A file of the folder by the name that it has there: a cache keeps it under another."""
+    own_file(path, name)
+    if Path(name).name != name:
+        raise ArgumentError(f"{path} names {name!r}, which is not a file of its own")
+    return path / name
 
 
 def _same(written: str, name: str) -> bool:

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from phasor.checkpoints.limits import read_json
+from phasor.checkpoints.loading import load_model
+from phasor.checkpoints.own_files import own_file
 from phasor.checkpoints.whole_folder import whole_folder
 from phasor.errors import ArgumentError
 from phasor.extension.companions import copy_companions
@@ -93,7 +96,7 @@ def appearing(folder: Path, *, advice: str = "make room") -> Iterator[Path]:
 def _config(subject: Subject) -> dict[str, Any]:
     """As it is on disk; of a GGUF file, what transformers makes of it."""
     if subject.path.is_dir():
-        return json.loads((subject.path / "config.json").read_text())
+        return read_json(own_file(subject.path, "config.json"))
     config = json.loads(subject.model.config.to_json_string())
     return config | {"architectures": [type(subject.model).__name__]}
 
@@ -117,13 +120,9 @@ def _adapt_tokenizer(file: Path, length: int) -> dict[str, str]:
 
 
 def _verify(subject: Subject, candidate: Candidate, folder: Path) -> None:
-    from transformers import AutoModel, AutoModelForCausalLM
-
     # In the type that it has on disk: of weights in half precision that is half a copy.
     causal = subject.model.can_generate()
-    written: Any = (AutoModelForCausalLM if causal else AutoModel).from_pretrained(
-        folder, dtype="auto"
-    )
+    written = load_model(folder, causal=causal, dtype="auto").model
     vocabulary = subject.model.config.get_text_config().vocab_size
     tokens = torch.arange(_CHECKED_TOKENS)[None] * 7 % vocabulary
     with torch.no_grad(), subject.running(candidate, _CHECKED_TOKENS) as model:
@@ -137,7 +136,7 @@ def _verify(subject: Subject, candidate: Candidate, folder: Path) -> None:
         )
         wanted = _numbers(model(tokens.to(model.device))).cpu()
         # Its weights are those that were measured, so it may be run on the numbers in memory.
-        given = functional_call(written.eval(), measured, (tokens,)) if same else None
+        given = functional_call(written, measured, (tokens,)) if same else None
     error = float("nan") if given is None else (_numbers(given) - wanted).abs().max().item()
     if not error <= 1e-3 * wanted.abs().max().item():
         what = f"other logits than were measured (by {error:.2g})" if same else "other weights"

@@ -25,6 +25,15 @@ def _walk(config: Mapping[str, Any], depth: int) -> Iterator[Finding]:
 
 
 def _of_one(config: Mapping[str, Any]) -> Iterator[Finding]:
+    if config.get("dual_chunk_attention_config"):
+        yield Finding(
+            "warning",
+            "dual-chunk-attention",
+            "The config asks for dual chunk attention, which keeps distances within those of "
+            "training. vLLM computes it; transformers ignores it and turns by distances that the "
+            "model never met, without a word.",
+            ("vllm-project/vllm#11844", "arXiv:2402.17463"),
+        )
     new, old = config.get("rope_parameters"), config.get("rope_scaling")
     top = config.get("rope_theta")
     if isinstance(new, Mapping) and isinstance(old, Mapping) and new != old:
@@ -113,6 +122,14 @@ def _of_parameters(
             f"{path} has {' and '.join([*given, *mscales])}: engines take one, the other or the "
             "product of them for the gain on cos and sin.",
             ("sgl-project/sglang#33558",),
+        )
+    if parameters.get("attn_factor") not in (None, 1):
+        yield Finding(
+            "warning",
+            "attn-factor",
+            f"{path} has attn_factor {_shown(parameters['attn_factor'])}, by which some engines "
+            "multiply YaRN's gain on cos and sin; transformers does not read it.",
+            (_PARSER, "vllm, rotary_embedding/yarn_scaling_rope.py"),
         )
     partial = [holder.get("partial_rotary_factor") for holder in (config, parameters)]
     if None not in partial and partial[0] != partial[1]:

@@ -1,14 +1,13 @@
 """From a path to a spec, with what its file says besides."""
 
-import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from phasor.checkpoints import examine
 from phasor.checkpoints.limits import read_json
+from phasor.checkpoints.quiet import quiet_libraries
 from phasor.errors import ArgumentError
 from phasor.spec import PositionSpec
 
@@ -47,14 +46,3 @@ def open_source(path: Path) -> Opened:
     with quiet_libraries():
         reading = examine(path)
     return Opened(reading.spec, config, reading.notes)
-
-
-@contextmanager
-def quiet_libraries() -> Iterator[None]:
-    """Without the log of transformers: what matters of it, the reader says."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)

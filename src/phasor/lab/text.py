@@ -4,7 +4,7 @@ import hashlib
 import os
 import sysconfig
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from phasor.errors import ArgumentError
 from phasor.lab.html_text import html_text
+from phasor.lab.text_bytes import as_utf8
 
 # Tests, tables of characters and tables of documentation: little like code that people write.
 _LEFT_OUT = frozenset(
@@ -20,6 +21,8 @@ _LEFT_OUT = frozenset(
 )
 _PAGES = frozenset({".html", ".htm"})
 _LARGEST_FILE = 1 << 28
+_FIRST_LOOK = 1 << 16
+_NAMED = 3
 _HELD_OUT_SHARE = 0.1
 _FEW_FILES = 20
 
@@ -34,6 +37,7 @@ class Text:
         train: Documents to train on.
         held_out: Documents to evaluate on; none of them is in `train`.
         sha256: Of all documents, in order, each preceded by its name and length.
+        left_out: What there is beside them and was not read, in a sentence; empty if nothing.
     """
 
     source: str
@@ -41,6 +45,7 @@ class Text:
     train: tuple[bytes, ...]
     held_out: tuple[bytes, ...]
     sha256: str
+    left_out: str = ""
 
     @property
     def num_bytes(self) -> int:
@@ -56,13 +61,15 @@ def load_text(path: Path | None = None, *, window: int = 1) -> Text:
     held out. Empty files are left out, and so are copies of a file.
 
     Args:
-        path: A file, or a folder whose files are read in the order of their names, hidden ones
-            left out. Of HTML files, the text alone.
+        path: A file, or a folder whose files are read in the order of their names. What is hidden,
+            lies in `__pycache__` or is no text by its content is left out, and `left_out` says so.
+            Of HTML files, the text alone.
         window: Bytes of the longest window that will be cut from a held-out file.
 
     Raises:
         ArgumentError: Nothing there, nothing readable there, or no text in it.
     """
+    skipped = 0
     if path is None:
         root = Path(sysconfig.get_paths()["stdlib"])
         source = f"source of the Python {sysconfig.get_python_version()} standard library"
@@ -72,44 +79,78 @@ def load_text(path: Path | None = None, *, window: int = 1) -> Text:
             if not _LEFT_OUT.intersection(file.relative_to(root).parts)
         ]
     else:
-        root, files = _files(path)
-        source = os.fsencode(path).decode(errors="replace")
-    documents = {file.relative_to(root).as_posix(): _read(file) for file in files}
+        root, files, skipped = _files(path)
+        source = _name(path)
+    read = {file.relative_to(root).as_posix(): _read(file) for file in sorted(files)}
+    documents = {name: data for name, data in read.items() if data is not None}
+    left_out = _left_out([name for name, data in read.items() if data is None], skipped)
     # A copy of a document could otherwise be both trained on and held out.
     unique = {data: name for name, data in sorted(documents.items(), reverse=True) if data}
     documents = dict(sorted((name, data) for data, name in unique.items()))
     if not documents:
-        raise ArgumentError(f"there is no text in {source}: every file is empty, or there is none")
-    return _split(documents, source, window)
+        why = left_out or "every file is empty, or there is none"
+        raise ArgumentError(f"there is no text in {source}: {why}")
+    return replace(_split(documents, source, window), left_out=left_out)
 
 
-def _files(path: Path) -> tuple[Path, list[Path]]:
-    """The folder that names are relative to, and the files to read."""
+def _left_out(no_text: Sequence[str], skipped: int) -> str:
+    parts = []
+    if no_text:
+        named = ", ".join(map(_printable, no_text[:_NAMED]))
+        more = ", ..." if len(no_text) > _NAMED else ""
+        parts.append(f"{_count(len(no_text))} not text ({named}{more})")
+    if skipped:
+        parts.append(f"{_count(skipped)} hidden or in __pycache__")
+    return ", ".join(parts)
+
+
+def _count(files: int) -> str:
+    return "1 file is" if files == 1 else f"{files:,} files are"
+
+
+def _name(path: Path | str) -> str:
+    # A name may be no UTF-8.
+    return os.fsencode(path).decode(errors="replace")
+
+
+def _printable(name: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in _name(name))
+
+
+def _files(path: Path) -> tuple[Path, list[Path], int]:
+    """The folder that names are relative to, the files to read, and how many are passed over."""
     try:
         if not path.exists():
             raise ArgumentError(f"there is no text at {path}; pass a file or a folder of files")
         if path.is_file():
-            return path.parent, [path]
-        visible = (
-            file
-            for file in path.rglob("*")
-            if not any(part.startswith(".") for part in file.relative_to(path).parts)
-        )
-        return path, [file for file in visible if file.is_file()]
+            return path.parent, [path], 0
+        files = [file for file in path.rglob("*") if file.is_file()]
+        seen = [file for file in files if not any(map(_unseen, file.relative_to(path).parts))]
+        return path, seen, len(files) - len(seen)
     except OSError as error:
         raise ArgumentError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _read(file: Path) -> bytes:
+def _unseen(part: str) -> bool:
+    return part.startswith(".") or part == "__pycache__"
+
+
+def _read(file: Path) -> bytes | None:
+    """The text of a file in UTF-8; `None` if it is no text."""
     try:
-        if file.stat().st_size > _LARGEST_FILE:
-            raise ArgumentError(
-                f"{file} is larger than {_LARGEST_FILE >> 20} MiB; pass a part of it"
-            )
-        data = file.read_bytes()
+        with file.open("rb") as opened:
+            # Weights and archives may be of any size; a first look is enough for them.
+            start = opened.read(_FIRST_LOOK)
+            if as_utf8(start) is None:
+                return None
+            if os.fstat(opened.fileno()).st_size > _LARGEST_FILE:
+                raise ArgumentError(
+                    f"{file} is larger than {_LARGEST_FILE >> 20} MiB; pass a part of it"
+                )
+            text = as_utf8(start + opened.read())
     except OSError as error:
         raise ArgumentError(f"cannot read {file}: {error.strerror}") from error
-    return html_text(data) if file.suffix.lower() in _PAGES else data
+    return html_text(text) if text is not None and file.suffix.lower() in _PAGES else text
 
 
 def _split(documents: dict[str, bytes], source: str, window: int) -> Text:

@@ -1,5 +1,6 @@
 """What the numbers say, in one sentence: nothing that their intervals do not carry."""
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +10,8 @@ HOLDS = 0.1
 """An encoding holds to a length if its loss rises by less, upper bound included (nats)."""
 BREAKS = 0.25
 """It breaks at a length if its loss rises by more, lower bound included (nats)."""
+GUESS = math.log(256)
+"""Loss of a guess that takes all bytes for alike, nats per byte."""
 LEARNED = 0.95
 """Exact match of the least seed at the training length, below which longer lengths say little."""
 
@@ -29,6 +32,12 @@ def verdict(results: dict[str, Any]) -> str:
     if len(results["config"]["eval_lengths"]) > 1:
         behaviour = [f"{name} {beyond(changes)}" for name, changes in results["changes"].items()]
         sentence += "; past it " + ", ".join(behaviour)
+    lost = [name for name, summary in encodings.items() if summary["loss"][length]["mean"] > GUESS]
+    if lost:
+        sentence += (
+            f"; {', '.join(lost)} did no better at {length} than a guess ({GUESS:.2f}): training "
+            "went wrong, so longer lengths say nothing of it"
+        )
     if len(results["config"]["seeds"]) < 2:
         sentence += "; one seed carries no interval, so none of this is a finding"
     return sentence + "."

@@ -1,14 +1,23 @@
 """Frequencies for positions with several axes, and for heads of which a part stands still."""
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
-from phasor.errors import ArgumentError
+from phasor.errors import ArgumentError, ArgumentTypeError
+from phasor.positions.checks import check_count
 from phasor.rotary.frequencies import Frequencies, geometric
 
 SectionOrder = Literal["chunked", "interleaved", "ernie", "openpangu"]
+ORDERS: tuple[SectionOrder, ...] = get_args(SectionOrder)
+BandSpacing = Literal["linear", "log"]
+
+
+_UNEQUAL = (
+    "for axes with unequal shares put blocks together: "
+    "Frequencies(torch.block_diag(*[geometric(size).inv_freq for size in sizes]))"
+)
 
 
 def axial(
@@ -31,6 +40,7 @@ def axial(
 
     Raises:
         ArgumentError: `rotary_dim` cannot be shared evenly, or `base` is not positive.
+        ArgumentTypeError: `axes` is no whole number.
 
     Source:
         Qwen2-VL's vision tower, arXiv:2409.12191; Pixtral, arXiv:2410.07073, and its code
@@ -42,7 +52,8 @@ def axial(
         >>> phasor.axial(8, base=10_000.0, divided=True).inv_freq.tolist()
         [[1.0, 0.01, 0.0, 0.0], [0.0, 0.0, 0.1, 0.001]]
     """
-    if axes < 1 or rotary_dim < 2 * axes or rotary_dim % (2 * axes):
+    check_count("axes", axes, at_least=1, advice=_UNEQUAL)
+    if rotary_dim < 2 * axes or rotary_dim % (2 * axes):
         raise ArgumentError(
             f"rotary_dim must be a multiple of 2 * axes = {2 * axes}, so that each axis gets whole "
             f"pairs, got {rotary_dim}"
@@ -80,8 +91,9 @@ def sections(
         `Frequencies` with one axis per size, the same pairs and gains.
 
     Raises:
-        ArgumentError: Frequencies of several axes, sizes that do not add up or do not suit the
-            order, or an unknown order.
+        ArgumentError: Frequencies of several axes, sizes that are negative, do not add up or do
+            not suit the order, or an unknown order.
+        ArgumentTypeError: A size that is no whole number.
 
     Source:
         Wang et al. 2024, arXiv:2409.12191, section 2.1 (`"chunked"`); Huang et al. 2025,
@@ -98,14 +110,26 @@ def sections(
         raise ArgumentError(
             f"sections divides frequencies of one axis, got {frequencies.axes} axes"
         )
-    if any(size < 0 for size in sizes) or sum(sizes) != frequencies.pairs:
-        raise ArgumentError(
-            f"sizes must add up to the {frequencies.pairs} pairs of the frequencies, got "
-            f"{list(sizes)}, which add up to {sum(sizes)}"
-        )
-    axis = torch.tensor(_axis_of_each_pair(sizes, order), device="cpu")
+    check_shares(sizes, frequencies.pairs)
+    axis = torch.tensor(axis_of_each_pair(sizes, order), device="cpu")
     owns = axis == torch.arange(len(sizes), device="cpu")[:, None]
     return frequencies.with_inv_freq(torch.where(owns, frequencies.inv_freq, 0.0))
+
+
+def check_shares(sizes: tuple[int, ...], pairs: int) -> None:
+    """Raise unless `sizes` are whole numbers, none negative, that add up to `pairs`."""
+    if not isinstance(sizes, tuple | list):
+        raise ArgumentTypeError(
+            f"sizes must be a tuple, the pairs of each axis, got {sizes!r}; pass (16, 24, 24) say"
+        )
+    for axis, size in enumerate(sizes):
+        advice = f"sizes {tuple(sizes)} must say how many of the {pairs} pairs each axis gets"
+        check_count(f"the size of axis {axis}", size, at_least=0, advice=advice)
+    if sum(sizes) != pairs:
+        raise ArgumentError(
+            f"sizes must add up to the {pairs} pairs of the frequencies, got {list(sizes)}, which "
+            f"add up to {sum(sizes)}"
+        )
 
 
 def proportional(
@@ -170,32 +194,50 @@ def image_periods(rotary_dim: int, base: float = 100.0) -> Frequencies:
     return unit.with_inv_freq(2 * math.pi * unit.inv_freq)
 
 
-def pixel(rotary_dim: int, axes: int = 2, max_freq: float = 10.0) -> Frequencies:
-    r"""Linearly spaced frequencies for coordinates from -1 to 1: $\omega_p = \pi f_p$.
+def pixel(
+    rotary_dim: int, axes: int = 2, max_freq: float = 10.0, *, spacing: BandSpacing = "linear"
+) -> Frequencies:
+    r"""Evenly spaced frequencies for coordinates from -1 to 1: $\omega_p = \pi f_p$.
 
-    $f_p$ goes from 1 to `max_freq / 2` in equal steps.
+    $f_p$ goes from 1 to `max_freq / 2` in equal steps, or in equal ratios.
 
     Args:
         rotary_dim: Channels that take part in all; a multiple of `2 * axes`.
         axes: Number of position axes.
         max_freq: Twice the highest number of half-turns per unit of coordinate.
+        spacing: `"linear"`: equal steps; `"log"`: equal ratios.
 
     Returns:
         `Frequencies` with `axes` axes and `rotary_dim / 2` pairs, the blocks one after the other.
 
     Raises:
-        ArgumentError: `rotary_dim` cannot be shared evenly.
+        ArgumentError: `rotary_dim` cannot be shared evenly, `max_freq` is not positive, or an
+            unknown `spacing`.
 
     Source:
-        The "pixel" frequencies of lucidrains' rotary-embedding-torch and timm.
+        The "pixel" frequencies of lucidrains' rotary-embedding-torch, and with `"log"` and
+        `max_freq=224` those of timm, whose `linear_bands=True` is `"linear"`.
+
+    Examples:
+        >>> (phasor.pixel(12, max_freq=32.0, spacing="log").inv_freq[0] / torch.pi).tolist()
+        [1.0, 4.0, 16.0, 0.0, 0.0, 0.0]
     """
-    blocks = axial(rotary_dim, axes)
-    pairs = blocks.pairs // axes
-    block = torch.linspace(1.0, max_freq / 2, pairs, dtype=torch.float64, device="cpu") * math.pi
+    if spacing not in ("linear", "log"):
+        raise ArgumentError(f"spacing must be 'linear' or 'log', got {spacing!r}")
+    if not 0 < max_freq < math.inf:
+        raise ArgumentError(f"max_freq must be positive, got {max_freq}; timm's is 224")
+    pairs = axial(rotary_dim, axes).pairs // axes
+    last = max_freq / 2
+    if spacing == "linear":
+        block = torch.linspace(1.0, last, pairs, dtype=torch.float64, device="cpu") * math.pi
+    else:
+        share = torch.linspace(0.0, 1.0, pairs, dtype=torch.float64, device="cpu")
+        block = math.pi * last**share
     return Frequencies(torch.block_diag(*[block[None]] * axes))
 
 
-def _axis_of_each_pair(sizes: tuple[int, ...], order: SectionOrder) -> list[int]:
+def axis_of_each_pair(sizes: tuple[int, ...], order: SectionOrder) -> list[int]:
+    """Which axis `sections` gives each pair to; raise `ArgumentError` where it cannot."""
     if order == "chunked":
         return [axis for axis, size in enumerate(sizes) for _ in range(size)]
     if order == "interleaved":

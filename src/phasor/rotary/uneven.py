@@ -3,6 +3,7 @@
 import torch
 
 from phasor.errors import ArgumentError
+from phasor.rotary.axes import check_shares
 from phasor.rotary.frequencies import Frequencies
 
 
@@ -52,7 +53,8 @@ def doubled_sections(frequencies: Frequencies, sizes: tuple[int, ...]) -> Freque
         `Frequencies` with one axis per size and a column for each channel, for `UnevenRotary`.
 
     Raises:
-        ArgumentError: Frequencies of several axes, or sizes that do not add up.
+        ArgumentError: Frequencies of several axes, or sizes that are negative or do not add up.
+        ArgumentTypeError: A size that is no whole number.
 
     Source:
         HunYuan-VL in transformers 5.23. Tencent's own code and vLLM's rotate:
@@ -67,11 +69,7 @@ def doubled_sections(frequencies: Frequencies, sizes: tuple[int, ...]) -> Freque
         raise ArgumentError(
             f"doubled_sections divides frequencies of one axis, got {frequencies.axes} axes"
         )
-    if any(size < 0 for size in sizes) or sum(sizes) != frequencies.pairs:
-        raise ArgumentError(
-            f"sizes must add up to the {frequencies.pairs} pairs of the frequencies, got "
-            f"{list(sizes)}, which add up to {sum(sizes)}"
-        )
-    axis = torch.tensor([at for at, size in enumerate(sizes) for _ in range(2 * size)])
-    owns = axis == torch.arange(len(sizes))[:, None]
+    check_shares(sizes, frequencies.pairs)
+    of_each = [at for at, size in enumerate(sizes) for _ in range(2 * size)]
+    owns = torch.tensor(of_each, device="cpu") == torch.arange(len(sizes), device="cpu")[:, None]
     return frequencies.with_inv_freq(torch.where(owns, tiled(frequencies).inv_freq, 0.0))

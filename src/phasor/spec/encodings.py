@@ -12,6 +12,15 @@ from phasor.rotary.layout import Layout, RotarySlice
 from phasor.rotary.phase import Precision
 from phasor.rotary.scaling import BY_NAME, LengthScaling, Scaling
 from phasor.spec.frequencies import FrequencySpec, SectionsSpec
+from phasor.spec.sizes import (
+    check_builds,
+    check_channels,
+    check_rotates,
+    check_tokens,
+)
+
+# Which bucket a distance is in is found in whole numbers of as many digits.
+_MOST_IN_BUCKETS = 2**22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +61,8 @@ class RotarySpec:
                 f"a spec names its scaling, one of {', '.join(BY_NAME)}, got {self.scaling!r}; "
                 "for frequencies of your own pass frequencies=ExplicitSpec(...)"
             )
-        self.build()  # so that what cannot work fails where it is written down
+        check_channels(head_dim=self.head_dim)
+        check_rotates(self)  # so that what cannot work fails where it is written down
 
     def build(self, *, precision: Precision = "exact") -> Rotary:
         """The module; see `phasor.cos_sin` for `precision`."""
@@ -60,7 +70,7 @@ class RotarySpec:
         if self.sections is not None:
             assert not isinstance(scaling, LengthScaling)
             scaling = self.sections.after(scaling)
-        return Rotary(
+        built = Rotary(
             self.head_dim,
             frequencies=self.frequencies.build(),
             scaling=scaling,
@@ -68,6 +78,9 @@ class RotarySpec:
             rotary_slice=self.rotary_slice,
             precision=precision,
         )
+        # Not the function that applies sections after it; those `repr` finds by itself.
+        built.scaled_by = None if self.scaling is None else repr(self.scaling)
+        return built
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +100,8 @@ class QueryTemperatureSpec:
     growth: Growth = "steps"
 
     def __post_init__(self) -> None:
-        self.build()
+        check_tokens(original_seq_len=self.original_seq_len, offset=self.offset)
+        check_builds(self)
 
     def build(self) -> QueryTemperature:
         """The module."""
@@ -110,7 +124,8 @@ class SSMaxSpec:
     num_heads: int
 
     def __post_init__(self) -> None:
-        self.build()
+        check_channels(num_heads=self.num_heads)
+        check_builds(self)
 
     def build(self) -> SSMax:
         """The module, with untrained numbers."""
@@ -132,7 +147,8 @@ class ALiBiSpec:
     precision: Literal["exact", "bfloat16"] = "exact"
 
     def __post_init__(self) -> None:
-        self.build()
+        check_channels(num_heads=self.num_heads)
+        check_builds(self)
 
     def build(self) -> ALiBi:
         """The module."""
@@ -158,7 +174,14 @@ class T5BiasSpec:
     shared: bool = True
 
     def __post_init__(self) -> None:
-        self.build()
+        check_channels(num_heads=self.num_heads)
+        if self.num_buckets * self.max_distance > _MOST_IN_BUCKETS:
+            raise ArgumentError(
+                f"num_buckets * max_distance must be at most {_MOST_IN_BUCKETS}, got "
+                f"{self.num_buckets} buckets of distances up to {self.max_distance}; T5 has 32 "
+                "and 128"
+            )
+        check_builds(self)
 
     def build(self) -> T5Bias:
         """The module."""
@@ -185,10 +208,11 @@ class LearnedSpec:
     offset: int = 0
 
     def __post_init__(self) -> None:
-        # Not built: a table may be large.
         for name in ("num_positions", "dim"):
             check_count(name, getattr(self, name), at_least=1, advice="a table has a size")
         check_count("offset", self.offset, at_least=0, advice="2 in OPT, else mostly 0")
+        check_channels(dim=self.dim)
+        check_builds(self)
 
     def build(self) -> Learned:
         """The module, with an untrained table."""
@@ -216,7 +240,9 @@ class SinusoidalSpec:
     offset: int = 0
 
     def __post_init__(self) -> None:
-        self.build()
+        check_channels(dim=self.dim)
+        check_tokens(offset=self.offset)
+        check_builds(self)
 
     def build(self) -> Sinusoidal:
         """The module."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from phasor.errors import ArgumentError
 from phasor.rotary import (
     Frequencies,
     axial,
@@ -14,6 +15,7 @@ from phasor.rotary import (
 )
 from phasor.rotary.axes import SectionOrder
 from phasor.rotary.scaling import Scaling
+from phasor.spec.sizes import check_channels, check_matrix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,9 @@ class GeometricSpec:
 
     rotary_dim: int
     base: float = 10_000.0
+
+    def __post_init__(self) -> None:
+        check_channels(rotary_dim=self.rotary_dim)
 
     def build(self) -> Frequencies:
         """The frequencies."""
@@ -49,6 +54,9 @@ class ProportionalSpec:
     base: float = 10_000.0
     factor: float = 1.0
 
+    def __post_init__(self) -> None:
+        check_channels(head_dim=self.head_dim)
+
     def build(self) -> Frequencies:
         """The frequencies."""
         return proportional(self.head_dim, self.proportion, self.base, factor=self.factor)
@@ -70,6 +78,9 @@ class AxialSpec:
     base: float = 10_000.0
     divided: bool = False
 
+    def __post_init__(self) -> None:
+        check_matrix(self.axes, self.rotary_dim // 2)
+
     def build(self) -> Frequencies:
         """The frequencies."""
         return axial(self.rotary_dim, self.axes, self.base, divided=self.divided)
@@ -86,6 +97,9 @@ class ImagePeriodsSpec:
 
     rotary_dim: int
     base: float = 100.0
+
+    def __post_init__(self) -> None:
+        check_channels(rotary_dim=self.rotary_dim)
 
     def build(self) -> Frequencies:
         """The frequencies."""
@@ -108,8 +122,16 @@ class ExplicitSpec:
     attention_scale: float = 1.0
     softmax_scale: float = 1.0
 
+    def __post_init__(self) -> None:
+        check_matrix(len(self.inv_freq), max(map(len, self.inv_freq), default=0))
+
     def build(self) -> Frequencies:
         """The frequencies."""
+        if len({len(row) for row in self.inv_freq}) > 1:
+            raise ArgumentError(
+                "inv_freq must have as many pairs for each axis, got "
+                f"{[len(row) for row in self.inv_freq]}"
+            )
         matrix = torch.tensor(self.inv_freq, dtype=torch.float64, device="cpu")
         return Frequencies(matrix, self.base, self.attention_scale, self.softmax_scale)
 
@@ -134,6 +156,7 @@ class SectionsSpec:
         """The scaling, then the sections."""
 
         def scaled_sections(frequencies: Frequencies) -> Frequencies:
+            check_matrix(len(self.sizes), frequencies.pairs)
             frequencies = frequencies if scaling is None else scaling(frequencies)
             return sections(frequencies, self.sizes, order=self.order)
 

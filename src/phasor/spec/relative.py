@@ -6,6 +6,7 @@ Each layer has tables and projections of its own, which `build` makes untrained.
 from dataclasses import dataclass
 
 from phasor.encodings import DeBERTa, RelativeLogits, ScoreTemperature, Shaw, TransformerXL
+from phasor.spec.sizes import check_builds, check_channels, check_tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,8 @@ class ShawSpec:
     max_ahead: int
 
     def __post_init__(self) -> None:
-        self.build()
+        check_channels(head_dim=self.head_dim)
+        check_builds(self)
 
     def build(self) -> Shaw:
         """The module, with an untrained table."""
@@ -47,7 +49,8 @@ class TransformerXLSpec:
     base: float = 10_000.0
 
     def __post_init__(self) -> None:
-        self.build()
+        check_channels(dim=self.dim, head_dim=self.head_dim, num_heads=self.num_heads)
+        check_builds(self)
 
     def build(self) -> TransformerXL:
         """The module, with untrained projections."""
@@ -73,7 +76,8 @@ class DeBERTaSpec:
     num_buckets: int | None = None
 
     def __post_init__(self) -> None:
-        self.build()
+        check_channels(dim=self.dim, head_dim=self.head_dim, num_heads=self.num_heads)
+        check_builds(self)
 
     def build(self) -> DeBERTa:
         """The module, with an untrained table and projections."""
@@ -103,7 +107,8 @@ class RelativeLogitsSpec:
     rank: int
 
     def __post_init__(self) -> None:
-        self.build()
+        check_channels(dim=self.dim, num_heads=self.num_heads)
+        check_builds(self)
 
     def build(self) -> RelativeLogits:
         """The module, with an untrained mix and bank."""
@@ -123,7 +128,8 @@ class ScoreTemperatureSpec:
     coefficient: float = 0.1
 
     def __post_init__(self) -> None:
-        self.build()
+        check_tokens(original_seq_len=self.original_seq_len)
+        check_builds(self)
 
     def build(self) -> ScoreTemperature:
         """The module."""

@@ -8,6 +8,7 @@ from phasor.rotary import Precision, doubled_sections, tiled
 from phasor.rotary.layout import Layout
 from phasor.rotary.scaling import LengthScaling, Scaling
 from phasor.spec.frequencies import FrequencySpec
+from phasor.spec.sizes import check_channels, within_float64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,9 @@ class UnevenRotarySpec:
                 f"frequencies of channels that depend on the length have no rule, got scaling "
                 f"{self.scaling}; settle it with .at(seq_len)"
             )
-        self.build()
+        check_channels(head_dim=self.head_dim)
+        with within_float64():
+            self.build()
 
     def build(self, *, precision: Precision = "exact") -> UnevenRotary:
         """The module; see `phasor.cos_sin` for `precision`."""

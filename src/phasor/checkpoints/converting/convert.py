@@ -20,6 +20,7 @@ from phasor.checkpoints.converting.meta import (
 from phasor.checkpoints.converting.source import CONFIG, INDEX, WEIGHTS, Format, Shard, Source
 from phasor.checkpoints.converting.tensor_file import Entry, Output, write_tensors
 from phasor.checkpoints.converting.turning import Change, Turning, turning_of
+from phasor.checkpoints.own_files import own_file
 from phasor.checkpoints.whole_folder import whole_folder
 from phasor.errors import ArgumentError
 
@@ -161,9 +162,15 @@ def _config(source: Source, target: PairLayout, to: str | None) -> dict[str, Any
 
 
 def _kept(source: Source, path: Path) -> bool:
-    """Whether a file may be copied as it is: neither weights nor about them."""
+    """Whether a file may be copied as it is: the folder's own, neither weights nor about them."""
     rewritten = path.name in CONFIG.values() or path.name.endswith(".index.json")
-    return path.is_file() and path.suffix.lower() not in WEIGHTS and not rewritten
+    if rewritten or path.suffix.lower() in WEIGHTS:
+        return False
+    try:
+        own_file(source.folder, path.name)
+    except ArgumentError:
+        return False
+    return True
 
 
 def _left_out(source: Source) -> list[str]:

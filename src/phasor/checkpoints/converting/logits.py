@@ -2,9 +2,9 @@
 
 import inspect
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from torch import Tensor
 from phasor.checkpoints.converting.convert import Plan
 from phasor.checkpoints.converting.families import PAIR_LAYOUTS, PairLayout
 from phasor.checkpoints.converting.heads import marked
-from phasor.checkpoints.converting.json_file import write_object
 from phasor.checkpoints.converting.meta_forward import meta_logits
-from phasor.checkpoints.converting.source import CONFIG, Source, read_source
+from phasor.checkpoints.converting.source import Source, read_source
 from phasor.checkpoints.converting.tensor_file import Entry
 from phasor.checkpoints.converting.turning import DTYPES
+from phasor.checkpoints.loading import load_model
 from phasor.errors import ArgumentError
+from phasor.installation import how_to_get
 from phasor.kernels.reference import apply_rotation
 
 _TOKENS = 24
@@ -40,10 +41,8 @@ def why_not(plan: Plan) -> str | None:
     floats = sum(entry.size // DTYPES[entry.dtype].itemsize for entry in plan.source.entries)
     if 4 * floats > _MOST_BYTES:
         return f"in float32 it needs {4 * floats / 1e9:.0f} GB"
-    try:
-        import transformers  # noqa: F401
-    except ModuleNotFoundError:
-        return "transformers is not installed; pip install 'phasor[hub]'"
+    if find_spec("transformers") is None:
+        return f"transformers is not installed; {how_to_get('transformers')}"
     return None
 
 
@@ -95,34 +94,14 @@ def read_tensor(entry: Entry) -> Tensor:
 
 def _load(source: Source) -> Any:
     """The model in transformers, on the CPU in float32; its rotation is that of its family."""
-    import transformers
-
-    logging = transformers.utils.logging
-    verbosity = logging.get_verbosity()
-    bar = logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            for path in source.folder.iterdir():
-                if path.name != CONFIG["hf"]:
-                    (folder / path.name).symlink_to(path.resolve())
-            plain = marked(source.config, source.heads.family.layout)
-            write_object(folder / CONFIG["hf"], plain)
-            model, about = transformers.AutoModelForCausalLM.from_pretrained(
-                folder, dtype=torch.float32, output_loading_info=True
-            )
-    finally:
-        logging.set_verbosity(verbosity)
-        if bar:
-            logging.enable_progress_bar()
-    if about["missing_keys"]:
+    plain = marked(source.config, source.heads.family.layout)
+    loaded = load_model(source.folder, causal=True, config=plain)
+    if loaded.missing:
         raise ArgumentError(
-            f"{source.folder} lacks {sorted(about['missing_keys'])[0]}, without which the model "
-            "cannot be run to verify the conversion; pass --no-verify to do without"
+            f"{source.folder} lacks {loaded.missing[0]}, without which the model cannot be run to "
+            "verify the conversion; pass --no-verify to do without"
         )
-    return model.eval()
+    return loaded.model
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A checkpoint as it lies on the disk: its files, its tensors and its configuration."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from phasor.checkpoints.converting.heads import (
 )
 from phasor.checkpoints.converting.json_file import read_object
 from phasor.checkpoints.converting.tensor_file import Entry, read_entries
+from phasor.checkpoints.own_files import own_file
 from phasor.errors import ArgumentError
 
 Format = Literal["hf", "meta", "adapter"]
@@ -75,7 +77,7 @@ def read_source(folder: Path, *, base: Path | None = None, guess_family: bool = 
         raise ArgumentError(f"{folder} is a file; name its folder, which has the configuration too")
     if not folder.is_dir():
         raise ArgumentError(f"there is no folder {folder}")
-    found: list[Format] = [name for name, file in CONFIG.items() if (folder / file).exists()]
+    found: list[Format] = [name for name, file in CONFIG.items() if os.path.lexists(folder / file)]
     if not found:
         raise ArgumentError(
             f"there is no {', '.join(CONFIG.values())} in {folder}; one of them must say how many "
@@ -90,6 +92,7 @@ def read_source(folder: Path, *, base: Path | None = None, guess_family: bool = 
     # A folder of adapters may have a copy of its base's configuration.
     style: Format = "adapter" if "adapter" in found else found[0]
     where = folder / CONFIG[style]
+    own_file(folder, CONFIG[style])
     config = read_object(where)
     if style == "meta":
         heads = heads_of_params(config, where)
@@ -120,6 +123,8 @@ def _heads_of_adapter(config: dict[str, Any], where: Path, base: Path | None) ->
             f"{where.parent} is an adapter, which does not say how many heads its model has; pass "
             "the model's folder with --base"
         )
+    if os.path.lexists(base / CONFIG["hf"]):
+        own_file(base, CONFIG["hf"])
     heads = _heads_of_model(read_object(base / CONFIG["hf"]), base / CONFIG["hf"])
     # A converted adapter is in its own layout, not in that of its base.
     return replace(heads, layout=layout_of(config, where, heads.family))
@@ -140,6 +145,7 @@ def _shards(folder: Path) -> list[Shard]:
                 f"add model{INDEX}"
             )
         return [_shard(path) for path in files]
+    own_file(folder, indices[0].name)
     where = read_object(indices[0]).get("weight_map")
     if not isinstance(where, dict) or not all(isinstance(name, str) for name in where.values()):
         raise ArgumentError(f"{indices[0]} must have a weight_map from tensors to files")
@@ -156,5 +162,7 @@ def _shards(folder: Path) -> list[Shard]:
 
 
 def _shard(path: Path) -> Shard:
+    if os.path.lexists(path):
+        own_file(path.parent, path.name)
     entries, metadata = read_entries(path)
     return Shard(path.name, tuple(entries), metadata)

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from phasor.checkpoints.regular_file import check_regular
 from phasor.errors import ArgumentError
+from phasor.installation import needs
 
 _LENGTH = struct.Struct("<Q")
 # At most this much of a tensor is in memory.
@@ -57,20 +59,18 @@ class Entry:
 
 def read_entries(path: Path) -> tuple[list[Entry], dict[str, str]]:
     """The tensors of a file in the order of their bytes, and its metadata."""
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ModuleNotFoundError:
-        raise ArgumentError(
-            "reading checkpoints needs safetensors: pip install 'phasor[hub]'"
-        ) from None
+    needs("safetensors", "reading checkpoints")
+    from safetensors import SafetensorError, safe_open
+
+    if not path.exists():
+        raise ArgumentError(f"{path} is missing")
+    check_regular(path)
     try:
         with safe_open(path, framework="pt") as opened:
             metadata = opened.metadata() or {}
         with path.open("rb") as file:
             (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
             header = json.loads(file.read(length))
-    except FileNotFoundError:
-        raise ArgumentError(f"{path} is missing") from None
     except SafetensorError as error:
         raise ArgumentError(
             f"{path} is not a whole safetensors file ({error}); fetch it again"

@@ -7,7 +7,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from phasor.extension.explain import Explanation, TableExplanation
-from phasor.extension.verdict import LOSS_TOLERANCE, Verdict
+from phasor.extension.findings import LOSS_TOLERANCE
+from phasor.extension.verdict import Verdict
 
 _COLOURS = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#a6761d",

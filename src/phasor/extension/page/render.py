@@ -1,6 +1,7 @@
 """Fills the page."""
 
 from phasor.extension.explain import TableExplanation
+from phasor.extension.findings import LOSS_TOLERANCE, PASSKEY_CHANCE, PASSKEY_SHARE
 from phasor.extension.page.figures import (
     EXCESS_SHOWN,
     colours,
@@ -13,8 +14,7 @@ from phasor.extension.page.figures import (
     training_loss,
 )
 from phasor.extension.result import Extension
-from phasor.extension.screen import explanation_lines
-from phasor.extension.verdict import LOSS_TOLERANCE, PASSKEY_CHANCE, PASSKEY_SHARE
+from phasor.extension.screen import explanation_lines, holds_to
 from phasor.lab.report.page import fill
 
 
@@ -46,6 +46,7 @@ def render_page(extension: Extension) -> str:
         verdict=verdict,
         explanation=explanation,
         lines=explanation_lines(explanation),
+        holds_to=holds_to,
         colours=colour,
         table=isinstance(explanation, TableExplanation),
         tolerance=LOSS_TOLERANCE,

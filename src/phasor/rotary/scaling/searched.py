@@ -104,11 +104,18 @@ class LongRoPE:
                 "short_attention_factor and long_attention_factor; factor is the longest length "
                 "over original_seq_len"
             )
+        if self.factor is not None and not 0 < self.factor < math.inf:
+            raise ArgumentError(f"factor must be positive, got {self.factor}")
         usual = 1.0
         if self.factor is not None and self.factor > 1:
+            if self.original_seq_len == 1:
+                raise ArgumentError(
+                    "original_seq_len must be at least 2, so that factor gives a gain, got 1"
+                )
             usual = math.sqrt(1 + math.log(self.factor) / math.log(self.original_seq_len))
         short, long = (usual if gain is None else gain for gain in given)
         object.__setattr__(self, "_gains", (short, long))
+        self.short(), self.long()  # so that what cannot work fails where it is written down
 
     def at(self, seq_len: int) -> Stretch:
         """The list for sequences of `seq_len` tokens."""

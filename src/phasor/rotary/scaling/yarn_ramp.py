@@ -25,7 +25,8 @@ class YaRN:
         factor: $s \ge 1$, by which the context grows.
         original_seq_len: $L$, the trained length in tokens.
         beta_fast: Turns in the trained length from which on a pair is left alone.
-        beta_slow: Turns up to which a pair is fully stretched.
+        beta_slow: Turns up to which a pair is fully stretched; if equal to `beta_fast`, the ramp
+            takes a pair or none (Kimi K2, with 1 and 1).
         truncate: Round the ends of the ramp outwards to whole pairs. The authors do; gpt-oss does
             not.
         clamp: Where the slow end of the ramp is cut off: `"dim"` at $d - 1$, as the authors and
@@ -71,9 +72,9 @@ class YaRN:
     def __post_init__(self) -> None:
         check_at_least_one("factor", self.factor)
         check_at_least_one("original_seq_len", self.original_seq_len)
-        if not 0 < self.beta_slow < self.beta_fast < math.inf:
+        if not 0 < self.beta_slow <= self.beta_fast < math.inf:
             raise ArgumentError(
-                f"beta_fast must be greater than beta_slow, and both positive, got "
+                f"beta_fast must be at least beta_slow, and both positive, got "
                 f"beta_fast={self.beta_fast} and beta_slow={self.beta_slow}; 32 and 1 are usual"
             )
         if self.clamp not in ("dim", "pairs"):

@@ -1,0 +1,31 @@
+"""Ctrl-C while the command is still being imported, which takes seconds."""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+
+def end_at_once_if_command() -> None:
+    """Where this process is the command `phasor`, Ctrl-C ends it at once, without a traceback.
+
+    A library that is interrupted while it is imported says all kinds of things. A program that
+    imports phasor keeps what it does about Ctrl-C.
+    """
+    mine = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if mine and _is_command() and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def as_usual() -> None:
+    """Ctrl-C raises `KeyboardInterrupt` again."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _is_command() -> bool:
+    started = sys.argv[0] if getattr(sys, "argv", None) else ""
+    if started == "-m":  # as long as Python looks for the module that it is to run
+        at = sys.orig_argv.index("-m") if "-m" in sys.orig_argv else len(sys.orig_argv)
+        return sys.orig_argv[at + 1 : at + 2] == ["phasor"]
+    return Path(started).name in ("phasor", "phasor.exe", "phasor-script.py")

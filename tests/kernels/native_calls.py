@@ -18,7 +18,6 @@ MEMORY = [*STORAGES, "one head for all", "sliding", "across", "one behind anothe
 def held(draw: random.Random, shape: tuple[int, ...], dtype: torch.dtype, inplace: bool) -> Tensor:
     """Activations in memory of some order, at some offset."""
     storage = draw.choice(MEMORY if not inplace else [*STORAGES, "across", "one behind another"])
-    _batch, _heads, _seq, _head_dim = shape
     if storage in STORAGES:
         return stored(shape, storage, dtype)
     values = torch.randn(shape).to(dtype)
@@ -58,10 +57,8 @@ class Call:
 
 def drawn(draw: random.Random) -> Call:
     large = draw.random() < 0.004  # divided among threads, written past the caches
-    axes, pairs = (
-        draw.choice([1, 1, 1, 2, 3]),
-        draw.choice([1, 2, 3, 4, 7, 8, 16, 17, 32, 33, 64, 130]),
-    )
+    axes = draw.choice([1, 1, 1, 2, 3])
+    pairs = draw.choice([1, 2, 3, 4, 7, 8, 16, 17, 32, 33, 64, 130])
     batch, seq = draw.choice([0, 1, 1, 2, 3]), draw.choice([0, 1, 1, 2, 5, 17, 70])
     if large:
         batch, seq, pairs = 2, draw.choice([600, 1000]), draw.choice([32, 64])

@@ -28,6 +28,7 @@ from phasor.errors import PhasorError
 from phasor.kernels import cpu
 from phasor.kernels.by_table import rotate_by_table
 from phasor.kernels.cpu import library
+from phasor.kernels.cpu.build import build
 
 
 def spoil(draw: random.Random, call: Call) -> str:
@@ -139,15 +140,15 @@ def public(draw: random.Random, call: Call) -> Any:
         positions = positions[0]
     precision = draw.choice(["exact", "float32"])
     radians = call.frequencies if precision == "exact" else call.frequencies.float()
-    cos, sin = angles(call.positions, radians, call.sign)
-    before = call.query.shape[3] - 2 * cos.shape[2] if trailing else 0
     found = phasor.rotate(
         call.query, call.key, positions, call.exact,
         layout="interleaved" if call.interleaved else "half",
         rotary_slice="trailing" if trailing else "leading", inverse=call.sign < 0,
         precision=precision, inplace=call.inplace,
     )  # fmt: skip
-    return found, cos, sin, before
+    # After the call: it may have been right to refuse what there is to be read.
+    cos, sin = angles(call.positions, radians, call.sign)
+    return found, cos, sin, call.query.shape[3] - 2 * cos.shape[2] if trailing else 0
 
 
 def packed(draw: random.Random, call: Call) -> Any:
@@ -156,11 +157,11 @@ def packed(draw: random.Random, call: Call) -> Any:
     if query.ndim != 3:
         return (), call.cos, call.sin, 0
     places = call.positions[0] if len(call.positions) else call.positions
-    cos, sin = angles(places[None], call.frequencies, 1)
     found = phasor.rotate(
         query, key, places[:, 0] if call.exact.axes == 1 else places, call.exact,
         layout="interleaved" if call.interleaved else "half", inplace=call.inplace,
     )  # fmt: skip
+    cos, sin = angles(places[None], call.frequencies, 1)
     call.query, call.key = call.query[:1], None if call.key is None else call.key[:1]
     return tuple(None if x is None else x.transpose(0, 1)[None] for x in found), cos, sin, 0
 
@@ -176,14 +177,17 @@ def operand(draw: random.Random, call: Call) -> tuple[Tensor, Tensor]:
 
 def operator(draw: random.Random, call: Call) -> Any:
     numbers, radians = operand(draw, call)
-    cos, sin = angles(call.positions, radians, call.sign)
     how = (call.positions, numbers, call.interleaved, call.start, call.sign, 1.0)
     if call.inplace:
         torch.ops.phasor.rotate_(call.query, call.key, *how)
-        return (call.query, call.key), cos, sin, call.start
-    key = call.query[:, :0] if call.key is None else call.key
-    found = torch.ops.phasor.rotate(call.query, key, *how)
-    return (found[0], None if call.key is None else found[1]), cos, sin, call.start
+        found = call.query, call.key
+    else:
+        key = call.query[:, :0] if call.key is None else call.key
+        found = torch.ops.phasor.rotate(call.query, key, *how)
+    return (
+        (found[0], None if call.key is None else found[1]),
+        *angles(call.positions, radians, call.sign), call.start,
+    )  # fmt: skip
 
 
 def table(draw: random.Random, call: Call) -> Any:
@@ -216,8 +220,8 @@ def judge(x: Tensor, found: Tensor, call: Call, cos: Tensor, sin: Tensor, start:
         return False
     if not wanted.numel():
         return True
-    tables = [float(table.abs().max()) for table in (cos, sin) if table.numel()]
-    scale = x.double().abs().max() * max(1.0, *tables)
+    largest = max(1.0, *(float(y.abs().max()) for y in (cos, sin) if y.numel()))
+    scale = x.double().abs().max() * largest
     # Rounding to "each" also rounds a table to the dtype of the activations.
     return bool(((found.double() - wanted).abs() <= ROUNDING[found.dtype] * 2 * scale).all())
 
@@ -272,32 +276,41 @@ def run(calls: int, seed: int) -> None:
           + ", ".join(f"{count} {what}" for what, count in sorted(counts.items())))  # fmt: skip
 
 
-def build(folder: Path) -> tuple[Path, dict[str, str]]:
-    """The library with sanitizers, and the environment in which a process can load it."""
-    compiler = os.environ.get("CC", "gcc")
-    flags = "-g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
-    runtime = subprocess.run(
-        [*shlex.split(compiler), "-print-file-name=libasan.so"],
-        capture_output=True, text=True, check=False,
-    ).stdout.strip()  # fmt: skip
-    if not Path(runtime).is_absolute():
-        raise SystemExit(
-            f"{compiler} has no AddressSanitizer (libasan.so); set CC to a gcc with it"
-        )
-    made = folder / "librotate.so"
-    command = (
-        "from pathlib import Path; from phasor.kernels.cpu.build import build; "
-        f"build(Path({str(made)!r}))"
-    )
-    environment = {**os.environ, "CC": f"{compiler} {flags}"}
-    subprocess.run([sys.executable, "-c", command], env=environment, check=True)
-    return made, {
+# Without optimisation: what is checked is the same, and compiling takes a tenth of the time.
+OPTIONS = (
+    "-O0", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+)  # fmt: skip
+
+
+def environment() -> dict[str, str]:
+    """In which a process can load what was compiled with `OPTIONS`."""
+    compiler = shlex.split(os.environ.get("CC", "gcc"))
+    found = []
+    # The latter because the former looks, when it is loaded, for how errors of C++ are thrown.
+    for name in ("libasan.so", "libstdc++.so.6"):
+        asked = [*compiler, f"-print-file-name={name}"]
+        try:
+            said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+        except OSError as error:
+            raise SystemExit(f"{compiler[0]} cannot be run: {error}; set CC to a gcc") from error
+        found.append(said.strip())
+        if not Path(found[-1]).is_absolute():
+            raise SystemExit(f"{compiler[0]} has no sanitizer ({name}); set CC to a gcc with it")
+    return {
         **os.environ,
-        "LD_PRELOAD": runtime,
-        "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0:exitcode=99",
+        "LD_PRELOAD": " ".join(found),
+        "ASAN_OPTIONS": "detect_leaks=0:exitcode=99",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "OMP_NUM_THREADS": "1",
     }
+
+
+def instruction_sets() -> list[str]:
+    """The plain one, and the best of this processor."""
+    processor = torch.backends.cpu.get_cpu_capability()
+    best = {"AVX512": ["avx512"], "AVX2": ["avx2"]}
+    return ["generic", *best.get(processor, [])]
 
 
 def main() -> None:
@@ -312,17 +325,25 @@ def main() -> None:
             raise SystemExit(why)
         run(options.calls, options.seed)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        made, environment = build(Path(folder))
-        given = [f"--calls={options.calls}", f"--seed={options.seed}", f"--library={made}"]
-        command = [sys.executable, "-m", "kernels.sanitized", *given]
-        with Path(folder, "said").open("w+") as said:
-            done = subprocess.run(command, env=environment, stderr=said, check=False)
-            said.seek(0)
-            lines = said.read().splitlines()
-        if done.returncode or any("Sanitizer" in line or "runtime error" in line for line in lines):
+    inside = environment()
+    os.environ.setdefault("CC", "gcc")
+    sets = instruction_sets()
+    for at, instructions in enumerate(sets):
+        with tempfile.TemporaryDirectory() as folder:
+            made, said = Path(folder, "librotate.so"), Path(folder, "said")
+            build(made, only=instructions, options=OPTIONS)
+            print(f"{instructions}: ", end="", flush=True)
+            command = [
+                sys.executable, "-m", "kernels.sanitized", f"--calls={options.calls // len(sets)}",
+                f"--seed={options.seed + at}", f"--library={made}",
+            ]  # fmt: skip
+            with said.open("w") as file:
+                done = subprocess.run(command, env=inside, stderr=file, check=False)
+            lines = said.read_text(errors="replace").splitlines()
+        reported = any("Sanitizer" in line or "runtime error:" in line for line in lines)
+        if done.returncode or reported:
             print("\n".join(lines[-60:]), file=sys.stderr)
-            raise SystemExit(f"failed with {done.returncode}, at {lines[-1] if lines else ''}")
+            raise SystemExit(f"the calls under the sanitizers failed ({done.returncode})")
 
 
 if __name__ == "__main__":

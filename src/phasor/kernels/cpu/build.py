@@ -24,13 +24,16 @@ _X86_VARIANTS = {"avx2": _AVX2, "avx512": [*_AVX512, "-mprefer-vector-width=512"
 _FLAGS = ["-std=gnu11", "-O3", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra"]
 
 
-def build(library: Path = LIBRARY, *, only: str | None = None) -> None:
+def build(
+    library: Path = LIBRARY, *, only: str | None = None, options: tuple[str, ...] = ()
+) -> None:
     """Compile the library.
 
     Args:
         library: The file to write.
         only: An instruction set, `"generic"`, `"avx2"` or `"avx512"`, to be used whatever the
             processor has: for tests.
+        options: Further ones of the compiler, after phasor's own: for tests.
 
     Raises:
         RuntimeError: There is no compiler, or it failed.
@@ -53,10 +56,11 @@ def build(library: Path = LIBRARY, *, only: str | None = None) -> None:
         objects = []
         for source, name, flags in units:
             objects.append(str(Path(folder, f"{name}.o")))
-            _run([*compiler, *_FLAGS, *defines, *flags, "-c", str(FOLDER / source)], objects[-1])
+            given = [*_FLAGS, *defines, *flags, *options]
+            _run([*compiler, *given, "-c", str(FOLDER / source)], objects[-1])
         # Written beside its place and moved there: a process may have the old one open.
         fresh = str(Path(folder, library.name))
-        _run([*compiler, "-shared", *objects, "-lm", "-lpthread"], fresh)
+        _run([*compiler, *options, "-shared", *objects, "-lm", "-lpthread"], fresh)
         shutil.copy(fresh, f"{library}.new")
         Path(f"{library}.new").replace(library)
 

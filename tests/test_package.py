@@ -24,7 +24,7 @@ def test_public_names() -> None:
     """Other people's scripts rely on these."""
     found = run("import phasor; print(*sorted(n for n in vars(phasor) if not n.startswith('_')))")
     modules = {"encoding", "encodings", "errors", "kernels", "per_layer", "positions", "rotary"}
-    modules |= {"TYPE_CHECKING", "installation"}
+    modules |= {"TYPE_CHECKING", "installation", "interruption"}
     encodings = {name for name in dir(phasor.encodings) if name[0].isupper()} - {"TYPE_CHECKING"}
     assert encodings >= {
         "ALiBi",

@@ -29,7 +29,8 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from checkpoints.lying_files import (
+from checkpoints.mutants import (
+    _MODULE,
     CONFIGS,
     PARAMS,
     PLAIN,
@@ -63,8 +64,6 @@ CASES = {
     "index": 2_000,
 }
 """How many of each kind: through transformers a config takes twenty times as long as without."""
-
-_MODULE = "transformers.models.auto.configuration_auto"
 
 
 @dataclass

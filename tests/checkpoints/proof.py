@@ -1,6 +1,8 @@
 """A model beside the spec that was read from its config: what differs, in sentences."""
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +29,7 @@ class Proof:
     """What was compared, and what was not equal."""
 
     compared: int = 0
+    indexers: int = 0
     differences: list[str] = field(default_factory=list)
     apart: set[str] = field(default_factory=set)
 
@@ -71,18 +74,22 @@ def run(
         inputs["attention_mask"] = torch.ones(BATCH, SEQ, dtype=torch.long)
     if "use_cache" in accepted:
         inputs["use_cache"] = False
-    with Seams(model) as seams, torch.no_grad():
+    with Seams(model) as seams, _keys_of_indexers(model) as keys, torch.no_grad():
         model(**inputs)
     proof = Proof()
-    turned = set()
+    turned, chosen = set(), set()
     for turn in seams.turns:
-        if (where := _turn(turn, seams, spec, positions, row, proof)) is not None:
+        if "Indexer" in type(turn.owner).__name__:
+            chosen.add(_indexer(turn, seams, spec, positions, row, keys, proof))
+        elif (where := _turn(turn, seams, spec, positions, row, proof)) is not None:
             turned.add(where)
     towers = [tower for tower in spec.towers if tower.model not in subject.without]
     for stack in (spec, *towers):
         for at, layer in enumerate(stack.layers):
             if _rotary(layer) is not None and (stack.model, at) not in turned:
                 proof.differs(f"{stack.model} layer {at} does not turn")
+            if layer.indexer is not None and (stack.model, at) not in chosen:
+                proof.differs(f"{stack.model} layer {at}: its indexer does not turn")
     for attention in seams.attentions:
         _attention(attention, seams, spec, proof, subject)
     return proof
@@ -151,7 +158,7 @@ def _turn(
     proof: Proof,
 ) -> tuple[str, int] | None:
     kind = type(turn.owner).__name__
-    if "Indexer" in kind or "Compressor" in kind:  # they choose tokens; the spec is of attention
+    if "Compressor" in kind:  # its keys are of several tokens each
         proof.apart.add(kind)
         return None
     stack, at = stack_of(spec, turn.path), seams.layer(turn.path, turn.owner)
@@ -170,6 +177,61 @@ def _turn(
         reason = _differs(encoding, before, after, positions, row)
         if reason:
             proof.differs(f"{stack.model} layer {at}: {reason}")
+    return stack.model, at
+
+
+@contextmanager
+def _keys_of_indexers(model: nn.Module) -> Iterator[dict[int, Tensor]]:
+    """The whole keys of each indexer, before a part of them is turned."""
+    keys: dict[int, Tensor] = {}
+    hooks = []
+    for owner in model.modules():
+        norm = getattr(owner, "k_norm", None)
+        if "Indexer" in type(owner).__name__ and norm is not None:
+
+            def keep(module: nn.Module, given: Any, out: Tensor, owner: int = id(owner)) -> None:
+                keys[owner] = out.detach().clone()
+
+            hooks.append(norm.register_forward_hook(keep))
+    try:
+        yield keys
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _indexer(
+    turn: Turn,
+    seams: Seams,
+    spec: PositionSpec,
+    positions: Tensor,
+    row: Architecture,
+    keys: dict[int, Tensor],
+    proof: Proof,
+) -> tuple[str, int | None]:
+    """The second rotation of a layer, by which it chooses the tokens that attention sees."""
+    stack, at = stack_of(spec, turn.path), seams.layer(turn.path, turn.owner)
+    where = f"{stack.model} layer {at}: its indexer"
+    stated = None if at is None else stack.layers[at].indexer
+    if stated is None:
+        proof.differs(f"{where} turns")
+        return stack.model, at
+    for before, after in zip(turn.before, turn.after, strict=False):
+        if SEQ not in before.shape:  # keys that stand for several tokens, at places of their own
+            continue
+        proof.compared += 1
+        proof.indexers += 1
+        reason = _differs(stated.build(), before, after, positions, row)
+        if reason:
+            proof.differs(f"{where}: {reason}")
+    whole, part = keys.get(id(turn.owner)), turn.before[-1]
+    if whole is not None and part.shape[-1] < whole.shape[-1]:
+        width = part.shape[-1]
+        slices = {"leading": whole[..., :width], "trailing": whole[..., -width:]}
+        if not torch.equal(part.reshape(BATCH, SEQ, -1), slices[stated.rotary_slice]):
+            proof.differs(f"{where} does not turn the {stated.rotary_slice} channels")
+        if whole.shape[-1] != stated.head_dim:
+            proof.differs(f"{where} has heads of {whole.shape[-1]}, not {stated.head_dim}")
     return stack.model, at
 
 

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import random
 import signal
 import socket
 import struct
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from checkpoints import mutations
-from checkpoints.lying_files import gguf_file
+from checkpoints.converting.models import build
 from safetensors.torch import save_file
 
 import phasor
@@ -176,6 +175,7 @@ def test_what_is_no_regular_file(
             read_source(tmp_path)
 
 
+ROPE = {"rope_theta": 1e4}
 SIZES: dict[str, dict[str, Any]] = {
     "share": {**LLAMA, "model_type": "gpt_neox", "rotary_pct": 1e9},
     "layers": {**LLAMA, "num_hidden_layers": 10**9},
@@ -290,6 +290,13 @@ def test_the_parts_of_a_spec_refuse_what_does_not_build() -> None:
         PositionSpec.from_json('{"phasor_spec": ' + "9" * 5000 + "}")
 
 
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    folder = tmp_path / "llama"
+    build("llama").save_pretrained(folder)
+    return folder
+
+
 @pytest.mark.parametrize("kind", list(mutations.KINDS))
 def test_some_of_the_mutations(kind: str) -> None:
     signal.alarm(0)
@@ -302,8 +309,10 @@ def test_all_of_the_mutations_are_a_hundred_thousand() -> None:
 
 
 def test_the_file_that_mutations_of_gguf_begin_with_is_read(tmp_path: Path) -> None:
+    import random
+
     file = tmp_path / "model.gguf"
-    file.write_bytes(gguf_file(random.Random(1), honest=True))
+    file.write_bytes(mutations.gguf_file(random.Random(1), honest=True))
     expected = {name: field.contents() for name, field in gguf.GGUFReader(file).fields.items()}
     assert read_header(file).values.items() <= expected.items()
 

@@ -1,6 +1,7 @@
 """Training: it learns, changes only what it says, goes on after a kill, and is what is written."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,8 +157,8 @@ def test_text_for_it_must_be_left(
 
 
 def test_peft_must_be_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
-    with pytest.raises(ArgumentError, match=r"pip install 'phasor\[extend\]'"):
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(ArgumentError, match=r"pip install 'torch-phasor\[extend\]'"):
         extend(path, to=TARGET, finetune=1)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import pytest
@@ -170,8 +171,8 @@ def test_text_for_it_must_be_left(subject: Subject, documents: Documents, tmp_pa
 
 
 def test_optuna_must_be_there(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
-    with pytest.raises(ArgumentError, match=r"pip install 'phasor\[extend\]'"):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ArgumentError, match=r"pip install 'torch-phasor\[extend\]'"):
         extend(path, to=TARGET, tune=True)
 
 

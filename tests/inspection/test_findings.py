@@ -60,6 +60,7 @@ BY_CODE: dict[str, tuple[Callable[[], PositionSpec], Callable[[], PositionSpec]]
     "proportional-rotary": (GOLDEN["gemma-4-31b"], GOLDEN["gemma-3-4b"]),
     "scaled-in-some-layers": (GOLDEN["gemma-3-4b"], GOLDEN["gpt-oss-20b"]),
     "layers-without-encoding": (GOLDEN["smollm3-3b"], GOLDEN["gpt-2"]),
+    "indexer-turns-otherwise": (GOLDEN["deepseek-v3.2"], GOLDEN["deepseek-v3"]),
     "alibi-slopes": (GOLDEN["bloom-176b"], GOLDEN["mpt-7b"]),
     "left-padding": (GOLDEN["gpt-2"], GOLDEN["llama-7b"]),
     "float32-angles": (GOLDEN["llama-4-scout"], GOLDEN["llama-7b"]),

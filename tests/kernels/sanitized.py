@@ -3,8 +3,8 @@
 cd tests && python -m kernels.sanitized [--calls 6000] [--seed 0]
 
 Each result is compared with complex numbers in float64. A third of the calls have something wrong
-with them: they must raise one of phasor's errors, or be right all the same. Fails on the first wrong
-number, on any other error, and where AddressSanitizer or UndefinedBehaviorSanitizer reports.
+with them: they must raise one of phasor's errors, or be right all the same. Fails on the first
+wrong number, on any other error, and where AddressSanitizer or UndefinedBehaviorSanitizer reports.
 """
 
 import argparse
@@ -16,12 +16,11 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from kernels.cases import STORAGES, stored
+from kernels.native_calls import DTYPES, ROUNDINGS, Call, drawn
 from torch import Tensor
 
 import phasor
@@ -29,96 +28,6 @@ from phasor.errors import PhasorError
 from phasor.kernels import cpu
 from phasor.kernels.by_table import rotate_by_table
 from phasor.kernels.cpu import library
-
-DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
-POSITIONS = [torch.int64, torch.int32, torch.int16, torch.float64, torch.float32]
-ROUNDINGS = {"once": 3, "wide": 4, "each": 5}
-MEMORY = [*STORAGES, "one head for all", "sliding", "across", "one behind another"]
-
-
-def held(draw: random.Random, shape: tuple[int, ...], dtype: torch.dtype, inplace: bool) -> Tensor:
-    """Activations in memory of some order, at some offset."""
-    storage = draw.choice(MEMORY if not inplace else [*STORAGES, "across", "one behind another"])
-    batch, heads, seq, head_dim = shape
-    if storage in STORAGES:
-        return stored(shape, storage, dtype)
-    values = torch.randn(shape).to(dtype)
-    if storage == "one head for all":
-        return values[:, :1].expand(shape)
-    if storage == "sliding":
-        steps = draw.choice([(0, 7, 1, 1), (3, 0, 2, 1), (1, 1, 1, 1), (0, 0, 0, 1), (5, 1, 1, 3)])
-        count = 1 + sum((size - 1) * step for size, step in zip(shape, steps, strict=True))
-        if values.numel() == 0:
-            return values
-        return torch.randn(count).to(dtype).as_strided(shape, steps)
-    if values.numel() == 0:
-        return values
-    offset = draw.randint(1, 7) if storage == "across" else dtype.itemsize * draw.randint(1, 7)
-    memory = bytearray(values.numel() * dtype.itemsize + offset)
-    return torch.frombuffer(memory, dtype=dtype, offset=offset).view(shape).copy_(values)
-
-
-@dataclass
-class Call:
-    """Arguments of one call; every entry takes some of them."""
-
-    query: Tensor
-    key: Tensor | None
-    positions: Tensor  # [1 or batch, seq, axes]
-    frequencies: Tensor  # [axes, pairs], radians
-    exact: phasor.Frequencies
-    cos: Tensor
-    sin: Tensor
-    interleaved: bool
-    start: int
-    sign: int
-    rounding: str
-    order: int
-    inplace: bool
-
-
-def drawn(draw: random.Random) -> Call:
-    large = draw.random() < 0.004  # divided among threads, written past the caches
-    axes, pairs = (
-        draw.choice([1, 1, 1, 2, 3]),
-        draw.choice([1, 2, 3, 4, 7, 8, 16, 17, 32, 33, 64, 130]),
-    )
-    batch, seq = draw.choice([0, 1, 1, 2, 3]), draw.choice([0, 1, 1, 2, 5, 17, 70])
-    if large:
-        batch, seq, pairs = 2, draw.choice([600, 1000]), draw.choice([32, 64])
-    heads, kv_heads = draw.choice([(1, 1), (2, 1), (3, 1), (4, 2), (6, 6), (9, 5)])
-    if large:
-        heads, kv_heads = 16, 8
-    head_dim = 2 * pairs + draw.choice([0, 0, 0, 1, 6, 64])
-    dtype, inplace = draw.choice(DTYPES), draw.random() < 0.4
-    where = draw.choice(POSITIONS)
-    positions = torch.randint(-3000, 3000, (draw.choice([1, batch]), seq, axes)).to(where)
-    if draw.random() < 0.3:
-        positions = positions.repeat_interleave(2, 1)[:, ::2]
-    inv_freq = phasor.geometric(2 * pairs).inv_freq.repeat(axes, 1)
-    table_dtype = draw.choice(DTYPES)
-    table = torch.randn(2, draw.choice([1, batch]), seq, 2 * pairs).to(table_dtype)
-    column = draw.choice([slice(0, pairs), slice(pairs, None), slice(0, None, 2)])
-    cos, sin = table[0, ..., column], table[1, ..., column]
-    if draw.random() < 0.2:
-        sin = sin.contiguous()
-    return Call(
-        query=held(draw, (batch, heads, seq, head_dim), dtype, inplace),
-        key=held(draw, (batch, kv_heads, seq, head_dim), dtype, inplace)
-        if draw.random() < 0.7
-        else None,
-        positions=positions,
-        frequencies=inv_freq,
-        exact=phasor.Frequencies(inv_freq),
-        cos=cos,
-        sin=sin,
-        interleaved=draw.random() < 0.5,
-        start=draw.choice([0, 0, head_dim - 2 * pairs, draw.randint(0, head_dim - 2 * pairs)]),
-        sign=draw.choice([1, -1]),
-        rounding=draw.choice(list(ROUNDINGS)),
-        order=draw.choice([0, 1, 2]),
-        inplace=inplace,
-    )
 
 
 def spoil(draw: random.Random, call: Call) -> str:
@@ -307,8 +216,8 @@ def judge(x: Tensor, found: Tensor, call: Call, cos: Tensor, sin: Tensor, start:
         return False
     if not wanted.numel():
         return True
-    scale = x.double().abs().max() * max(1.0, float(cos.abs().max()) if cos.numel() else 1.0,
-                                         float(sin.abs().max()) if sin.numel() else 1.0)  # fmt: skip
+    tables = [float(table.abs().max()) for table in (cos, sin) if table.numel()]
+    scale = x.double().abs().max() * max(1.0, *tables)
     # Rounding to "each" also rounds a table to the dtype of the activations.
     return bool(((found.double() - wanted).abs() <= ROUNDING[found.dtype] * 2 * scale).all())
 
@@ -376,7 +285,10 @@ def build(folder: Path) -> tuple[Path, dict[str, str]]:
             f"{compiler} has no AddressSanitizer (libasan.so); set CC to a gcc with it"
         )
     made = folder / "librotate.so"
-    command = f"from pathlib import Path; from phasor.kernels.cpu.build import build; build(Path({str(made)!r}))"
+    command = (
+        "from pathlib import Path; from phasor.kernels.cpu.build import build; "
+        f"build(Path({str(made)!r}))"
+    )
     environment = {**os.environ, "CC": f"{compiler} {flags}"}
     subprocess.run([sys.executable, "-c", command], env=environment, check=True)
     return made, {

@@ -91,6 +91,9 @@ class Architecture:
             of a number under the root (`"rsqrt_half:"`: half of it; `"inverse:"`: no root); or a
             number.
         softmax_mscale: Whether YaRN's gain is on the softmax as well (DeepSeek).
+        indexer: The second rotation of layers that choose tokens first, by the same angles: the
+            name of its `head_dim`, its `layout`, its `rotary_slice`, and in which `layers` it is: a
+            list and the entry they have in it (`indexer_types:full`), all of them without.
         temperature: The rule of `temperature.py` by which queries grow.
         embedding: What is added to token embeddings: see `embedding.py`.
         bias: How a bias differs: `bfloat16`, `before_scale` (ALiBi), `shared` (T5).
@@ -143,6 +146,7 @@ class Architecture:
     chunk: str | None = None
     score_scale: str | float | None = None
     softmax_mscale: bool = False
+    indexer: Mapping[str, str] | None = None
     temperature: str | None = None
     embedding: Mapping[str, Any] | None = None
     bias: Mapping[str, bool] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from phasor.checkpoints.bias import read_bias
 from phasor.checkpoints.fields import MOST_TOKENS, Fields, short
 from phasor.checkpoints.limits import MAX_LAYERS, MOST_SIZE
 from phasor.checkpoints.relative import read_relative
-from phasor.checkpoints.rope import Turning, read_rotary
+from phasor.checkpoints.rope import Turning, read_indexer, read_rotary
 from phasor.checkpoints.scaling import check_keys
 from phasor.checkpoints.temperature import read_temperature
 from phasor.checkpoints.turning import turning_layers
@@ -24,6 +24,7 @@ def read_layers(fields: Fields, row: Architecture) -> tuple[LayerSpec, ...]:
     count = fields.whole(row.layers, most=MAX_LAYERS)
     types = fields.list_of(row.types, count) or [None] * count
     turns = turning_layers(fields, row, types)
+    indexed = _indexed_layers(fields, row, count)
     layers: list[LayerSpec] = []
     distinct: set[LayerEncodingSpec] = set()
     size = 0
@@ -31,7 +32,9 @@ def read_layers(fields: Fields, row: Architecture) -> tuple[LayerSpec, ...]:
         if types[at] in _BARE or types[at] in row.bare:
             layers.append(LayerSpec())
             continue
-        layers.append(_layer(fields.of_layer(at), row, types[at], at, turns=turns[at]))
+        layers.append(
+            _layer(fields.of_layer(at), row, types[at], at, turns=turns[at], indexed=indexed[at])
+        )
         size += sum(map(_size, set(layers[-1].encodings) - distinct))
         distinct |= set(layers[-1].encodings)
         if size > MOST_SIZE:
@@ -46,7 +49,16 @@ def _size(encoding: LayerEncodingSpec) -> int:
     return max(getattr(encoding, name, 0) for name in ("head_dim", "num_heads", "dim"))
 
 
-def _layer(fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool) -> LayerSpec:
+def _indexed_layers(fields: Fields, row: Architecture, count: int) -> list[bool]:
+    if row.indexer is None or "layers" not in row.indexer:
+        return [row.indexer is not None] * count
+    name, _, wanted = row.indexer["layers"].partition(":")
+    return [entry == wanted for entry in fields.list_of(name, count) or [None] * count]
+
+
+def _layer(
+    fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool, indexed: bool
+) -> LayerSpec:
     if row.sliding_names and "sliding" in str(kind):
         fields = fields.renamed({**fields.names, **row.sliding_names})
     encodings: list[LayerEncodingSpec] = list(read_relative(fields, row) or ())
@@ -63,6 +75,7 @@ def _layer(fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool
         if rotary or not row.softmax_mscale
         else _gain_alone(_rotary(fields, row, kind, at)),
         values=_values(fields, row, turns=bool(rotary)),
+        indexer=read_indexer(fields, row, rotary[0]) if indexed and rotary else None,
     )
 
 

@@ -57,4 +57,4 @@ def is_neutral(name: str, value: Any) -> bool:
     """
     if value is False:
         return not name.startswith("use_ro")
-    return value is None or value == "default" or (value is not True and value == 1)
+    return value in (None, "default", "absolute", [], {}) or (value is not True and value == 1)

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch.nn import Module
+
+from phasor.checkpoints.architectures import architecture
 from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.gguf import read_gguf
 from phasor.checkpoints.hugging_face import as_built, names_of, standardise
 from phasor.checkpoints.limits import check_config, read_json
+from phasor.checkpoints.live import with_live
 from phasor.checkpoints.meta import is_params, read_params
 from phasor.checkpoints.notes import Notes
 from phasor.checkpoints.own_files import own_file
@@ -93,7 +97,8 @@ def examine(source: Any, *, strict: bool = True, where: str = "config") -> Readi
             f"transformers, got {type(source).__name__}"
         )
     notes = Notes(type(config).__name__, strict=strict)
-    return _reading(_of_config(config, notes), notes)
+    spec = _of_config(config, notes)
+    return _reading(with_live(spec, source, notes) if isinstance(source, Module) else spec, notes)
 
 
 def _of_path(path: Path, *, strict: bool) -> Reading:
@@ -127,8 +132,9 @@ def _of_dict(config: dict[str, Any], notes: Notes) -> Reading:
             return _reading(read_params(config, notes), notes)
     made = standardise(config, notes)
     spec = _of_config(made, notes)
+    known = names_of(made) | set(architecture(str(made.model_type)).fixed)
     with _one_sentence(notes, f"config of {spec.model}"):
-        check_stated(config, spec, names_of(made), notes)
+        check_stated(config, spec, known, notes)
     return _reading(spec, notes)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -13,8 +13,8 @@ from phasor.checkpoints.notes import Notes
 from phasor.checkpoints.scaling import read_scaling
 from phasor.errors import PhasorError
 from phasor.rotary import Frequencies
-from phasor.rotary.layout import Layout
-from phasor.rotary.scaling import LengthScaling, linear
+from phasor.rotary.layout import Layout, RotarySlice
+from phasor.rotary.scaling import LengthScaling, YaRN, linear
 from phasor.spec import (
     AxialSpec,
     ExplicitSpec,
@@ -60,6 +60,33 @@ def read_rotary(
     except PhasorError as error:
         where = f"{fields.notes.where}: "
         raise fields.notes.wrong(str(error).removeprefix(where)) from None
+
+
+def read_indexer(
+    fields: Fields, row: Architecture, main: RotarySpec | UnevenRotarySpec
+) -> RotarySpec:
+    """The rotation of a layer's indexer, which gets the cosines and sines of its attention.
+
+    Args:
+        fields: Of that layer.
+        row: Of its architecture, which has an indexer.
+        main: The rotation of the layer's attention.
+    """
+    assert row.indexer is not None
+    assert isinstance(main, RotarySpec)
+    scaling = main.scaling
+    if isinstance(scaling, YaRN):  # a gain on the softmax, which an indexer has not
+        scaling = replace(scaling, scale_softmax=False)
+    try:
+        return replace(
+            main,
+            head_dim=fields.whole(row.indexer["head_dim"]),
+            layout=cast("Layout", row.indexer["layout"]),
+            rotary_slice=cast("RotarySlice", row.indexer["rotary_slice"]),
+            scaling=scaling,
+        )
+    except PhasorError as error:
+        raise fields.notes.wrong(f"the indexer cannot turn: {error}") from None
 
 
 def _rotary(

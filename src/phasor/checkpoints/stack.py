@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 from phasor.checkpoints.architectures import Architecture, architecture
+from phasor.checkpoints.dual_chunk import read_trained_length
 from phasor.checkpoints.embedding import read_embedding
 from phasor.checkpoints.fields import MOST_TOKENS, Fields, short
 from phasor.checkpoints.layers import read_layers
 from phasor.checkpoints.limits import MAX_LAYERS
 from phasor.errors import ArgumentError
-from phasor.spec import LayerSpec, PositionSpec
+from phasor.spec import LayerSpec, LearnedSpec, PositionSpec
 
 
 def read_stack(fields: Fields, row_name: str, model: str) -> PositionSpec:
@@ -67,12 +68,18 @@ def _layers(fields: Fields, row: Architecture, model: str) -> PositionSpec:
         layers = (LayerSpec(),) * fields.whole(row.layers, most=MAX_LAYERS)
     else:
         layers = read_layers(fields, row)
+    embedding = read_embedding(fields, row)
+    longest = fields.whole_or("max_position_embeddings", None, most=MOST_TOKENS)
+    if longest is not None and isinstance(embedding, LearnedSpec):
+        # RoBERTa counts the rows of its table, the first of which are for padding.
+        longest = min(longest, embedding.num_positions)
     return PositionSpec(
         model=model,
         layers=layers,
-        embedding=read_embedding(fields, row),
+        embedding=embedding,
         causal=row.causal,
-        max_seq_len=fields.whole_or("max_position_embeddings", None, most=MOST_TOKENS),
+        max_seq_len=longest,
+        trained_seq_len=read_trained_length(fields),
     )
 
 
@@ -95,11 +102,4 @@ def _tower(fields: Fields, row: Architecture, name: str) -> PositionSpec | None:
 def _with_towers(spec: PositionSpec, towers: tuple[PositionSpec, ...]) -> PositionSpec:
     if towers == spec.towers:
         return spec
-    return PositionSpec(
-        model=spec.model,
-        layers=spec.layers,
-        embedding=spec.embedding,
-        causal=spec.causal,
-        max_seq_len=spec.max_seq_len,
-        towers=towers,
-    )
+    return replace(spec, towers=towers)

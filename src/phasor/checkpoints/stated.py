@@ -1,9 +1,11 @@
 """What a file states about position, held against the spec: what had no effect is named."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from phasor.checkpoints.dual_chunk import DUAL_CHUNK
 from phasor.checkpoints.fields import short
 from phasor.checkpoints.notes import Notes, is_neutral
 from phasor.spec import PositionSpec, RotarySpec
@@ -28,7 +30,15 @@ _OTHERS = {
     "use_rotary_embedding",
     "rope_head_dim",
     "mrope_section",
+    DUAL_CHUNK,
 }
+
+_OF_ATTENTION = re.compile(
+    r"(attention|attn)_(config|type|window|chunk|pattern)|(chunk|chunked|sparse|block)_attention"
+    r"|position_(bias|embedding_type|interpolation|scale|offset)|relative_(attention|position)"
+    r"|(^|_)(window|yarn|ntk|logn|longrope|nope)(_|$)|self_extend"
+)
+"""Names that other architectures and engines have for what attention sees, and how."""
 
 
 def check_stated(
@@ -47,6 +57,7 @@ def check_stated(
     bases = {rotary.frequencies.build().base for rotary in rotaries}
     shares = {_turning(rotary) / rotary.head_dim for rotary in rotaries}
     widths = {_turning(rotary) for rotary in rotaries}
+    windows = [layer.window for layer in dict.fromkeys(spec.layers)]
     for path, name, value in _entries(config):
         if name in _BASES:
             if _number(value) and value and not any(_close(value, base) for base in bases):
@@ -59,6 +70,8 @@ def check_stated(
         elif name == "rotary_dim":
             if _number(value) and value not in widths:
                 notes.note(f"{path} {value} is ignored: {_used('rotary_dim', widths)}")
+        elif name == "sliding_window" and value in windows:  # which some classes make up
+            continue
         elif _is_about(name) and name not in _OTHERS | known and not is_neutral(name, value):
             notes.doubt(f"{path} {short(value)} is not known to this architecture")
 
@@ -88,7 +101,9 @@ def _entries(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 def _is_about(name: str) -> bool:
-    return any(word in name for word in ("rope", "rotary", "alibi")) or name == "theta"
+    if any(word in name for word in ("rope", "rotary", "alibi")) or name == "theta":
+        return True
+    return _OF_ATTENTION.search(name) is not None and not name.startswith("_")
 
 
 def _rotaries(spec: PositionSpec) -> Iterator[RotarySpec]:

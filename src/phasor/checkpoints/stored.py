@@ -1,5 +1,6 @@
 """Frequencies of a checkpoint in place of those of its config, where the two differ."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -48,22 +49,38 @@ def with_stored(
         return spec
     verb = "multiplies" if gains else "replaces"
     notes.note(f"{next(iter(stored))} in the checkpoint {verb} the frequencies of the config")
-    learned = replace(
-        rotary,
-        frequencies=ExplicitSpec(
-            inv_freq=(tuple(found.tolist()),),
-            base=built.frequencies.base,
-            attention_scale=built.frequencies.attention_scale,
-            softmax_scale=built.frequencies.softmax_scale,
-        ),
-        scaling=None,
-    )
+    return with_frequencies(spec, found.tolist(), built.frequencies.attention_scale)
+
+
+def with_frequencies(
+    spec: PositionSpec, numbers: Sequence[float], attention_scale: float
+) -> PositionSpec:
+    """The spec with these frequencies in all layers that turn, and in their indexers."""
+
+    def learned(rotary: RotarySpec) -> RotarySpec:
+        built = rotary.build()
+        frequencies = (built.at(1) if built.length_scaling is not None else built).frequencies
+        return replace(
+            rotary,
+            frequencies=ExplicitSpec(
+                inv_freq=(tuple(numbers),),
+                base=frequencies.base,
+                attention_scale=attention_scale,
+                softmax_scale=frequencies.softmax_scale,
+            ),
+            scaling=None,
+        )
+
     return replace(
         spec,
         layers=tuple(
             replace(
                 layer,
-                encodings=tuple(learned if each == rotary else each for each in layer.encodings),
+                encodings=tuple(
+                    learned(each) if isinstance(each, RotarySpec) else each
+                    for each in layer.encodings
+                ),
+                indexer=None if layer.indexer is None else learned(layer.indexer),
             )
             for layer in spec.layers
         ),

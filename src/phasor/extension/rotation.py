@@ -82,7 +82,8 @@ def read_rotation(spec: PositionSpec, config: Any, name: object, target_length: 
         raise ArgumentError(
             f"the pairs of {name} do not turn by a base alone; those that do can be extended so far"
         )
-    trained, _ = trained_length(rotary, getattr(config, "max_position_embeddings", None))
+    longest = getattr(config, "max_position_embeddings", None)
+    trained, _ = trained_length(rotary, longest, spec.trained_seq_len)
     if trained is None:
         raise ArgumentError(
             f"{name} does not say for how many tokens the model was trained: its config has no "

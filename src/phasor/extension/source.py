@@ -18,6 +18,7 @@ from phasor.extension.rotation import (
 )
 from phasor.extension.subject import Subject as Subject
 from phasor.extension.table import TableSubject, length_fields, read_table, with_table
+from phasor.installation import needs
 from phasor.spec import LearnedSpec, PositionSpec, RotarySpec
 
 
@@ -131,6 +132,7 @@ def _pretrained(path: Path) -> tuple[Any, Any, PositionSpec, torch.dtype]:
     """Model, tokenizer, what the model does with position, and the type of weights on disk."""
     if not path.exists():
         raise ArgumentError(f"there is nothing at {path}; pass a checkpoint folder or a GGUF file")
+    needs("transformers", "running a model")
     if path.is_dir() and not (path / "config.json").exists():
         raise ArgumentError(f"there is no config.json in {path}; pass a checkpoint folder")
     tokenizer = load_tokenizer(path)

@@ -25,6 +25,15 @@ def _walk(config: Mapping[str, Any], depth: int) -> Iterator[Finding]:
 
 
 def _of_one(config: Mapping[str, Any]) -> Iterator[Finding]:
+    if config.get("dual_chunk_attention_config"):
+        yield Finding(
+            "warning",
+            "dual-chunk-attention",
+            "The config asks for dual chunk attention, which keeps distances within those of "
+            "training. vLLM computes it; transformers ignores it and turns by distances that the "
+            "model never met, without a word.",
+            ("vllm-project/vllm#11844", "arXiv:2402.17463"),
+        )
     new, old = config.get("rope_parameters"), config.get("rope_scaling")
     top = config.get("rope_theta")
     if isinstance(new, Mapping) and isinstance(old, Mapping) and new != old:

@@ -131,20 +131,24 @@ def _groups(spec: PositionSpec) -> tuple[LayerGroup, ...]:
 
 
 def _rotations(spec: PositionSpec, length: int | None) -> tuple[Rotation, ...]:
-    layers_of: dict[tuple[RotarySpec, int | None], list[int]] = {}
+    layers_of: dict[tuple[RotarySpec, int | None, bool], list[int]] = {}
     for at, layer in enumerate(spec.layers):
         for encoding in layer.encodings:
             if isinstance(encoding, RotarySpec):
-                layers_of.setdefault((encoding, _span(layer)), []).append(at)
+                layers_of.setdefault((encoding, _span(layer), False), []).append(at)
+        if layer.indexer is not None:
+            layers_of.setdefault((layer.indexer, _span(layer), True), []).append(at)
     return tuple(
         look_at_rotary(
             rotary,
             spec.layers[layers[0]],
             tuple(layers),
             max_seq_len=spec.max_seq_len,
+            trained_seq_len=spec.trained_seq_len,
             length=length,
+            of_indexer=of_indexer,
         )
-        for (rotary, _), layers in layers_of.items()
+        for (rotary, _, of_indexer), layers in layers_of.items()
     )
 
 
@@ -162,6 +166,7 @@ def _travel(spec: PositionSpec) -> int | None:
 def _rotation_as_json(rotation: Rotation, rounding: Rounding | None) -> dict[str, Any]:
     return {
         "layers": list(rotation.layers),
+        "of_indexer": rotation.of_indexer,
         "trained_length": rotation.trained_length,
         "trained_from": rotation.trained_from,
         "length": rotation.length,

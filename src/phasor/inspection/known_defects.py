@@ -169,6 +169,17 @@ def unlike_layers(spec: PositionSpec) -> bool:
     return len(kinds) == 2
 
 
+def indexer_turns_otherwise(spec: PositionSpec) -> bool:
+    """Whether the indexer of some layer pairs other channels than its attention does."""
+    return any(
+        layer.indexer is not None
+        and isinstance(main, RotarySpec)
+        and (layer.indexer.layout, layer.indexer.rotary_slice) != (main.layout, main.rotary_slice)
+        for layer in spec.layers
+        for main in layer.encodings
+    )
+
+
 def alibi_is_uneven(spec: PositionSpec) -> bool:
     """Whether ALiBi has a number of heads that is no power of two."""
     return any(

@@ -9,7 +9,9 @@ from phasor.rotary import Frequencies
 from phasor.rotary.scaling import NTK, LengthScaling, Linear
 from phasor.spec import LayerSpec, RotarySpec
 
-TrainedFrom = Literal["original_seq_len", "max_seq_len over factor", "max_seq_len"]
+TrainedFrom = Literal[
+    "original_seq_len", "trained_seq_len", "max_seq_len over factor", "max_seq_len"
+]
 
 _FARTHEST = 2**31
 _ROUNDING = 1e-9
@@ -39,6 +41,7 @@ class Rotation:
     Args:
         layers: That have it.
         rotary: The encoding.
+        of_indexer: Whether it is that of their indexers, and not of attention.
         trained_length: Tokens of the context in which its angles were learned, before scaling.
         trained_from: Where that number comes from.
         length: That it is looked at for.
@@ -54,6 +57,7 @@ class Rotation:
 
     layers: tuple[int, ...]
     rotary: RotarySpec
+    of_indexer: bool
     trained_length: int | None
     trained_from: TrainedFrom
     length: int | None
@@ -91,6 +95,8 @@ def look_at_rotary(
     *,
     max_seq_len: int | None,
     length: int | None,
+    trained_seq_len: int | None = None,
+    of_indexer: bool = False,
 ) -> Rotation:
     """The numbers of one rotary encoding.
 
@@ -100,8 +106,10 @@ def look_at_rotary(
         layers: That have it.
         max_seq_len: The longest sequence that the model says it is meant for.
         length: To look at it for.
+        trained_seq_len: The longest sequence that it was trained on, if it says so apart.
+        of_indexer: Whether it is the rotation of the layers' indexers.
     """
-    trained, trained_from = trained_length(rotary, max_seq_len)
+    trained, trained_from = trained_length(rotary, max_seq_len, trained_seq_len)
     bare = plain_frequencies(rotary, trained_from)
     scaled = scaled_frequencies(rotary, length)
     spans = [span for span in (layer.window, layer.chunk) if span is not None]
@@ -120,6 +128,7 @@ def look_at_rotary(
     return Rotation(
         layers=layers,
         rotary=rotary,
+        of_indexer=of_indexer,
         trained_length=trained,
         trained_from=trained_from,
         length=length,
@@ -134,7 +143,9 @@ def look_at_rotary(
     )
 
 
-def trained_length(rotary: RotarySpec, max_seq_len: int | None) -> tuple[int | None, TrainedFrom]:
+def trained_length(
+    rotary: RotarySpec, max_seq_len: int | None, trained_seq_len: int | None = None
+) -> tuple[int | None, TrainedFrom]:
     """The context in which angles were learned before scaling, and how that is known.
 
     A scaling that states no length is taken to have extended the context by its factor.
@@ -143,6 +154,8 @@ def trained_length(rotary: RotarySpec, max_seq_len: int | None) -> tuple[int | N
     stated = getattr(scaling, "original_seq_len", None)
     if stated is not None:
         return int(stated), "original_seq_len"
+    if trained_seq_len is not None:
+        return trained_seq_len, "trained_seq_len"
     if isinstance(scaling, Linear | NTK) and max_seq_len is not None:
         return round(max_seq_len / scaling.factor), "max_seq_len over factor"
     return max_seq_len, "max_seq_len"

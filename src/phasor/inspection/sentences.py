@@ -8,6 +8,7 @@ from phasor.spec.layer_words import which_layers
 
 _FROM = {
     "original_seq_len": "the original length that its scaling states",
+    "trained_seq_len": "the longest sequence that it says it was trained on",
     "max_seq_len over factor": "the longest length over the factor of its scaling",
     "max_seq_len": "the longest length it is meant for",
 }
@@ -38,7 +39,8 @@ def rotation_title(inspection: Inspection, rotation: Rotation) -> str:
     """Which rotary encoding this is."""
     which = which_layers(list(rotation.layers), len(inspection.spec.layers))
     at = "" if rotation.length is None else f", looked at for {number(rotation.length)} tokens"
-    return f"Rotation in {which}{at}"
+    part = "the indexer of " if rotation.of_indexer else ""
+    return f"Rotation in {part}{which}{at}"
 
 
 def rotation_lines(rotation: Rotation, rounding: Rounding | None) -> list[tuple[str, str]]:

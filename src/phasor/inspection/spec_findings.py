@@ -7,6 +7,7 @@ from phasor.inspection.known_defects import (
     DEFECTS,
     alibi_is_uneven,
     base_of_its_own,
+    indexer_turns_otherwise,
     is_absolute,
     unlike_layers,
 )
@@ -29,7 +30,7 @@ def spec_findings(
         found += [
             Finding("warning", defect.code, defect.text, defect.references)
             for defect in DEFECTS
-            if defect.hits(rotation.rotary, spec)
+            if not rotation.of_indexer and defect.hits(rotation.rotary, spec)
         ]
     found += _of_rounding([rounding for rounding in roundings if rounding is not None])
     if rotations:
@@ -46,6 +47,19 @@ def _of_spec(spec: PositionSpec) -> Iterator[Finding]:
             "Some layers turn and others have no rotary encoding; configs say which by lists of "
             "opposite meaning (no_rope_layers is 1 where a layer does turn).",
             ("huggingface/transformers#43756",),
+        )
+    if indexer_turns_otherwise(spec):
+        yield Finding(
+            "warning",
+            "indexer-turns-otherwise",
+            "The indexer that chooses tokens turns other pairs of channels than attention does. "
+            "Code that turns both alike chooses the wrong tokens: short texts, of which all "
+            "tokens are chosen, do not show it, and long ones get worse without an error.",
+            (
+                "vllm-project/vllm#28968",
+                "huggingface/transformers#46842",
+                "ml-explore/mlx-lm#1431",
+            ),
         )
     if alibi_is_uneven(spec):
         yield Finding(
@@ -76,7 +90,8 @@ def _of_angles(rotation: Rotation, spec: PositionSpec) -> Iterator[Finding]:
             ("docs/specs.md",),
         )
     if unseen and rotation.length is not None:
-        within = spec.max_seq_len is not None and rotation.length <= spec.max_seq_len
+        meant = spec.max_seq_len if spec.trained_seq_len is None else spec.trained_seq_len
+        within = meant is not None and rotation.length <= meant
         limit = rotation.effective_length
         first = unseen[0]
         yield Finding(

@@ -3,6 +3,8 @@
 import dataclasses
 import math
 
+import torch
+
 from phasor.encodings.alibi import alibi_slopes
 from phasor.spec import (
     ALiBiSpec,
@@ -55,6 +57,8 @@ def layer_in_words(layer: LayerSpec, embedding: EmbeddingSpec | None) -> str:
     if layer.values != "still":
         back = ", and the output turns back" if layer.values == "turned_back" else ""
         parts.append(f"values turn as keys do{back}")
+    if layer.indexer is not None:
+        parts.append(f"an indexer, which chooses tokens: {_indexer(layer.indexer, layer)}")
     return "; ".join(parts)
 
 
@@ -150,7 +154,27 @@ def scaling_in_words(rotary: RotarySpec) -> str:
     return f"{NAMES[type(scaling)]} ({', '.join(given)})" if given else NAMES[type(scaling)]
 
 
+def _indexer(rotary: RotarySpec, layer: LayerSpec) -> str:
+    """Its pairs; the rest as well, where that is not as in the layer's attention."""
+    turning = rotary.build().at(1).frequencies
+    mains = [each for each in layer.encodings if isinstance(each, RotarySpec)]
+    if any(torch.equal(turning.inv_freq, m.build().at(1).frequencies.inv_freq) for m in mains):
+        return f"{_which(rotary)}, by the same angles"
+    return _rotary(rotary)
+
+
 def _rotary(rotary: RotarySpec) -> str:
+    parts = [f"rotary: {_which(rotary)}", _frequencies(rotary.frequencies)]
+    if rotary.sections is not None:
+        sizes = " + ".join(map(str, rotary.sections.sizes))
+        parts.append(f"pairs shared by axes as {sizes}, {rotary.sections.order}")
+    if rotary.scaling is not None:
+        parts.append(f"scaled by {scaling_in_words(rotary)}")
+    return ", ".join(parts)
+
+
+def _which(rotary: RotarySpec) -> str:
+    """Which channels turn, and which form a pair."""
     frequencies = rotary.frequencies.build()
     turning = frequencies.rotary_dim
     which = (
@@ -160,13 +184,7 @@ def _rotary(rotary: RotarySpec) -> str:
     )
     half = turning // 2
     pairing = f"i with i + {half}" if rotary.layout == "half" else "2i with 2i + 1"
-    parts = [f"rotary: {which} turn, {pairing}", _frequencies(rotary.frequencies)]
-    if rotary.sections is not None:
-        sizes = " + ".join(map(str, rotary.sections.sizes))
-        parts.append(f"pairs shared by axes as {sizes}, {rotary.sections.order}")
-    if rotary.scaling is not None:
-        parts.append(f"scaled by {scaling_in_words(rotary)}")
-    return ", ".join(parts)
+    return f"{which} turn, {pairing}"
 
 
 def _uneven(rotary: UnevenRotarySpec) -> str:

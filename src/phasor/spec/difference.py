@@ -19,7 +19,7 @@ def differences(first: Any, second: Any) -> list[str]:
 
 def _of_stacks(first: Any, second: Any, one: str, two: str) -> list[str]:
     found = []
-    for name in ("embedding", "causal", "max_seq_len"):
+    for name in ("embedding", "causal", "max_seq_len", "trained_seq_len"):
         found += _of_values(name, getattr(first, name), getattr(second, name), one, two)
     if len(first.layers) != len(second.layers):
         found.append(f"{len(first.layers)} layers in {one}, {len(second.layers)} in {two}")
@@ -50,7 +50,7 @@ def _of_layers(first: Any, second: Any, one: str, two: str) -> list[str]:
     else:
         for name, a, b in zip(mine, first.encodings, second.encodings, strict=True):
             found += _of_fields(name, a, b, one, two)
-    for name in ("window", "chunk", "score_scale", "values"):
+    for name in ("window", "chunk", "score_scale", "values", "indexer"):
         found += _of_values(name, getattr(first, name), getattr(second, name), one, two)
     return found
 

@@ -1,7 +1,7 @@
 """What a model does to encode position: layer by layer, complete."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from phasor.encoding import Compose, NoPE, PositionEncoding
 from phasor.errors import ArgumentError, ArgumentTypeError
@@ -10,7 +10,7 @@ from phasor.rotary.layout import Values
 from phasor.rotary.phase import Precision
 from phasor.spec.difference import differences
 from phasor.spec.encodings import RotarySpec
-from phasor.spec.serialise import decode, encode
+from phasor.spec.serialise import UNSTATED_IF_NONE, decode, encode
 from phasor.spec.sites import EmbeddingSpec, LayerEncodingSpec, is_of_its_layer
 from phasor.spec.uneven import UnevenRotarySpec
 
@@ -27,6 +27,9 @@ class LayerSpec:
             here where a bias is added: T5 has 1.
         values: Whether values turn as keys do, and whether attention's output is turned back; see
             `phasor.attention`.
+        indexer: The rotation of the layer's indexer, a second and smaller attention that chooses
+            the tokens which attention sees (DeepSeek-V3.2). Its heads are others, and its pairs
+            may be. `build` and `encodings()` leave it out: build it by itself.
     """
 
     encodings: tuple[LayerEncodingSpec, ...] = ()
@@ -34,6 +37,7 @@ class LayerSpec:
     chunk: int | None = None
     score_scale: float | None = None
     values: Values = "still"
+    indexer: RotarySpec | None = field(default=None, metadata=UNSTATED_IF_NONE)
 
     def __post_init__(self) -> None:
         if not isinstance(self.encodings, tuple):
@@ -79,6 +83,9 @@ class PositionSpec:
         causal: Whether tokens see earlier ones only.
         max_seq_len: The longest sequence that the model is meant for, in tokens; `None` if it says
             none.
+        trained_seq_len: The longest sequence that it was trained on, where it says so and neither
+            `max_seq_len` nor a scaling does: Qwen2.5-1M reads 1,010,000 tokens by dual chunk
+            attention and was trained on 262,144.
         towers: The model's other stacks, each by its own name: a vision tower, an encoder.
 
     Raises:
@@ -103,6 +110,7 @@ class PositionSpec:
     embedding: EmbeddingSpec | None = None
     causal: bool = True
     max_seq_len: int | None = None
+    trained_seq_len: int | None = field(default=None, metadata=UNSTATED_IF_NONE)
     towers: tuple["PositionSpec", ...] = ()
 
     def __post_init__(self) -> None:
@@ -113,8 +121,10 @@ class PositionSpec:
                 )
         if not self.layers:
             raise ArgumentError(f"{self.model} must have at least one layer, got none")
-        if self.max_seq_len is not None and self.max_seq_len < 1:
-            raise ArgumentError(f"max_seq_len must be at least 1, got {self.max_seq_len}")
+        for name in ("max_seq_len", "trained_seq_len"):
+            tokens = getattr(self, name)
+            if tokens is not None and tokens < 1:
+                raise ArgumentError(f"{name} must be at least 1, got {tokens}")
         names = [tower.model for tower in self.towers]
         if len(set(names)) < len(names):
             raise ArgumentError(f"towers must differ in name, got {names}")

@@ -13,6 +13,8 @@ from phasor.spec.kinds import KINDS, NAMES
 
 VERSION = 1
 _VERSION_KEY = "phasor_spec"
+UNSTATED_IF_NONE = {"unstated if none": True}
+"""Metadata of a field that is not written where it is `None`: newer than others of its version."""
 _LAYERS, _DISTINCT = "layers", "distinct_layers"
 
 Spec = TypeVar("Spec")
@@ -60,7 +62,7 @@ def _plain(value: Any, hint: Any = None) -> Any:
             distinct = list(dict.fromkeys(value.layers))
             plain[_LAYERS] = [distinct.index(layer) for layer in value.layers]
             plain[_DISTINCT] = [_plain(layer) for layer in distinct]
-        elif field.init:
+        elif field.init and not (_may_lack(field) and getattr(value, field.name) is None):
             plain[field.name] = _plain(getattr(value, field.name), hints[field.name])
     return plain
 
@@ -110,7 +112,8 @@ def _dataclass(
             raise unknown_name(f"{path} has no kind", str(kind), list(known))
         expected = known[kind]
     hints = typing.get_type_hints(expected)
-    fields = [field.name for field in dataclasses.fields(expected) if field.init]
+    given = [field for field in dataclasses.fields(expected) if field.init]
+    fields = [field.name for field in given if field.name in value or not _may_lack(field)]
     wanted = [*fields, _DISTINCT] if _LAYERS in fields else fields
     for name in value:
         if name not in wanted:
@@ -125,6 +128,10 @@ def _dataclass(
         return expected(**made)
     except (ArgumentError, ArgumentTypeError) as error:
         raise ArgumentError(f"{path}: {error}") from error
+
+
+def _may_lack(field: Any) -> bool:
+    return field.metadata == UNSTATED_IF_NONE
 
 
 def _layers(indices: Any, distinct: Any, path: str) -> list[Any]:

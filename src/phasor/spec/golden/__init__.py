@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from phasor.spec.golden.bias import bloom, falcon, falcon_rw, mpt, t5
 from phasor.spec.golden.bidirectional import attention_is_all_you_need, bert, modernbert
-from phasor.spec.golden.deepseek import deepseek_v2, deepseek_v3
+from phasor.spec.golden.deepseek import deepseek_v2, deepseek_v3, deepseek_v3_2
 from phasor.spec.golden.gemma import gemma_1, gemma_2, gemma_3, gemma_4
 from phasor.spec.golden.gpt import gpt_2, gpt_3, gpt_j, gpt_neox, gpt_oss
 from phasor.spec.golden.llama import (
@@ -40,6 +40,7 @@ GOLDEN: dict[str, Callable[[], PositionSpec]] = {
     "deberta-v3-base": deberta_v3,
     "deepseek-v2": deepseek_v2,
     "deepseek-v3": deepseek_v3,
+    "deepseek-v3.2": deepseek_v3_2,
     "falcon-7b": falcon,
     "falcon-rw-1b": falcon_rw,
     "gemma-7b": gemma_1,

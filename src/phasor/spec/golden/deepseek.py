@@ -1,5 +1,7 @@
 """DeepSeek: a head is put together from a part that stands still and one that turns."""
 
+from dataclasses import replace
+
 from phasor.rotary.scaling import YaRN, yarn
 from phasor.spec.encodings import RotarySpec
 from phasor.spec.frequencies import GeometricSpec
@@ -51,3 +53,22 @@ def deepseek_v3() -> PositionSpec:
         layers=(_multi_head_latent_layer(scaling),) * 61,
         max_seq_len=163_840,
     )
+
+
+def deepseek_v3_2() -> PositionSpec:
+    """DeepSeek V3.2: as V3, with an indexer in each layer that turns otherwise than attention.
+
+    Its pairs lie half of what turns apart, and stand before the channels that do not turn.
+
+    Source:
+        Config of `deepseek-ai/DeepSeek-V3.2`, and its published code as corrected on 2025-11-17.
+    """
+    attention = deepseek_v3()
+    (layer,) = set(attention.layers)
+    indexer = RotarySpec(
+        head_dim=128,
+        frequencies=GeometricSpec(rotary_dim=64),
+        scaling=yarn(factor=40.0, original_seq_len=4096, mscale=1.0, mscale_all_dim=1.0),
+    )
+    layers = (replace(layer, indexer=indexer),) * 61
+    return replace(attention, model="DeepSeek V3.2", layers=layers)

@@ -1,4 +1,4 @@
-"""Files that lie, drawn: configs, GGUF and safetensors with something wrong in them."""
+"""Random changes of configs, headers and files, each from a seed."""
 
 import copy
 import json
@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+_MODULE = "transformers.models.auto.configuration_auto"
 _YARN = {"rope_type": "yarn", "factor": 4.0, "beta_fast": 32, "beta_slow": 1}
 _LLAMA3 = {
     "rope_type": "llama3",
@@ -93,7 +94,7 @@ def mutated(draw: random.Random, value: dict[str, Any]) -> dict[str, Any]:
     """The object with one to three of its places changed."""
     value = copy.deepcopy(value)
     for _ in range(draw.randint(1, 3)):
-        holder, key = draw.choice(list(places(value)))
+        holder, key = draw.choice(list(_places(value)))
         old = holder[key]
         act = draw.randrange(9)
         if act == 0:
@@ -103,14 +104,14 @@ def mutated(draw: random.Random, value: dict[str, Any]) -> dict[str, Any]:
         elif act == 2 and isinstance(old, (int, float)) and abs(old) < 1e300:
             holder[key] = draw.choice((float, str, bool))(old)
         elif act == 3:
-            other, name = draw.choice(list(places(value)))
+            other, name = draw.choice(list(_places(value)))
             holder[key] = copy.deepcopy(other[name])
         elif act == 4:
             holder[key] = draw.choice(([old], {"a": old}, [old] * 2, {str(key): old}))
         elif act == 5:
             holder[key] = draw.choice((1, -1)) * 10 ** draw.uniform(-12, 18)
         elif act == 6:
-            target = draw.choice([value, *(each[k] for each, k in places(value))])
+            target = draw.choice([value, *(each[k] for each, k in _places(value))])
             if isinstance(target, dict):
                 target[draw.choice(NAMES)] = copy.deepcopy(draw.choice(EXTREME))
         else:
@@ -120,12 +121,12 @@ def mutated(draw: random.Random, value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def places(value: Any) -> Iterator[tuple[Any, Any]]:
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     keys = list(value) if isinstance(value, dict) else range(len(value))
     for key in keys:
         yield value, key
         if isinstance(value[key], (dict, list)) and value[key]:
-            yield from places(value[key])
+            yield from _places(value[key])
 
 
 def changed_bytes(draw: random.Random, data: bytes) -> bytes:
@@ -149,7 +150,7 @@ def changed_bytes(draw: random.Random, data: bytes) -> bytes:
 
 # GGUF: values are (type, what it says); a number in place of what it says is a count that lies.
 _TYPES = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "B", 10: "Q", 11: "q", 12: "d"}
-LIES = (0, 1, 3, 255, 2**16, 2**31, 2**32 - 1, 2**40, 2**60, 2**63, 2**64 - 1)
+_LIES = (0, 1, 3, 255, 2**16, 2**31, 2**32 - 1, 2**40, 2**60, 2**63, 2**64 - 1)
 _KNOWN = ("llama", "qwen2", "phi3", "gemma2", "baichuan", "mpt", "deepseek2", "gemma3", "gpt-oss")
 
 
@@ -180,21 +181,21 @@ def gguf_file(draw: random.Random, *, honest: bool) -> bytes:
             name = draw.choice(list(values))
             values[name] = draw.choice(
                 (
-                    (4, draw.choice(LIES) % 2**32),
-                    (10, draw.choice(LIES)),
+                    (4, draw.choice(_LIES) % 2**32),
+                    (10, draw.choice(_LIES)),
                     (5, -1),
                     (7, 1),
                     (6, draw.choice((float("nan"), float("inf"), 0.0, -1.0, 1e-38, 3e38))),
                     (12, draw.choice((1e300, 5e-324))),
                     (8, draw.choice(("", "x", "é"))),
-                    (9, (draw.choice((0, 4, 6, 8, 9, 99)), draw.choice(LIES))),
+                    (9, (draw.choice((0, 4, 6, 8, 9, 99)), draw.choice(_LIES))),
                     (9, (4, [16, 24, 24, 0])),
                     (draw.choice((13, 99, 2**31)), None),
                 )
             )
     out = bytearray(b"GGUF")
-    count = draw.choice(LIES) if not honest and draw.random() < 0.05 else len(values)
-    tensors = draw.choice(LIES) if not honest and draw.random() < 0.05 else 1
+    count = draw.choice(_LIES) if not honest and draw.random() < 0.05 else len(values)
+    tensors = draw.choice(_LIES) if not honest and draw.random() < 0.05 else 1
     version = draw.choice((2, 1, 0, 2**24)) if not honest and draw.random() < 0.05 else 3
     out += struct.pack("<IQQ", version, tensors, count)
     for name, (kind, said) in values.items():
@@ -206,7 +207,7 @@ def gguf_file(draw: random.Random, *, honest: bool) -> bytes:
     out += b"".join(struct.pack("<Q", size) for size in shape)
     kind, offset = 0, 0
     if not honest and draw.random() < 0.1:
-        kind, offset = draw.choice((0, 1, 8, 99)), draw.choice((0, *LIES))
+        kind, offset = draw.choice((0, 1, 8, 99)), draw.choice((0, *_LIES))
     out += struct.pack("<IQ", kind, offset)
     out += b"\0" * (-len(out) % 32) + struct.pack(f"<{len(factors)}f", *factors)
     return bytes(out)
@@ -241,13 +242,13 @@ def safetensors_file(draw: random.Random) -> bytes:
     act = draw.randrange(4)
     if act < 3:
         for _ in range(draw.randint(0, 2)):
-            holder, key = draw.choice(list(places(header)))
+            holder, key = draw.choice(list(_places(header)))
             holder[key] = copy.deepcopy(
                 draw.choice(
                     (*EXTREME, "BF16", "F64", "I8", "F8_E4M3", "F4", "C64", "BOOL", "U64", [2, 4])
                 )
             )
     text = json.dumps(header).encode()
-    length = draw.choice(LIES) if act == 2 else len(text)
+    length = draw.choice(_LIES) if act == 2 else len(text)
     whole = struct.pack("<Q", length) + text + data
     return changed_bytes(draw, whole) if act == 3 else whole

@@ -31,23 +31,53 @@ def rotate_batched(
     Returns:
         Rotated query and key, and where they have the dimension.
     """
-    query_dim, key_dim, position_dim, frequency_dim, *_ = in_dims
-    if frequency_dim is not None:
+    if in_dims[3] is not None:
         raise NotImplementedError(
             "phasor.rotate cannot be mapped over frequencies; loop over them instead of vmap"
         )
-    into = 1 if position_dim is None else 0
+    return _folded(rotate, size, in_dims, (query, key), (positions,), frequencies, *how)
+
+
+def rotate_by_table_batched(
+    rotate: Callable[..., tuple[Tensor, Tensor]],
+    size: int,
+    in_dims: tuple[Any, ...],
+    query: Tensor,
+    key: Tensor,
+    cos: Tensor,
+    sin: Tensor,
+    *how: Any,
+) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+    """The same of the rotation by a table."""
+    return _folded(rotate, size, in_dims, (query, key), (cos, sin), *how)
+
+
+def _folded(
+    rotate: Callable[..., tuple[Tensor, Tensor]],
+    size: int,
+    in_dims: tuple[Any, ...],
+    activations: tuple[Tensor, Tensor],
+    places: tuple[Tensor, ...],
+    *rest: Any,
+) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+    """`places` are `[batch or 1, seq, ...]`, each with the dimension or without."""
+    dims = in_dims[2 : 2 + len(places)]
+    into = 1 if all(dim is None for dim in dims) else 0
     folded = [
-        (x.expand(size, *x.shape) if dim is None else x.movedim(dim, 0)).movedim(0, into)
-        for x, dim in ((query, query_dim), (key, key_dim))
+        _leading(x, dim, size).movedim(0, into)
+        for x, dim in zip(activations, in_dims[:2], strict=True)
     ]
-    shapes = [x.shape for x in folded]
-    if position_dim is not None:
-        positions = positions.movedim(position_dim, 0)
-        positions = positions.expand(-1, query.shape[1 if query_dim == 0 else 0], -1, -1)
-        positions = positions.flatten(0, 1)
-    turned = rotate(*(x.flatten(into, into + 1) for x in folded), positions, frequencies, *how)
+    if into == 0:
+        batch = folded[0].shape[1]
+        leading = (_leading(x, dim, size) for x, dim in zip(places, dims, strict=True))
+        places = tuple(x.expand(-1, batch, -1, -1).flatten(0, 1) for x in leading)
+    turned = rotate(*(x.flatten(into, into + 1) for x in folded), *places, *rest)
     first, second = (
-        x.unflatten(into, shape[into : into + 2]) for x, shape in zip(turned, shapes, strict=True)
+        x.unflatten(into, like.shape[into : into + 2])
+        for x, like in zip(turned, folded, strict=True)
     )
     return (first, second), (into, into)
+
+
+def _leading(x: Tensor, dim: int | None, size: int) -> Tensor:
+    return x.expand(size, *x.shape) if dim is None else x.movedim(dim, 0)

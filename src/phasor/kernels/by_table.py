@@ -12,12 +12,13 @@ from torch.autograd import forward_ad
 
 from phasor.errors import ArgumentError
 from phasor.kernels import cpu
+from phasor.kernels.batching import rotate_by_table_batched
 from phasor.kernels.checks import LOWEST, PLAIN
 from phasor.kernels.cpu.launch import DTYPES, NO_KEY
 from phasor.kernels.cpu.library import CALL, rotate_function
 from phasor.kernels.operands import check_memory, check_table
 from phasor.kernels.operator import aligned, needs_gradient, walkable
-from phasor.kernels.reference import apply_rotation
+from phasor.kernels.reference import along_table, apply_rotation
 from phasor.positions.checks import check_dense
 from phasor.rotary.layout import Layout, check_layout
 
@@ -114,12 +115,7 @@ def rotate_by_table(
         return each[0], each[1]
     check_table(query, key, cos, sin, start, owner="rotate_by_table")
     some_key = query[:, :0] if key is None else key
-    if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
-        turned_query, turned_key = RotationByTable.apply(query, some_key, cos, sin, *how)
-    else:
-        turned_query, turned_key = torch.ops.phasor.rotate_by_table.default(
-            query, some_key, cos, sin, *how
-        )
+    turned_query, turned_key = _by_operator(query, some_key, cos, sin, *how)
     return turned_query, None if key is None else turned_key
 
 
@@ -201,6 +197,21 @@ def _check(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> N
             f"phasor::rotate_by_table knows the orders {list(_ORDERS.values())} and the roads "
             f"{list(_NAMES)}, got order, road, backward_order, backward_road {orders_and_roads}"
         )
+
+
+def _by_operator(
+    query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any
+) -> tuple[Tensor, Tensor]:
+    """At every level: `torch.func` wants functions to transform, and torch.compile operations."""
+    if not torch._C._are_functorch_transforms_active():
+        return torch.ops.phasor.rotate_by_table.default(query, key, cos, sin, *how)
+    if not torch.compiler.is_compiling():
+        return RotationByTable.apply(query, key, cos, sin, *how)
+    interleaved, start, sign, _, road, *_ = how
+    turned_query, turned_key = (
+        _reference(x, cos, sin, interleaved, start, sign, _NAMES[road]) for x in (query, key)
+    )
+    return turned_query, turned_key
 
 
 def _turn(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> tuple[Tensor, Tensor]:
@@ -292,21 +303,40 @@ class RotationByTable(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-        _, _, cos, sin, *ctx.how = inputs
+        query, key, cos, sin, *ctx.how = inputs
         if ctx.needs_input_grad[2] or ctx.needs_input_grad[3]:
             raise ArgumentError(
                 "rotate_by_table has no gradient to its table; detach it, or rotate by learned "
                 "frequencies with phasor.rotate"
             )
         ctx.save_for_backward(cos, sin)
+        ctx.save_for_forward(query, key, cos, sin)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         interleaved, start, sign, *forward, order, road = ctx.how
-        turned = torch.ops.phasor.rotate_by_table.default(
+        turned = _by_operator(
             *gradients, *ctx.saved_tensors, interleaved, start, -sign, order, road, *forward
         )
         return *turned, *[None] * 9
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[Any, ...], *arguments: Any
+    ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        return rotate_by_table_batched(_by_operator, info.batch_size, in_dims, *arguments)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor, Tensor]:
+        query, key, cos, sin = ctx.saved_tensors
+        to_query, to_key, to_cos, to_sin, *_ = tangents
+        interleaved, start, sign, *_ = ctx.how
+        turned = _by_operator(to_query, to_key, cos, sin, *ctx.how)
+        query, key = (
+            y + along_table(x, to_cos, to_sin * sign, interleaved=interleaved, start=start)
+            for y, x in zip(turned, (query, key), strict=True)
+        )
+        return query, key
 
 
 def _differentiably(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> Any:
@@ -323,6 +353,12 @@ def _shapes(
     return _empty(query, how[3]), _empty(key, how[3])
 
 
+def _batched(info: Any, in_dims: Any, *arguments: Any) -> Any:
+    rotate = torch.ops.phasor.rotate_by_table.default
+    return rotate_by_table_batched(rotate, info.batch_size, in_dims, *arguments)
+
+
 _LIBRARY.impl("rotate_by_table", _check_and_turn, "CompositeExplicitAutograd")
 _LIBRARY.impl("rotate_by_table", _differentiably, "Autograd")
 torch.library.register_fake("phasor::rotate_by_table", _shapes, lib=_LIBRARY)
+torch.library.register_vmap("phasor::rotate_by_table", _batched, lib=_LIBRARY)

@@ -7,14 +7,27 @@ import torch
 from torch import Tensor
 
 from phasor.kernels.batching import rotate_batched
+from phasor.kernels.reference import along_table, head_angles, rotation
 from phasor.kernels.triton import launch_of
 
 
 def rotate_by_operator(*arguments: Any) -> tuple[Tensor, Tensor]:
-    """`phasor::rotate` at every level: `torch.func` wants functions, not kernels, to transform."""
-    if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
+    """`phasor::rotate` at every level: `torch.func` wants functions to transform, not kernels.
+
+    And under torch.compile, which cannot see those in a transform, plain operations.
+    """
+    if not torch._C._are_functorch_transforms_active():
+        return torch.ops.phasor.rotate.default(*arguments)
+    if not torch.compiler.is_compiling():
         return Rotation.apply(*arguments)
-    return torch.ops.phasor.rotate.default(*arguments)
+    *activations, positions, frequencies, interleaved, start, sign, gain = arguments
+    query, key = (
+        rotation(
+            x, positions, frequencies, interleaved=interleaved, start=start, sign=sign, gain=gain
+        )
+        for x in activations
+    )
+    return query, key
 
 
 def fused_backward(gradient: Tensor) -> Callable[..., Tensor] | None:
@@ -39,10 +52,10 @@ class Rotation(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-        _, _, positions, frequencies, *ctx.how = inputs
+        query, key, positions, frequencies, *ctx.how = inputs
         learned = ctx.needs_input_grad[2] or ctx.needs_input_grad[3]
         ctx.save_for_backward(positions, frequencies, *(output if learned else ()))
-        ctx.save_for_forward(positions, frequencies)
+        ctx.save_for_forward(query, key, positions, frequencies)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -86,13 +99,23 @@ class Rotation(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor, Tensor]:
-        positions, frequencies = ctx.saved_tensors
-        if tangents[2] is not None or tangents[3] is not None:
-            raise NotImplementedError(
-                "phasor.rotate has no forward-mode derivative to positions or frequencies; "
-                "use reverse mode, or impl='reference'"
-            )
-        return rotate_by_operator(*tangents[:2], positions, frequencies, *ctx.how)
+        query, key, positions, frequencies = ctx.saved_tensors
+        interleaved, start, sign, gain = ctx.how
+        turned = rotate_by_operator(*tangents[:2], positions, frequencies, *ctx.how)
+        steps = [
+            head_angles(*pair)
+            for pair in ((tangents[2], frequencies), (positions, tangents[3]))
+            if pair[0] is not None and pair[1] is not None
+        ]
+        if not steps:
+            return turned
+        angle, along = head_angles(positions, frequencies), sum(steps)
+        to_cos, to_sin = -angle.sin() * along * gain, angle.cos() * along * (sign * gain)
+        query, key = (
+            y + along_table(x, to_cos, to_sin, interleaved=interleaved, start=start)
+            for y, x in zip(turned, (query, key), strict=True)
+        )
+        return query, key
 
 
 def _to_angles(y: Tensor, gradient: Tensor, interleaved: bool, start: int, pairs: int) -> Tensor:

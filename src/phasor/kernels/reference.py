@@ -31,14 +31,18 @@ def rotation(
     Returns:
         Same shape and dtype as `x`; the other channels are copied unchanged.
     """
-    if frequencies.ndim == 2:
-        angle = angles_of(positions, frequencies).unsqueeze(1)
-    else:
-        angle = angles_of(positions[:, None], frequencies[:, None])
+    angle = head_angles(positions, frequencies)
     dtype = table_dtype(x.dtype)
     cos, sin = (angle.cos() * gain).to(dtype), (angle.sin() * (sign * gain)).to(dtype)
     layout: Layout = "interleaved" if interleaved else "half"
     return apply_rotation(x, cos, sin, layout=layout, start=start)
+
+
+def head_angles(positions: Tensor, frequencies: Tensor) -> Tensor:
+    """`[batch or 1, 1 or num_heads, seq, pairs]`; the arguments are as for `rotation`."""
+    if frequencies.ndim == 2:
+        return angles_of(positions, frequencies).unsqueeze(1)
+    return angles_of(positions[:, None], frequencies[:, None])
 
 
 def apply_rotation(
@@ -71,3 +75,22 @@ def apply_rotation(
         first, second = turning.split((pairs, pairs), dim=-1)
         parts = (first * cos - second * sin, second * cos + first * sin)
     return torch.cat((before, *parts, after), dim=-1).to(x.dtype)
+
+
+def along_table(x: Tensor, cos: Tensor, sin: Tensor, *, interleaved: bool, start: int) -> Tensor:
+    """How the rotation of `x` changes as its table changes by `cos` and `sin`.
+
+    Args:
+        x: `[batch, num_heads, seq, head_dim]`.
+        cos: The tangent of the cosines, as for `apply_rotation`.
+        sin: That of the sines.
+        interleaved: Whether channels 2i and 2i + 1 form a pair, instead of i and i + pairs.
+        start: First channel that turns.
+
+    Returns:
+        Same shape and dtype as `x`; 0 for the channels that do not turn.
+    """
+    rest = x.shape[-1] - start - 2 * cos.shape[-1]
+    layout: Layout = "interleaved" if interleaved else "half"
+    turning = x.narrow(-1, start, 2 * cos.shape[-1])
+    return torch.nn.functional.pad(apply_rotation(turning, cos, sin, layout=layout), (start, rest))

@@ -6,14 +6,20 @@ is the rule; bit for bit, so are the dtypes it computes in.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import wraps
 from itertools import product
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
 from phasor.checkpoints.patching.rule import Arithmetic, Columns, Rule, turn
 from phasor.rotary.layout import LAYOUTS
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Takes activations, cos and sin; returns the activations turned.
 Apply = Callable[[list[Tensor], Tensor, Tensor], list[Tensor]]
@@ -23,6 +29,21 @@ MISFIT = (RuntimeError, ValueError, IndexError, TypeError, AttributeError, Asser
 
 _SINGLE: tuple[Columns, ...] = ("single",)
 _DOUBLED: tuple[Columns, ...] = ("both halves", "lower half", "evens and odds", "evens")
+
+
+def apart(measure: Callable[P, T]) -> Callable[P, T]:
+    """`measure` in a thread of its own, where no mode of the caller's holds.
+
+    Autocast, a trace, a default device, hooks on what is saved for a gradient: each changes what
+    is measured, or notices that something was, and each belongs to one thread.
+    """
+
+    @wraps(measure)
+    def measured(*args: P.args, **kwargs: P.kwargs) -> T:
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            return thread.submit(measure, *args, **kwargs).result()
+
+    return measured
 
 
 def rule_of(
@@ -52,8 +73,6 @@ def rule_of(
     return None
 
 
-@torch.inference_mode(False)
-@torch.enable_grad()
 def arithmetic_of(
     apply: Apply,
     rule: Rule,

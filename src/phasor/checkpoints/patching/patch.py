@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from phasor.checkpoints.patching.rebind import original_class, rebound_class
+from phasor.checkpoints.patching.rebind import become, hides, original_class, rebound_class
 from phasor.checkpoints.patching.site import Parity, Site, is_apply, name_of
 from phasor.checkpoints.patching.tables import forms_tables, has_one_angle, keeps_float32
 from phasor.errors import ArgumentError, ArgumentTypeError
@@ -24,7 +24,8 @@ class Patched:
         replaced: For each apply function the names of the modules that call phasor's rotation in
             its place.
         tables: Names of the modules that hand out cosines and sines in float32 now.
-        untouched: Names of functions that were left as they were, each with the reason.
+        untouched: Names of functions, and of modules, that were left as they were, each with the
+            reason.
     """
 
     model: nn.Module
@@ -93,7 +94,6 @@ def patch(model: nn.Module, *, parity: Literal["bitwise", "rounded"] = "bitwise"
     named = dict(model.named_modules())
     makers = {name: module for name, module in named.items() if forms_tables(module)}
     one_angle = all(has_one_angle(module) for module in makers.values())
-    dtypes = tuple(dict.fromkeys(x.dtype for x in model.parameters() if x.is_floating_point()))
     sites: dict[Any, Site] = {}
     callers: dict[Site, list[type[nn.Module]]] = {}
     classes: dict[type[nn.Module], type[nn.Module]] = {}
@@ -103,7 +103,7 @@ def patch(model: nn.Module, *, parity: Literal["bitwise", "rounded"] = "bitwise"
             if not is_apply(value):
                 return None
             if value not in sites:
-                sites[value] = Site(value, name_of(value), parity, one_angle, dtypes)
+                sites[value] = Site(value, name_of(value), parity, one_angle)
             site = sites[value]
             callers.setdefault(site, []).append(kind)
             return None if site.why_not else site
@@ -112,7 +112,17 @@ def patch(model: nn.Module, *, parity: Literal["bitwise", "rounded"] = "bitwise"
         if other is not None:
             classes[kind] = other
     untouched = {site.name: site.why_not for site in sites.values() if site.why_not}
-    if not classes:
+    hidden = [
+        name for name, module in named.items()
+        if type(module) in classes and hides(module, classes[type(module)])
+    ]  # fmt: skip
+    why_not = "its forward was replaced by one in which that of its class is not to be found"
+    untouched |= dict.fromkeys(hidden, why_not)
+    turning = {
+        name: module for name, module in named.items()
+        if type(module) in classes and name not in hidden
+    }  # fmt: skip
+    if not turning:
         reasons = "; ".join(f"{name}: {why}" for name, why in untouched.items())
         raise ArgumentError(
             f"{type(model).__name__} has no rotation that phasor can replace: "
@@ -123,17 +133,18 @@ def patch(model: nn.Module, *, parity: Literal["bitwise", "rounded"] = "bitwise"
         # All or none: what reads a table here and there must know of which kind it is.
         wide = {name: keeps_float32(module) for name, module in makers.items()}
         widened = {name: kind for name, kind in wide.items() if kind is not None}
-        widened = widened if len(widened) == len(makers) else {}
+        seen = not any(hides(makers[name], kind) for name, kind in widened.items())
+        widened = widened if seen and len(widened) == len(makers) else {}
         for name, kind in widened.items():
-            makers[name].__class__ = kind
+            become(makers[name], kind)
         for site in sites.values():
             site.widened = bool(widened)
-    for module in named.values():
-        module.__class__ = classes.get(type(module), type(module))
+    for module in turning.values():
+        become(module, classes[type(module)])
     model.register_forward_hook(_FirstForward(list(sites.values())))
     replaced = {
         site.name: tuple(
-            name for name, module in named.items() if original_class(module) in callers[site]
+            name for name, module in turning.items() if original_class(module) in callers[site]
         )
         for site in sites.values()
         if not site.why_not
@@ -157,7 +168,7 @@ def unpatch(model: nn.Module) -> None:
     for module in model.modules():
         kind = original_class(module)
         if kind is not None:
-            module.__class__ = kind
+            become(module, kind)
     _FirstForward.leave(model)
 
 

@@ -5,12 +5,16 @@ that file share. A method made of the same code with globals of its own finds an
 """
 
 from collections.abc import Callable, Iterator
-from types import CellType, CodeType, FunctionType
+from functools import partial
+from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
 from torch import nn
 
 Swap = Callable[[object], object | None]
+
+# What accelerate sets on a module to put a hook around its forward.
+WRAPPING = ("forward", "_old_forward", "_hf_hook")
 
 
 def rebound_class(kind: type[nn.Module], swap: Swap) -> type[nn.Module] | None:
@@ -81,6 +85,60 @@ def _blank(kind: type[nn.Module]) -> nn.Module:
 def original_class(module: nn.Module) -> type[nn.Module] | None:
     """The class that `module` had before, or `None` if it was not given another."""
     return type(module).__dict__.get("_phasor_original")
+
+
+def hides(module: nn.Module, kind: type[nn.Module]) -> bool:
+    """Whether `module` has a forward of its own in which that of its class is not to be found.
+
+    Args:
+        module: The module.
+        kind: The class that it is to get.
+    """
+    if "forward" not in vars(kind) or "forward" not in vars(module):
+        return False
+    found: list[MethodType] = []
+    for name in WRAPPING:
+        _in_place(vars(module).get(name), module, lambda method: found.append(method) or method)
+    return not any(method.__func__ is type(module).forward for method in found)
+
+
+def become(module: nn.Module, kind: type[nn.Module]) -> None:
+    """Give a module another class, and what wraps its methods those of that class."""
+    before = type(module)
+
+    def swap(method: MethodType) -> MethodType:
+        name = method.__func__.__name__
+        if getattr(before, name, None) is not method.__func__:
+            return method
+        return MethodType(getattr(kind, name), module)
+
+    for name in WRAPPING:
+        if name in vars(module):
+            vars(module)[name] = _in_place(vars(module)[name], module, swap)
+    module.__class__ = kind
+
+
+def _in_place(value: object, module: nn.Module, swap: Callable[[MethodType], MethodType]) -> object:
+    """`value`, with methods of `module` swapped that it is, or that it holds."""
+    if isinstance(value, MethodType):
+        if value.__self__ is module:
+            value = swap(value)
+        _in_place(value.__func__, module, swap)
+    elif isinstance(value, partial):
+        parts = (value.func, *value.args)
+        others = [_in_place(part, module, swap) for part in parts]
+        if any(a is not b for a, b in zip(parts, others, strict=True)):
+            state: Any = value  # a partial is changed in place by its state alone
+            state.__setstate__((others[0], tuple(others[1:]), value.keywords, vars(value)))
+    elif isinstance(value, FunctionType):
+        for cell in value.__closure__ or ():
+            try:
+                content = cell.cell_contents
+            except ValueError:  # not filled yet
+                continue
+            if isinstance(content, MethodType | partial | FunctionType) and content is not value:
+                cell.cell_contents = _in_place(content, module, swap)
+    return value
 
 
 def rebound(function: FunctionType, swap: Swap) -> FunctionType:

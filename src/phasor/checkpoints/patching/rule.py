@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from phasor.kernels.by_table import Rounding, rotate_by_table
 from phasor.rotary.layout import Layout
@@ -116,10 +117,17 @@ def fits_kernel(x: Tensor, cos: Tensor, rule: Rule, *, one_angle: bool) -> bool:
     return (
         (rule.reads_once or one_angle)
         and (rule.pairs_in == rule.pairs_out or whole)
-        and not cos.requires_grad
         and batches in (1, x.shape[0])
+        and not _is_differentiated(cos)
         and (table_seq == x.shape[seq] or (rule.suffix and table_seq > x.shape[seq]))
     )
+
+
+def _is_differentiated(x: Tensor) -> bool:
+    """Whether a derivative, backward or forward, reaches `x`."""
+    if x.requires_grad:
+        return True
+    return forward_ad._current_level >= 0 and forward_ad.unpack_dual(x).tangent is not None
 
 
 def turn_at_once(

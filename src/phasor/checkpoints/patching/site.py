@@ -4,12 +4,13 @@ import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from phasor.checkpoints.patching.measure import arithmetic_of, rule_of, trial
+from phasor.checkpoints.patching.measure import apart, arithmetic_of, rule_of, trial
 from phasor.checkpoints.patching.rule import (
     Arithmetic,
     Rule,
@@ -17,7 +18,6 @@ from phasor.checkpoints.patching.rule import (
     turn,
     turn_at_once,
 )
-from phasor.errors import ArgumentError
 from phasor.kernels import cpu
 from phasor.kernels.by_table import Rounding
 from phasor.kernels.cpu.launch import supports
@@ -29,6 +29,11 @@ _NOT_TURNED = {"cos", "sin", *_COMPLEX, "position_ids", "unsqueeze_dim"}
 _HEAD_DIM = 16
 # Widths of a table for heads of _HEAD_DIM channels: as wide, half as wide, less, and in between.
 _WIDTHS = {"whole": 16, "half": 8, "less": 4, "more": 12}
+# Of activations [batch, heads, seq, head_dim] or without a batch, and of their table.
+_NDIMS = ((4, 3), (4, 4), (4, 2), (3, 2), (3, 3))
+_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+# Those of activations and table by which each arithmetic differs from each other.
+_TELLING = ((torch.bfloat16, torch.bfloat16), (torch.bfloat16, torch.float32))
 
 
 class Form(NamedTuple):
@@ -61,27 +66,28 @@ def _parameters(value: Any) -> dict[str, inspect.Parameter]:
 class Site:
     """An apply function, what it was found to do, and its substitute.
 
+    All is measured at once, in every form and dtype that a model may come to call it in: later it
+    may be called where nothing can be measured, in a trace or within autocast and checkpointing.
+
     Attributes:
         original: The function.
         name: Its file and name.
         parity: Whether to repeat its roundings.
         one_angle: Whether the tables that reach it are known to hold one angle for each pair.
-        dtypes: Those of the activations that are expected.
         why_not: Why it is left alone, or `None`.
         widened: Whether its tables are float32 because phasor keeps them so.
-        called: Whether the substitute has computed anything.
+        called: Whether the substitute was called, and computed or said that it does not.
     """
 
     original: Any
     name: str
     parity: Parity
     one_angle: bool
-    dtypes: tuple[torch.dtype, ...]
     why_not: str | None = None
     widened: bool = False
     called: bool = False
-    rules: dict[Form, Rule | None] = field(default_factory=dict)
-    arithmetics: dict[tuple[Form, torch.dtype, torch.dtype], Arithmetic | None] = field(
+    rules: dict[Form, Rule] = field(default_factory=dict)
+    arithmetics: dict[tuple[Form, torch.dtype, torch.dtype], Arithmetic] = field(
         default_factory=dict
     )
 
@@ -100,29 +106,55 @@ class Site:
         self.names = tuple(self.parameters)
         default = self.parameters.get("unsqueeze_dim")
         self.unsqueeze = None if default is None else default.default
-        self._measure_usual_forms()
+        self._measure()
 
-    def _measure_usual_forms(self) -> None:
-        # Of a tensor traced by torch.compile nothing can be measured: the usual is known before.
+    @apart
+    def _measure(self) -> None:
         fewest = tuple(
             name for name in self.turned
             if self.parameters[name].default is inspect.Parameter.empty
         )  # fmt: skip
-        unsqueezes = (None,) if self.unsqueeze is None else (1, 2)
-        for turned in dict.fromkeys((self.turned, fewest)):
-            for unsqueeze in unsqueezes:
-                for width in _WIDTHS:
-                    self.rule(Form(4, 3, width, unsqueeze, turned))
-        found = [form for form, rule in self.rules.items() if rule]
-        if not found:
+        unsqueezes = (None,) if self.unsqueeze is None else (self.unsqueeze, 1, 2, 0)
+        for turned, unsqueeze, width, (ndim, table_ndim) in product(
+            dict.fromkeys((self.turned, fewest)), dict.fromkeys(unsqueezes), _WIDTHS, _NDIMS
+        ):
+            form = Form(ndim, table_ndim, width, unsqueeze, turned)
+            rule = rule_of(self._measured(form), **_sizes(form))
+            if rule is None:
+                continue
+            self.rules[form] = rule
+            found = self._measure_arithmetics(form, next(iter(self.rules)))
+            self.arithmetics |= {
+                (form, *dtypes): each for dtypes, each in found.items() if each is not None
+            }
+        if not self.rules:
             self.why_not = "it is not a rotation of pairs of channels by its cos and sin"
-        elif not all(self._agrees(found[0], dtype) for dtype in self.dtypes):
+        elif not all(self._agrees(next(iter(self.rules)), dtype) for dtype in _DTYPES):
             self.why_not = "phasor's rotation differs from its own"
+
+    def _measure_arithmetics(
+        self, form: Form, first: Form
+    ) -> dict[tuple[torch.dtype, torch.dtype], Arithmetic | None]:
+        """For each two dtypes; those of the first form again, if what tells them apart is equal."""
+
+        def measured(*dtypes: torch.dtype) -> Arithmetic | None:
+            return arithmetic_of(self._measured(form), self.rules[form], *dtypes, **_sizes(form))
+
+        found = {dtypes: measured(*dtypes) for dtypes in _TELLING}
+        again = form != first and all(
+            self.arithmetics.get((first, *dtypes)) == each for dtypes, each in found.items()
+        )
+        for dtypes in product(_DTYPES, _DTYPES):
+            if dtypes not in found:
+                found[dtypes] = (
+                    self.arithmetics.get((first, *dtypes)) if again else measured(*dtypes)
+                )
+        return found
 
     def _agrees(self, form: Form, dtype: torch.dtype) -> bool:
         """Whether the substitute does what the function does, as it will be carried out."""
-        rule, arithmetic = self.rules[form], self.arithmetics[form, dtype, dtype]
-        if rule is None or arithmetic is None:
+        rule, arithmetic = self.rules[form], self.arithmetics.get((form, dtype, dtype))
+        if arithmetic is None:
             return True
         sizes = _sizes(form)
         # Vectors of the kernel, and a rest.
@@ -140,38 +172,18 @@ class Site:
         ours = self._turned(tensors, cos, sin, rule, arithmetic)
         if self.parity == "bitwise":
             return all(map(torch.equal, ours, theirs))
-        close = 4 * torch.finfo(dtype).eps
+        # A function may compute in a narrower dtype than it was given.
+        close = 4 * max(torch.finfo(each).eps for each in (dtype, arithmetic.wide or dtype))
         return all(
             torch.allclose(x, y, rtol=0, atol=close * float(y.detach().abs().max()))
             for x, y in zip(ours, theirs, strict=True)
         )
 
-    def rule(self, form: Form) -> Rule | None:
-        """The rule for tensors of this form, measured when it is first asked for."""
-        if form not in self.rules:
-            if torch.compiler.is_compiling():
-                raise ArgumentError(
-                    f"phasor has not seen {self.name} called like this; run one forward pass "
-                    "before torch.compile"
-                )
-            self.rules[form] = rule = rule_of(self._measured(form), **_sizes(form))
-            for dtype in self.dtypes if rule else ():
-                for table_dtype in dict.fromkeys((dtype, torch.float32)):
-                    self.arithmetic(form, dtype, table_dtype)
-        return self.rules[form]
-
     def arithmetic(
         self, form: Form, dtype: torch.dtype, table_dtype: torch.dtype
     ) -> Arithmetic | None:
-        """The dtypes that the function computes in, measured when they are first asked for."""
-        key = (form, dtype, table_dtype)
-        if key not in self.arithmetics:
-            rule = self.rules[form]
-            assert rule is not None
-            self.arithmetics[key] = arithmetic_of(
-                self._measured(form), rule, dtype, table_dtype, **_sizes(form)
-            )
-        return self.arithmetics[key]
+        """The dtypes that the function computes in, or `None` where no rule was found for them."""
+        return self.arithmetics.get((form, dtype, table_dtype))
 
     def _measured(self, form: Form) -> Callable[[list[Tensor], Tensor, Tensor], list[Tensor]]:
         def apply(tensors: list[Tensor], cos: Tensor, sin: Tensor) -> list[Tensor]:
@@ -191,6 +203,8 @@ class Site:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the function returns, computed by phasor."""
+        if not torch.compiler.is_compiling():
+            self.called = True
         given = dict(zip(self.names, args, strict=False))
         given.update(kwargs)
         if self.complex:
@@ -204,10 +218,8 @@ class Site:
             x.ndim, cos.ndim, _relation(x.shape[-1], cos.shape[-1]),
             given.get("unsqueeze_dim", self.unsqueeze), turned,
         )  # fmt: skip
-        rule = self.rule(form)
-        table_dtype = x.dtype if self.widened else cos.dtype
-        arithmetic = None if rule is None else self.arithmetic(form, x.dtype, table_dtype)
-        if rule is None or arithmetic is None:
+        arithmetic = self.arithmetic(form, x.dtype, x.dtype if self.widened else cos.dtype)
+        if arithmetic is None:
             if not torch.compiler.is_compiling():
                 warnings.warn(
                     f"{self.name} keeps its own rotation of tensors {list(x.shape)} {x.dtype} by "
@@ -216,10 +228,8 @@ class Site:
                     stacklevel=2,
                 )
             return self.original(*args, **kwargs)
-        if not torch.compiler.is_compiling():
-            self.called = True
         tensors = [given[name] for name in turned]
-        out = self._turned(tensors, cos, sin, rule, arithmetic)
+        out = self._turned(tensors, cos, sin, self.rules[form], arithmetic)
         return out[0] if len(out) == 1 else tuple(out)
 
     def _turned(
@@ -227,19 +237,20 @@ class Site:
     ) -> list[Tensor]:
         x = tensors[0]
         roundings = self._roundings(x, cos, arithmetic)
-        if roundings is not None and all(
-            self.has_kernel
-            and y.is_cpu
-            and supports(y.dtype)
-            and fits_kernel(y, cos, rule, one_angle=self.one_angle)
-            for y in tensors
-        ):
-            alike = (
-                len(tensors) == 2
-                and _without_heads(tensors[1], rule) == _without_heads(x, rule)
-                and tensors[1].dtype == x.dtype
+        # torch.compile cannot look into an operator within a transform of torch.func.
+        traced = torch._C._are_functorch_transforms_active() and torch.compiler.is_compiling()
+        if (
+            roundings is not None
+            and not traced
+            and all(
+                self.has_kernel
+                and y.is_cpu
+                and supports(y.dtype)
+                and fits_kernel(y, cos, rule, one_angle=self.one_angle)
+                for y in tensors
             )
-            if alike:
+        ):
+            if len(tensors) == 2 and _alike(x, tensors[1], rule):
                 both = turn_at_once(x, tensors[1], cos, sin, rule, *roundings)
                 return [y for y in both if y is not None]
             return [turn_at_once(y, None, cos, sin, rule, *roundings)[0] for y in tensors]
@@ -264,11 +275,11 @@ class Site:
         return ("wide", "each") if cos.dtype == torch.float32 else None
 
 
-def _without_heads(x: Tensor, rule: Rule) -> list[int]:
-    """The shape of `x` but for its number of heads."""
-    shape = list(x.shape)
-    del shape[rule.heads]
-    return shape
+def _alike(x: Tensor, other: Tensor, rule: Rule) -> bool:
+    """Whether both can turn in one call: they may differ in the number of heads alone."""
+    mine, its = list(x.shape), list(other.shape)
+    del mine[rule.heads], its[rule.heads]
+    return mine == its and x.dtype == other.dtype
 
 
 def _sizes(form: Form) -> dict[str, int]:

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from phasor.checkpoints.patching.measure import MISFIT
-from phasor.checkpoints.patching.rebind import like
+from phasor.checkpoints.patching.measure import MISFIT, apart
+from phasor.checkpoints.patching.rebind import WRAPPING, like
 
 _AXES = 4
 _SEQ = 3
@@ -23,6 +23,7 @@ def forms_tables(module: nn.Module) -> bool:
     return parameters[1:2] == ["position_ids"]
 
 
+@apart
 def has_one_angle(module: nn.Module) -> bool:
     """Whether both channels of each pair get one angle, whatever the positions on each axis are.
 
@@ -40,6 +41,7 @@ def has_one_angle(module: nn.Module) -> bool:
     return True
 
 
+@apart
 def keeps_float32(module: nn.Module) -> type[nn.Module] | None:
     """A class for `module` whose tables are float32 where its activations are narrower.
 
@@ -71,6 +73,23 @@ def keeps_float32(module: nn.Module) -> type[nn.Module] | None:
     return like(kind, {"forward": forward})
 
 
+def _twin(module: nn.Module) -> nn.Module:
+    """A copy to try: a module that counts what it has seen, as dynamic NTK does, must not count it.
+
+    What wraps it stays behind, for that may hold the weights of a whole model. Numbers that are not
+    there (on meta, in a trace) are made up: what is asked of the copy does not depend on them.
+    """
+    twin = type(module).__new__(type(module))
+    memo: dict[int, Any] = {id(module): twin}
+    numbers = torch.Generator().manual_seed(0)
+    for x in (*module.buffers(), *module.parameters(), *vars(module).values()):
+        if isinstance(x, Tensor) and (x.is_meta or type(x) not in (Tensor, nn.Parameter)):
+            memo[id(x)] = torch.rand(x.shape, generator=numbers).to(x.dtype)
+    own = {name: value for name, value in vars(module).items() if name not in WRAPPING}
+    vars(twin).update(deepcopy(own, memo))
+    return twin
+
+
 def _positions() -> list[Tensor]:
     several = torch.tensor([[5, 1, 2], [1, 7, 3], [9, 2, 11], [2, 4, 8]])
     return [several[:1], *(several[:axes].unsqueeze(1) for axes in range(2, _AXES + 1))]
@@ -80,8 +99,7 @@ def _outputs(
     module: nn.Module, position_ids: Tensor, dtype: torch.dtype
 ) -> list[tuple[Tensor, ...]]:
     """Its tables, for each type of layer that it knows; none if it does not take such positions."""
-    # A module that counts what it has seen, as dynamic NTK does, must not count this.
-    module = deepcopy(module)
+    module = _twin(module)
     device = next((x.device for x in module.buffers()), torch.device("cpu"))
     x = torch.zeros(1, _SEQ, 8, dtype=dtype, device=device)
     takes_type = "layer_type" in inspect.signature(module.forward).parameters

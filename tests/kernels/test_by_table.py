@@ -52,6 +52,12 @@ def test_rounds_as_pytorch_does(dtype: torch.dtype, layout: str, rounding: str) 
                 assert ours.stride() == torch.empty_like(x).stride()
 
 
+def test_channels_that_lie_apart_come_out_together() -> None:
+    query = torch.randn(2, 4, 32, 12).mT
+    turned, _ = rotate_by_table(query, None, *torch.randn(2, 1, 12, 8))
+    assert turned.is_contiguous()
+
+
 @needs_library
 @pytest.mark.parametrize("layout", ["half", "interleaved"])
 @pytest.mark.parametrize("rounding", ["once", "wide", "each"])

@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 import phasor
 from phasor.kernels import operator
+from phasor.kernels.gradient import rotate_by_operator
 
 FREQUENCIES = phasor.geometric(8, 100.0)
 POSITIONS = torch.arange(5) + 3
@@ -154,12 +155,27 @@ def test_what_cannot_be_transformed_says_so() -> None:
         torch.vmap(lambda f: phasor.rotate(query, key, POSITIONS, f)[0])(
             torch.stack([inv_freq] * 2)
         )
-    with pytest.raises(
-        NotImplementedError, match="no forward-mode derivative to positions or freq"
-    ):
-        torch.func.jvp(
-            lambda f: phasor.rotate(query, key, POSITIONS, f)[0], (inv_freq,), (inv_freq,)
-        )
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_derivative_along_positions_and_frequencies() -> None:
+    query, key = pair(dtype=torch.float64)
+    arguments = POSITIONS[None, :, None].double(), FREQUENCIES.inv_freq
+    along = torch.randn(1, 5, 1, dtype=torch.float64), torch.randn_like(arguments[1])
+
+    def turned_by(places: Tensor, inv_freq: Tensor) -> Tensor:
+        return torch.ops.phasor.rotate(query, key, places, inv_freq, False, 2, -1, 1.25)[0]
+
+    def rotated(places: Tensor, inv_freq: Tensor) -> Tensor:
+        return rotate_by_operator(query, key, places, inv_freq, False, 2, -1, 1.25)[0]
+
+    _, tangent = torch.func.jvp(rotated, arguments, along)
+    step = 1e-6
+    after, before = (
+        turned_by(*(x + sign * step * d for x, d in zip(arguments, along, strict=True)))
+        for sign in (1, -1)
+    )
+    assert_close(tangent, (after - before) / (2 * step), rtol=1e-6, atol=1e-7)
 
 
 def test_rotary_goes_through_the_operator() -> None:

@@ -5,10 +5,11 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 from typing import Any
 
 from phasor.checkpoints.notes import Notes
-from phasor.checkpoints.plain import plain_config
+from phasor.checkpoints.plain import DEFAULTS, plain_config
 
 
 def standardise(config: dict[str, Any], notes: Notes) -> Any:
@@ -63,6 +64,8 @@ def as_built(config: Any) -> Any:
 
 def names_of(config: Any) -> set[str]:
     """Names that a config class documents: its fields, and what it maps to others."""
+    if isinstance(config, SimpleNamespace):  # without transformers
+        return set(DEFAULTS[config.model_type])
     fields = getattr(type(config), "__dataclass_fields__", {})
     return set(fields) | set(getattr(type(config), "attribute_map", {}))
 

@@ -16,7 +16,13 @@ _LLAMA: dict[str, Any] = {
     "max_position_embeddings": 2048,
     "rope_theta": 10_000.0,
 }
-_QWEN = {**_LLAMA, "max_position_embeddings": 32_768, "sliding_window": None}
+_QWEN = {
+    **_LLAMA,
+    "max_position_embeddings": 32_768,
+    "sliding_window": None,
+    "use_sliding_window": False,
+    "max_window_layers": 28,
+}
 _LONG = {**_LLAMA, "max_position_embeddings": 131_072}
 DEFAULTS: dict[str, dict[str, Any]] = {
     "llama": _LLAMA,

@@ -1,4 +1,4 @@
-"""A folder that appears whole or not at all."""
+"""Folders that a kill does not leave half: one that appears whole, and one that is for a while."""
 
 import os
 import re
@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from phasor.errors import ArgumentError
 
 _LOCK = "lock"
+_PASSING = "phasor-for-a-while-"
 
 
 @contextmanager
@@ -56,6 +57,25 @@ def whole_folder(target: Path, *, num_bytes: int = 0) -> Iterator[Path]:
         shutil.rmtree(hidden, ignore_errors=True)
 
 
+@contextmanager
+def passing_folder() -> Iterator[Path]:
+    """An empty folder among the system's temporary ones, for as long as the block lasts.
+
+    Like `whole_folder`: what a process that was killed left behind, the next one deletes.
+    """
+    parent = Path(tempfile.gettempdir())
+    _delete_left_behind(parent, _PASSING)
+    hidden, lock = _hidden_folder(parent, _PASSING)
+    folder = hidden / "files"
+    try:
+        folder.mkdir()
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
 def _hidden_folder(parent: Path, prefix: str) -> tuple[Path, FileLock]:
     """A new folder and its lock, held."""
     while True:
@@ -77,6 +97,8 @@ def _delete_left_behind(parent: Path, prefix: str) -> None:
     for hidden in sorted(parent.iterdir()):
         if not made_here.fullmatch(hidden.name) or hidden.is_symlink() or not hidden.is_dir():
             continue
+        if not _is_mine(hidden):
+            continue
         lock = FileLock(hidden / _LOCK, timeout=0)
         try:
             lock.acquire()
@@ -87,6 +109,16 @@ def _delete_left_behind(parent: Path, prefix: str) -> None:
             lock.release()
         shutil.rmtree(hidden, ignore_errors=True)
         lock.release()
+
+
+def _is_mine(folder: Path) -> bool:
+    """Whether nobody else can have put something there: many write to one temporary folder."""
+    if sys.platform == "win32":
+        return True
+    try:
+        return folder.stat().st_uid == os.getuid()
+    except FileNotFoundError:  # somebody else has deleted it meanwhile
+        return False
 
 
 def _sync(folder: Path) -> None:

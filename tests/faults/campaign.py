@@ -6,6 +6,7 @@ of a record, and goes on with it. Prints counts, and of each failure the seed th
 
 import argparse
 import os
+import pickle
 import sys
 import tempfile
 import time
@@ -93,8 +94,6 @@ def _at_once(
     jobs: list[tuple[int, int, bool]], count: int,
 ) -> list[Outcome]:  # fmt: skip
     """By worker processes that are forked before there is any thread, and may have children."""
-    import pickle
-
     found = []
     for worker in range(count):
         pid = os.fork()

@@ -37,11 +37,12 @@ def _become(arguments: list[str], said: Path, temporary: Path, before: Callable[
     os.dup2(handle, 2)
     os.environ["TMPDIR"], tempfile.tempdir = str(temporary), None
     sys.argv = ["phasor", *arguments]
+    # What multiprocessing takes for the program: else its servers would import the campaign.
+    entry = importlib.import_module("phasor.__main__")
+    sys.modules["__main__"] = entry
     before()
-    from phasor.__main__ import main
-
     try:
-        main()
+        entry.main()
     except SystemExit as ended:
         if ended.code is None or isinstance(ended.code, int):
             return ended.code or 0
@@ -106,9 +107,9 @@ class Started:
         found = []
         for pid in psutil.pids():
             try:
-                if pid != self.pid and os.getsid(pid) == self.pid:
-                    if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                        found.append(pid)
+                mine = pid != self.pid and os.getsid(pid) == self.pid
+                if mine and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                    found.append(pid)
             except (ProcessLookupError, psutil.NoSuchProcess):
                 continue
         return found

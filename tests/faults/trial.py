@@ -171,5 +171,3 @@ def _nothing_left(out: Path, temporary: Path, wrong: list[str], but: set[str]) -
         wrong.append(f"left in the output: {inside}")
     if there := sorted(file.name for file in temporary.iterdir()):
         wrong.append(f"left in the temporary folder: {there}")
-
-

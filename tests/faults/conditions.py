@@ -151,9 +151,7 @@ def main() -> int:
                 continue
             usual = undisturbed(verb, things, folder / verb.name)
             for number, condition in enumerate(CONDITIONS):
-                ended, wrong = run(
-                    verb, condition, things, usual, folder / f"{verb.name}{number}"
-                )
+                ended, wrong = run(verb, condition, things, usual, folder / f"{verb.name}{number}")
                 (_PIDS / "pids.max").write_text("max")
                 print(f"{verb.name:8} {condition.name:20} {ended}", flush=True)
                 for each in wrong:

@@ -37,7 +37,7 @@ def struck(function: Callable[..., Any], sign: signal.Signals) -> Callable[..., 
 
 
 @pytest.mark.parametrize("sign", STRIKES)
-@pytest.mark.parametrize("owner, name", [(shutil, "rmtree"), (pathlib.Path, "rename")])
+@pytest.mark.parametrize(("owner", "name"), [(shutil, "rmtree"), (pathlib.Path, "rename")])
 def test_a_folder(
     owner: Any, name: str, sign: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,9 +63,14 @@ def test_a_file(
 
 def test_it_is_heard_once_and_after() -> None:
     seen = []
-    with pytest.raises(KeyboardInterrupt), put_off():
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGTERM)
-        seen.append("after both")
+
+    def both() -> None:
+        with put_off():
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
+            seen.append("after both")
+
+    with pytest.raises(KeyboardInterrupt):
+        both()
     assert seen == ["after both"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -37,10 +37,11 @@ def put_off() -> Iterator[None]:
         yield
         return
     arrived: list[tuple[int, Any]] = []
-    usual = {
-        ending: signal.signal(ending, lambda *given: arrived.append(given))
-        for ending in (signal.SIGINT, signal.SIGTERM)
-    }
+
+    def note(number: int, frame: Any) -> None:
+        arrived.append((number, frame))
+
+    usual = {ending: signal.signal(ending, note) for ending in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

@@ -1,0 +1,177 @@
+"""Heads that turn otherwise: other widths, other signs, two angles in a pair, values that turn."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from phasor.checkpoints._odd.bases import hunyuan, parameters_of, unscaled, with_base, with_rotary
+from phasor.checkpoints.architectures import Architecture
+from phasor.checkpoints.fields import Fields
+from phasor.checkpoints.plain_stack import read_plain
+from phasor.checkpoints.rope import progression
+from phasor.rotary.scaling import LengthScaling
+from phasor.spec import (
+    AxialSpec,
+    ExplicitSpec,
+    GeometricSpec,
+    LayerSpec,
+    PositionSpec,
+    RotarySpec,
+    SectionsSpec,
+    UnevenRotarySpec,
+)
+
+_BASE = 10_000.0
+"""Where the code holds it and no config does."""
+
+
+def gptj(config: Fields, row: Architecture) -> PositionSpec:
+    """As many channels turn as `rotary_dim` says; the base stands in the code.
+
+    Source: gptj/modeling_gptj.py and codegen/modeling_codegen.py, `create_sinusoidal_positions`.
+    """
+
+    def then(layer: LayerSpec, fields: Fields, kind: Any, at: int) -> LayerSpec:
+        width = fields.whole_or("rotary_dim", None)
+        return layer if width is None else with_rotary(layer, frequencies=progression(width, _BASE))
+
+    return read_plain(unscaled(config, _BASE), row, then=then)
+
+
+def clvp(config: Fields, row: Architecture) -> PositionSpec:
+    """Half the channels of a head turn, 32 at least, and those of values as well.
+
+    Source: clvp/modeling_clvp.py, `ClvpRotaryPositionalEmbedding` and `ClvpSelfAttention`.
+    """
+    half = config.whole("projection_dim") // (2 * config.whole("num_attention_heads"))
+
+    def then(layer: LayerSpec, fields: Fields, kind: Any, at: int) -> LayerSpec:
+        turned = with_rotary(layer, frequencies=progression(max(half, 32), _BASE))
+        return replace(turned, values="turned")
+
+    return read_plain(unscaled(config, _BASE), row, then=then)
+
+
+def roformer(config: Fields, row: Architecture) -> PositionSpec:
+    """The base stands in the code; values turn if `rotary_value` says so.
+
+    Source: roformer/modeling_roformer.py, `RoFormerSelfAttention`.
+    """
+
+    def then(layer: LayerSpec, fields: Fields, kind: Any, at: int) -> LayerSpec:
+        return replace(layer, values="turned" if fields.get("rotary_value") else "still")
+
+    return read_plain(unscaled(config, _BASE), row, then=then)
+
+
+def deepseek_v3(config: Fields, row: Architecture) -> PositionSpec:
+    """Neighbours are paired unless `rope_interleave` is false.
+
+    Source: deepseek_v3/modeling_deepseek_v3.py, `DeepseekV3Attention`.
+    """
+    halves = config.get("rope_interleave") is False
+    return read_plain(config, replace(row, layout="half") if halves else row)
+
+
+def nanochat(config: Fields, row: Architecture) -> PositionSpec:
+    """Pairs turn by minus the angle.
+
+    Source: nanochat/modeling_nanochat.py, `rotate_half`, whose signs are the others.
+    """
+
+    def then(layer: LayerSpec, fields: Fields, kind: Any, at: int) -> LayerSpec:
+        return replace(layer, encodings=tuple(map(_backwards, layer.encodings)))
+
+    return read_plain(config, row, then=then)
+
+
+def _backwards(spec: Any) -> RotarySpec:
+    # Those that depend on the length multiply frequencies, whatever their sign.
+    later = spec.scaling if isinstance(spec.scaling, LengthScaling) else None
+    turning = (replace(spec, scaling=None) if later is not None else spec).build().frequencies
+    return replace(
+        spec,
+        frequencies=ExplicitSpec(
+            inv_freq=tuple(map(tuple, torch.neg(turning.inv_freq).tolist())),
+            base=turning.base,
+            attention_scale=turning.attention_scale,
+            softmax_scale=turning.softmax_scale,
+        ),
+        scaling=later,
+        sections=None,
+    )
+
+
+def neomme(config: Fields, row: Architecture) -> PositionSpec:
+    """Two axes share the pairs evenly where the config does not say.
+
+    Source: neomme/modeling_neomme.py, `NeommeRotaryEmbedding`.
+    """
+    if parameters_of(config).get("mrope_section") is not None:
+        return read_plain(config, row)
+
+    def then(layer: LayerSpec, fields: Fields, kind: Any, at: int) -> LayerSpec:
+        if not layer.encodings:
+            return layer
+        (rotary,) = layer.encodings
+        assert isinstance(rotary, RotarySpec)
+        pairs = rotary.frequencies.build().rotary_dim // 2
+        sizes = (pairs - pairs // 2, pairs // 2)
+        return with_rotary(layer, sections=SectionsSpec(sizes=sizes, order="interleaved"))
+
+    return read_plain(config, replace(row, sections=None), then=then)
+
+
+def vjepa2(config: Fields, row: Architecture) -> PositionSpec:
+    """Frame, row and column turn equal blocks of whole pairs; neighbours get different angles.
+
+    Source: vjepa2/modeling_vjepa2.py, `rotate_queries_or_keys`, which tiles the angles of a block
+    and pairs neighbours in it.
+    """
+
+    def then(layer: LayerSpec, fields: Fields, kind: Any, at: int) -> LayerSpec:
+        (rotary,) = layer.encodings
+        assert isinstance(rotary, RotarySpec)
+        axes = AxialSpec(rotary_dim=rotary.head_dim // 6 * 6, axes=3, base=_BASE)
+        uneven = _uneven(rotary, fields, frequencies=axes, blocks=3)
+        return replace(layer, encodings=(uneven,))
+
+    return read_plain(with_base(config, _BASE), row, then=then)
+
+
+def hunyuan_vl(config: Fields, row: Architecture) -> PositionSpec:
+    """As HunYuan; with several axes the two channels of a pair turn by different ones.
+
+    Source: hunyuan_vl/modeling_hunyuan_vl.py, `apply_multimodal_rotary_pos_emb`, which shares out
+    the doubled table to the axes.
+    """
+    if parameters_of(config).get("mrope_section") is None:  # text, where all axes are equal
+        return hunyuan(config, replace(row, sections=None))
+    spec = hunyuan(config, row)
+    config.notes.note(
+        "with images transformers turns the two channels of a pair by different axes, as the spec "
+        "says; Tencent's own code and vLLM rotate, by phasor.sections"
+    )
+    layers = []
+    for layer in spec.layers:
+        parts = tuple(
+            _uneven(each, config, sections=each.sections and each.sections.sizes)
+            if isinstance(each, RotarySpec)
+            else each
+            for each in layer.encodings
+        )
+        layers.append(replace(layer, encodings=parts))
+    return replace(spec, layers=tuple(layers))
+
+
+def _uneven(rotary: RotarySpec, config: Fields, **given: Any) -> UnevenRotarySpec:
+    if not isinstance(rotary.frequencies, GeometricSpec):
+        raise config.notes.wrong(
+            "this architecture turns the two channels of a pair by different angles, which is read "
+            "of frequencies in one geometric progression alone"
+        )
+    made = {"frequencies": rotary.frequencies, "blocks": 1, "sections": None, **given}
+    return UnevenRotarySpec(
+        head_dim=rotary.head_dim, scaling=rotary.scaling, layout=rotary.layout, **made
+    )

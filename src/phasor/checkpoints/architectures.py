@@ -181,7 +181,7 @@ def read_table(table: Mapping[str, Any]) -> dict[str, Architecture]:
         for reason, names in table["refused"].items()
         for name in names
     ]
-    rows = dict(sorted(named))
+    rows = dict(sorted(named, key=lambda each: each[0]))
     if len(rows) < len(named):
         twice = sorted({name for name, _ in named if [each for each, _ in named].count(name) > 1})
         raise ArgumentError(f"each architecture must stand once in the table, got {twice} twice")
@@ -249,9 +249,7 @@ def _fits(value: Any, expected: Any) -> bool:
     if origin is tuple:
         kinds = options[:1] * len(value) if isinstance(value, tuple) and ... in options else options
         return (
-            isinstance(value, tuple)
-            and len(value) == len(kinds)
-            and all(map(_fits, value, kinds))
+            isinstance(value, tuple) and len(value) == len(kinds) and all(map(_fits, value, kinds))
         )
     if origin is Mapping:
         return isinstance(value, dict) and all(_fits(each, options[1]) for each in value.values())

@@ -87,7 +87,7 @@ def _rotary(
     partial = (
         1.0 if own.get("partial_rotary_factor") is None else own.number("partial_rotary_factor")
     )
-    channels = _channels(fields, row)
+    channels = channels_of(fields, row)
     frequencies: GeometricSpec | ProportionalSpec | ExplicitSpec
     scaling = None
     if kind == "proportional":
@@ -122,10 +122,11 @@ def _of_image(
         raise fields.wrong("rope_type", "'axial'", kind)
     assert row.axes is not None
     base = Fields(parameters, fields.notes).number("rope_theta")
-    return image_rotary(row.axes, _channels(fields, row), base, layout=row.layout)
+    return image_rotary(row.axes, channels_of(fields, row), base, layout=row.layout)
 
 
-def _channels(fields: Fields, row: Architecture) -> int:
+def channels_of(fields: Fields, row: Architecture) -> int:
+    """The channels of a head, those that turn where others stand before them."""
     name = "qk_rope_head_dim" if row.latent else "head_dim"
     if fields.get(name) is not None:
         return fields.whole(name)

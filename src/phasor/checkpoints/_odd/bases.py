@@ -20,8 +20,12 @@ def parameters_of(config: Fields) -> Mapping[str, Any]:
 
 
 def with_base(config: Fields, base: float) -> Fields:
-    """The config with this base in its `rope_parameters`."""
-    return config.having(rope_parameters={**parameters_of(config), "rope_theta": base})
+    """The config with this base in its `rope_parameters`, and in those of each layer type."""
+    parameters = {
+        name: {**value, "rope_theta": base} if isinstance(value, Mapping) else value
+        for name, value in parameters_of(config).items()
+    }
+    return config.having(rope_parameters={**parameters, "rope_theta": base})
 
 
 def unscaled(config: Fields, base: float | None = None) -> Fields:
@@ -29,9 +33,7 @@ def unscaled(config: Fields, base: float | None = None) -> Fields:
     parameters = parameters_of(config)
     kind = parameters.get("rope_type", "default")
     if kind != "default":
-        config.notes.note(
-            f"rope_type {short(kind)} is ignored: this architecture scales nothing"
-        )
+        config.notes.note(f"rope_type {short(kind)} is ignored: this architecture scales nothing")
         config = _of_default_type(config)
     return config if base is None else with_base(config, base)
 
@@ -157,7 +159,7 @@ def phimoe(config: Fields, row: Architecture) -> PositionSpec:
 
     def then(layer: LayerSpec, fields: Fields, kind: Any, at: int) -> LayerSpec:
         made = parameters.get("rope_type", "default")
-        if made == "default":
+        if made in ("default", "proportional"):
             return layer
         if made != "longrope":
             raise config.notes.wrong(

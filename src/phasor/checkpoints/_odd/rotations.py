@@ -9,7 +9,8 @@ from phasor.checkpoints._odd.bases import hunyuan, parameters_of, unscaled, with
 from phasor.checkpoints.architectures import Architecture
 from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.plain_stack import read_plain
-from phasor.checkpoints.rope import progression
+from phasor.checkpoints.rope import channels_of, progression
+from phasor.checkpoints.scaling import check_keys
 from phasor.rotary.scaling import LengthScaling
 from phasor.spec import (
     AxialSpec,
@@ -31,12 +32,7 @@ def gptj(config: Fields, row: Architecture) -> PositionSpec:
 
     Source: gptj/modeling_gptj.py and codegen/modeling_codegen.py, `create_sinusoidal_positions`.
     """
-
-    def then(layer: LayerSpec, fields: Fields, kind: Any, at: int) -> LayerSpec:
-        width = fields.whole_or("rotary_dim", None)
-        return layer if width is None else with_rotary(layer, frequencies=progression(width, _BASE))
-
-    return read_plain(unscaled(config, _BASE), row, then=then)
+    return _of_width(config, row, config.whole_or("rotary_dim", None))
 
 
 def clvp(config: Fields, row: Architecture) -> PositionSpec:
@@ -45,12 +41,21 @@ def clvp(config: Fields, row: Architecture) -> PositionSpec:
     Source: clvp/modeling_clvp.py, `ClvpRotaryPositionalEmbedding` and `ClvpSelfAttention`.
     """
     half = config.whole("projection_dim") // (2 * config.whole("num_attention_heads"))
+    spec = _of_width(config, row, max(half, 32))
+    return replace(spec, layers=tuple(replace(each, values="turned") for each in spec.layers))
+
+
+def _of_width(config: Fields, row: Architecture, width: int | None) -> PositionSpec:
+    config = unscaled(config)
+    check_keys(parameters_of(config), row, config.notes)
+    head_dim = channels_of(config, row)
+    frequencies = progression(width or head_dim, _BASE)
+    spec = RotarySpec(head_dim=head_dim, frequencies=frequencies, layout=row.layout)
 
     def then(layer: LayerSpec, fields: Fields, kind: Any, at: int) -> LayerSpec:
-        turned = with_rotary(layer, frequencies=progression(max(half, 32), _BASE))
-        return replace(turned, values="turned")
+        return replace(layer, encodings=(spec,))
 
-    return read_plain(unscaled(config, _BASE), row, then=then)
+    return read_plain(config, replace(row, mechanism="none"), then=then)
 
 
 def roformer(config: Fields, row: Architecture) -> PositionSpec:
@@ -146,13 +151,8 @@ def hunyuan_vl(config: Fields, row: Architecture) -> PositionSpec:
     Source: hunyuan_vl/modeling_hunyuan_vl.py, `apply_multimodal_rotary_pos_emb`, which shares out
     the doubled table to the axes.
     """
-    if parameters_of(config).get("mrope_section") is None:  # text, where all axes are equal
-        return hunyuan(config, replace(row, sections=None))
-    spec = hunyuan(config, row)
-    config.notes.note(
-        "with images transformers turns the two channels of a pair by different axes, as the spec "
-        "says; Tencent's own code and vLLM rotate, by phasor.sections"
-    )
+    text = parameters_of(config).get("mrope_section") is None  # where all axes are equal
+    spec = hunyuan(config, replace(row, sections=None) if text else row)
     layers = []
     for layer in spec.layers:
         parts = tuple(
@@ -162,6 +162,12 @@ def hunyuan_vl(config: Fields, row: Architecture) -> PositionSpec:
             for each in layer.encodings
         )
         layers.append(replace(layer, encodings=parts))
+    if text:
+        return spec
+    config.notes.note(
+        "with images transformers turns the two channels of a pair by different axes, as the spec "
+        "says; Tencent's own code and vLLM rotate, by phasor.sections"
+    )
     return replace(spec, layers=tuple(layers))
 
 

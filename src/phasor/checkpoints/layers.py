@@ -145,7 +145,7 @@ def _gain_alone(rotary: Turning) -> float | None:
 def _score_scale(fields: Fields, row: Architecture, rotary: Turning) -> float | None:
     if row.score_scale is None:
         return None
-    named = isinstance(row.score_scale, str)
-    scale = fields.number(row.score_scale) if named else float(row.score_scale)
+    given = row.score_scale
+    scale = fields.number(given) if isinstance(given, str) else float(given)
     usual = bool(rotary) and scale == rotary[0].head_dim ** -0.5
     return None if usual else scale

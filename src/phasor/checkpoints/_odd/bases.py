@@ -159,7 +159,7 @@ def phimoe(config: Fields, row: Architecture) -> PositionSpec:
 
     def then(layer: LayerSpec, fields: Fields, kind: Any, at: int) -> LayerSpec:
         made = parameters.get("rope_type", "default")
-        if made in ("default", "proportional"):
+        if made in ("default", "axial", "proportional"):
             return layer
         if made != "longrope":
             raise config.notes.wrong(

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from phasor.checkpoints._odd.bases import hunyuan, parameters_of, unscaled, with_base, with_rotary
+from phasor.checkpoints._odd.bases import hunyuan, parameters_of, unscaled, with_rotary
 from phasor.checkpoints.architectures import Architecture
 from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.plain_stack import read_plain
@@ -46,11 +46,17 @@ def clvp(config: Fields, row: Architecture) -> PositionSpec:
 
 
 def _of_width(config: Fields, row: Architecture, width: int | None) -> PositionSpec:
-    config = unscaled(config)
-    check_keys(parameters_of(config), row, config.notes)
     head_dim = channels_of(config, row)
     frequencies = progression(width or head_dim, _BASE)
     spec = RotarySpec(head_dim=head_dim, frequencies=frequencies, layout=row.layout)
+    return _with_rotation(config, row, spec)
+
+
+def _with_rotation(
+    config: Fields, row: Architecture, spec: RotarySpec | UnevenRotarySpec
+) -> PositionSpec:
+    config = unscaled(config)
+    check_keys(parameters_of(config), row, config.notes)
 
     def then(layer: LayerSpec, fields: Fields, kind: Any, at: int) -> LayerSpec:
         return replace(layer, encodings=(spec,))
@@ -135,14 +141,10 @@ def vjepa2(config: Fields, row: Architecture) -> PositionSpec:
     and pairs neighbours in it.
     """
 
-    def then(layer: LayerSpec, fields: Fields, kind: Any, at: int) -> LayerSpec:
-        (rotary,) = layer.encodings
-        assert isinstance(rotary, RotarySpec)
-        axes = AxialSpec(rotary_dim=rotary.head_dim // 6 * 6, axes=3, base=_BASE)
-        uneven = _uneven(rotary, fields, frequencies=axes, blocks=3)
-        return replace(layer, encodings=(uneven,))
-
-    return read_plain(with_base(config, _BASE), row, then=then)
+    head_dim = channels_of(config, row)
+    axes = AxialSpec(rotary_dim=head_dim // 6 * 6, axes=3, base=_BASE)
+    spec = UnevenRotarySpec(head_dim=head_dim, frequencies=axes, blocks=3, layout=row.layout)
+    return _with_rotation(config, row, spec)
 
 
 def hunyuan_vl(config: Fields, row: Architecture) -> PositionSpec:
@@ -156,9 +158,7 @@ def hunyuan_vl(config: Fields, row: Architecture) -> PositionSpec:
     layers = []
     for layer in spec.layers:
         parts = tuple(
-            _uneven(each, config, sections=each.sections and each.sections.sizes)
-            if isinstance(each, RotarySpec)
-            else each
+            _uneven(each, config) if isinstance(each, RotarySpec) else each
             for each in layer.encodings
         )
         layers.append(replace(layer, encodings=parts))
@@ -171,13 +171,16 @@ def hunyuan_vl(config: Fields, row: Architecture) -> PositionSpec:
     return replace(spec, layers=tuple(layers))
 
 
-def _uneven(rotary: RotarySpec, config: Fields, **given: Any) -> UnevenRotarySpec:
+def _uneven(rotary: RotarySpec, config: Fields) -> UnevenRotarySpec:
     if not isinstance(rotary.frequencies, GeometricSpec):
         raise config.notes.wrong(
             "this architecture turns the two channels of a pair by different angles, which is read "
             "of frequencies in one geometric progression alone"
         )
-    made = {"frequencies": rotary.frequencies, "blocks": 1, "sections": None, **given}
     return UnevenRotarySpec(
-        head_dim=rotary.head_dim, scaling=rotary.scaling, layout=rotary.layout, **made
+        head_dim=rotary.head_dim,
+        frequencies=rotary.frequencies,
+        scaling=rotary.scaling,
+        sections=None if rotary.sections is None else rotary.sections.sizes,
+        layout=rotary.layout,
     )

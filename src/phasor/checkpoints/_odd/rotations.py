@@ -140,7 +140,6 @@ def vjepa2(config: Fields, row: Architecture) -> PositionSpec:
     Source: vjepa2/modeling_vjepa2.py, `rotate_queries_or_keys`, which tiles the angles of a block
     and pairs neighbours in it.
     """
-
     head_dim = channels_of(config, row)
     axes = AxialSpec(rotary_dim=head_dim // 6 * 6, axes=3, base=_BASE)
     spec = UnevenRotarySpec(head_dim=head_dim, frequencies=axes, blocks=3, layout=row.layout)

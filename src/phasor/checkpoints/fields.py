@@ -21,24 +21,27 @@ class Fields:
         config: An object with attributes, or a dict.
         notes: Where messages go.
         names: What this config calls the names that are asked for, where it differs.
+        instead: Values by name that hold in place of the config's.
     """
 
-    def __init__(self, config: Any, notes: Notes, names: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        config: Any,
+        notes: Notes,
+        names: Mapping[str, str] | None = None,
+        instead: Mapping[str, Any] | None = None,
+    ) -> None:
         self.config = config
         self.notes = notes
         self.names = names or {}
+        self.instead = instead or {}
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The value, or `default` where there is none or it is null.
-
-        A slash leads into a config inside: `attn_config/softmax_scale`.
-        """
+        """The value, or `default` where there is none or it is null."""
         name = self.names.get(name, name)
-        outer, _, inner = name.partition("/")
-        if inner:
-            part = self.get(outer)
-            return default if part is None else Fields(part, self.notes).get(inner, default)
-        if isinstance(self.config, Mapping):
+        if name in self.instead:
+            value = self.instead[name]
+        elif isinstance(self.config, Mapping):
             value = self.config.get(name, _MISSING)
         else:
             value = _attribute(self.config, name)
@@ -84,11 +87,15 @@ class Fields:
         """The same for one layer, where transformers has a config for each."""
         if not getattr(self.config, "is_heterogeneous", False):
             return self
-        return Fields(self.config.per_layer_config[at], self.notes, self.names)
+        return Fields(self.config.per_layer_config[at], self.notes, self.names, self.instead)
 
     def renamed(self, names: Mapping[str, str]) -> "Fields":
         """The same config under the names of another row."""
-        return Fields(self.config, self.notes, names)
+        return Fields(self.config, self.notes, names, self.instead)
+
+    def having(self, **values: Any) -> "Fields":
+        """The same config with other values."""
+        return Fields(self.config, self.notes, self.names, {**self.instead, **values})
 
     def missing(self, name: str) -> ArgumentError:
         """The error for what is not there."""

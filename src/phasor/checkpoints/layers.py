@@ -1,40 +1,67 @@
 """Layer by layer: which turn, how, and how far they see."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from phasor.checkpoints.architectures import Architecture
-from phasor.checkpoints.bias import read_bias
-from phasor.checkpoints.fields import MOST_TOKENS, Fields, short
+from phasor.checkpoints.fields import MOST_TOKENS, Fields
 from phasor.checkpoints.limits import MAX_LAYERS, MOST_SIZE
-from phasor.checkpoints.relative import read_relative
 from phasor.checkpoints.rope import Turning, read_indexer, read_rotary
 from phasor.checkpoints.scaling import check_keys
-from phasor.checkpoints.temperature import read_temperature
-from phasor.checkpoints.turning import turning_layers
-from phasor.rotary.layout import Values
-from phasor.spec import LayerSpec
+from phasor.spec import ALiBiSpec, LayerSpec, T5BiasSpec
 from phasor.spec.sites import LayerEncodingSpec
 
 _BARE = {"linear_attention", "conv", "mamba", "mamba2", "recurrent", "short_conv", "moe", "mlp"}
 
+FieldsOf = Callable[[Fields, int, Any], Fields]
+"""The fields of a layer by those of the stack, its number and its type."""
 
-def read_layers(fields: Fields, row: Architecture) -> tuple[LayerSpec, ...]:
-    """The layers of one stack."""
-    count = fields.whole(row.layers, most=MAX_LAYERS)
-    types = fields.list_of(row.types, count) or [None] * count
-    turns = turning_layers(fields, row, types)
-    indexed = _indexed_layers(fields, row, count)
+
+class Then(Protocol):
+    """What an odd model makes of a layer that has attention."""
+
+    def __call__(self, layer: LayerSpec, fields: Fields, kind: Any, at: int) -> LayerSpec: ...
+
+
+def layer_types(fields: Fields) -> list[Any]:
+    """The type of each layer, `None` where there are none."""
+    count = fields.whole("num_hidden_layers", most=MAX_LAYERS)
+    return fields.list_of("layer_types", count) or [None] * count
+
+
+def read_layers(
+    fields: Fields,
+    row: Architecture,
+    *,
+    turns: Sequence[bool] | None = None,
+    fields_of: FieldsOf | None = None,
+    then: Then | None = None,
+) -> tuple[LayerSpec, ...]:
+    """The layers of one stack.
+
+    Args:
+        fields: Of its config.
+        row: Of its architecture.
+        turns: Which layers turn, if the row does not say.
+        fields_of: What each layer sees of the config, if it is not the same for all.
+        then: What is still to be done to each layer that has attention.
+    """
+    types = layer_types(fields)
+    if turns is None:
+        flags = None if row.turning is None else fields.list_of(row.turning, len(types))
+        turns = [True] * len(types) if flags is None else [bool(flag) for flag in flags]
+    indexed = _indexed_layers(fields, row, len(types))
     layers: list[LayerSpec] = []
     distinct: set[LayerEncodingSpec] = set()
     size = 0
-    for at in range(count):
-        if types[at] in _BARE or types[at] in row.bare:
+    for at, kind in enumerate(types):
+        if kind in _BARE:
             layers.append(LayerSpec())
             continue
-        layers.append(
-            _layer(fields.of_layer(at), row, types[at], at, turns=turns[at], indexed=indexed[at])
-        )
+        own = fields.of_layer(at)
+        own = own if fields_of is None else fields_of(own, at, kind)
+        layer = _layer(own, row, kind, turns=turns[at], indexed=indexed[at])
+        layers.append(layer if then is None else then(layer, own, kind, at))
         size += sum(map(_size, set(layers[-1].encodings) - distinct))
         distinct |= set(layers[-1].encodings)
         if size > MOST_SIZE:
@@ -50,71 +77,60 @@ def _size(encoding: LayerEncodingSpec) -> int:
 
 
 def _indexed_layers(fields: Fields, row: Architecture, count: int) -> list[bool]:
-    if row.indexer is None or "layers" not in row.indexer:
+    if row.indexer is None or row.indexer.layers is None:
         return [row.indexer is not None] * count
-    name, _, wanted = row.indexer["layers"].partition(":")
+    name, wanted = row.indexer.layers
     return [entry == wanted for entry in fields.list_of(name, count) or [None] * count]
 
 
 def _layer(
-    fields: Fields, row: Architecture, kind: Any, at: int, *, turns: bool, indexed: bool
+    fields: Fields, row: Architecture, kind: Any, *, turns: bool, indexed: bool
 ) -> LayerSpec:
-    if row.sliding_names and "sliding" in str(kind):
-        fields = fields.renamed({**fields.names, **row.sliding_names})
-    encodings: list[LayerEncodingSpec] = list(read_relative(fields, row) or ())
-    if row.mechanism in ("alibi", "t5"):
-        encodings.append(read_bias(fields, row))
-    rotary = _rotary(fields, row, kind, at) if turns and row.mechanism == "rotary" else ()
-    encodings += [*rotary, *read_temperature(fields, row, turns=bool(rotary))]
-    chunked = row.chunk is not None and "chunked" in str(kind)
+    rotary = _rotary(fields, row, kind) if turns and row.mechanism == "rotary" else ()
     return LayerSpec(
-        encodings=tuple(encodings),
+        encodings=(*_bias(fields, row), *rotary),
         window=_window(fields, row, kind),
-        chunk=fields.whole_or(row.chunk, None, most=MOST_TOKENS) if chunked and row.chunk else None,
         score_scale=_score_scale(fields, row, rotary)
         if rotary or not row.softmax_mscale
-        else _gain_alone(_rotary(fields, row, kind, at)),
-        values=_values(fields, row, turns=bool(rotary)),
+        else _gain_alone(_rotary(fields, row, kind)),
         indexer=read_indexer(fields, row, rotary[0]) if indexed and rotary else None,
     )
 
 
-def _rotary(fields: Fields, row: Architecture, kind: Any, at: int) -> Turning:
+def _bias(fields: Fields, row: Architecture) -> tuple[ALiBiSpec | T5BiasSpec, ...]:
+    if row.mechanism == "alibi":
+        return (ALiBiSpec(num_heads=fields.whole("num_attention_heads")),)
+    if row.mechanism == "t5":
+        return (
+            T5BiasSpec(
+                num_heads=fields.whole("num_attention_heads"),
+                num_buckets=fields.whole("relative_attention_num_buckets"),
+                max_distance=fields.whole_or("relative_attention_max_distance", 128) or 128,
+                bidirectional=not row.causal,
+                shared=True,
+            ),
+        )
+    return ()
+
+
+def _rotary(fields: Fields, row: Architecture, kind: Any) -> Turning:
     outer = fields.get("rope_parameters", {})
     if not isinstance(outer, Mapping):
         raise fields.wrong("rope_parameters", "an object", outer)
-    label = row.labels.get(str(kind), kind)
-    parameters = outer.get(label, outer)
+    parameters = outer.get(kind, outer)
     if parameters is None:  # null stands for a layer type without position
         return ()
     if not isinstance(parameters, Mapping):
-        raise fields.wrong(f"rope_parameters[{label!r}]", "an object", parameters)
-    if row.scaled is not None and at not in fields.get(row.scaled, ()):
-        parameters = {**parameters, "rope_type": "default"}
-    elif not row.scales and parameters.get("rope_type", "default") != "default":
-        kind = short(parameters["rope_type"])
-        fields.notes.note(f"rope_type {kind} is ignored: this architecture scales nothing")
-        parameters = {**parameters, "rope_type": "default"}
-    else:
-        check_keys(parameters, row, fields.notes)
-    return read_rotary(fields, row, parameters, outer=outer, at=at)
+        raise fields.wrong(f"rope_parameters[{kind!r}]", "an object", parameters)
+    check_keys(parameters, row, fields.notes)
+    return read_rotary(fields, row, parameters, outer=outer)
 
 
 def _window(fields: Fields, row: Architecture, kind: Any) -> int | None:
     if row.window == "all" or (row.window == "types" and "sliding" in str(kind)):
-        tokens = fields.whole_or(row.window_name, None, most=MOST_TOKENS)
-        if tokens is None or row.sides == 1:
-            return tokens
-        return 2 * tokens + (-1 if row.exclusive else 1)
+        tokens = fields.whole_or("sliding_window", None, most=MOST_TOKENS)
+        return tokens if tokens is None or row.causal else 2 * tokens + 1
     return None
-
-
-def _values(fields: Fields, row: Architecture, *, turns: bool) -> Values:
-    if not turns:
-        return "still"
-    if row.values.startswith("flag:"):
-        return "turned" if fields.get(row.values.removeprefix("flag:")) else "still"
-    return row.values  # type: ignore[return-value]  # the table has no other word
 
 
 def _gain_alone(rotary: Turning) -> float | None:
@@ -129,19 +145,7 @@ def _gain_alone(rotary: Turning) -> float | None:
 def _score_scale(fields: Fields, row: Architecture, rotary: Turning) -> float | None:
     if row.score_scale is None:
         return None
-    if not isinstance(row.score_scale, str):
-        scale = float(row.score_scale)
-    elif row.score_scale.startswith("given:"):
-        name = row.score_scale.removeprefix("given:")
-        if fields.get(name) is None:
-            return None
-        scale = fields.number(name)
-    elif row.score_scale.startswith("inverse:"):
-        scale = 1 / fields.number(row.score_scale.removeprefix("inverse:"))
-    elif row.score_scale.startswith("rsqrt"):
-        rule, _, name = row.score_scale.partition(":")
-        scale = (fields.number(name) / (2 if rule == "rsqrt_half" else 1)) ** -0.5
-    else:
-        scale = fields.number(row.score_scale)
+    given = row.score_scale
+    scale = fields.number(given) if isinstance(given, str) else float(given)
     usual = bool(rotary) and scale == rotary[0].head_dim ** -0.5
     return None if usual else scale

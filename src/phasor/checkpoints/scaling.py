@@ -88,8 +88,6 @@ def read_scaling(
     read = _Reader(parameters, fields.notes)
     if kind in ("default", "axial"):
         return None
-    if row.switched_gain:
-        return _switched_gain(kind, read, fields)
     if row.softmax_mscale and kind != "yarn" and parameters.get("mscale_all_dim"):
         raise fields.notes.wrong(
             f"mscale_all_dim with rope_type {kind!r}: this architecture scales the softmax by it, "
@@ -98,8 +96,6 @@ def read_scaling(
     if kind == "linear":
         return scaling.linear(factor=read("factor"))
     if kind == "dynamic":
-        if row.alpha and read.has("alpha"):  # HunYuan: "dynamic", and the same at every length
-            return scaling.ntk_alpha(alpha=read("alpha"))
         length = fields.whole("max_position_embeddings", most=MOST_TOKENS)
         return scaling.dynamic_ntk(factor=read("factor"), original_seq_len=length)
     original = int(read("original_max_position_embeddings"))
@@ -139,28 +135,6 @@ def read_scaling(
         mscale=read("mscale") if read.has("mscale") else None,
         mscale_all_dim=all_dim,
         scale_softmax=row.softmax_mscale and bool(all_dim),
-    )
-
-
-def _switched_gain(kind: str, read: "_Reader", fields: Fields) -> Scaling | LengthScaling:
-    """Phi-3.5-MoE: its gains replace those of any type, and its frequencies never switch."""
-    if kind != "longrope":
-        raise fields.notes.wrong(
-            f"rope_type {kind!r}: this architecture multiplies it by short_mscale and long_mscale, "
-            "which is read of longrope alone"
-        )
-    factors = read.numbers("short_factor")
-    if read.numbers("long_factor") != factors:
-        fields.notes.note(
-            "long_factor is ignored: transformers turns sequences of every length by short_factor, "
-            "where Microsoft's own code turns long ones by long_factor"
-        )
-    return scaling.longrope(
-        short_factor=factors,
-        long_factor=factors,
-        original_seq_len=int(read("original_max_position_embeddings")),
-        short_attention_factor=read("short_mscale"),
-        long_attention_factor=read("long_mscale"),
     )
 
 

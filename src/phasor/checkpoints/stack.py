@@ -2,14 +2,12 @@
 
 from dataclasses import replace
 
+from phasor.checkpoints._odd import ODD
 from phasor.checkpoints.architectures import Architecture, architecture
-from phasor.checkpoints.dual_chunk import read_trained_length
-from phasor.checkpoints.embedding import read_embedding
-from phasor.checkpoints.fields import MOST_TOKENS, Fields, short
-from phasor.checkpoints.layers import read_layers
-from phasor.checkpoints.limits import MAX_LAYERS
+from phasor.checkpoints.fields import Fields, short
+from phasor.checkpoints.plain_stack import as_asked, read_plain
 from phasor.errors import ArgumentError
-from phasor.spec import LayerSpec, LearnedSpec, PositionSpec
+from phasor.spec import PositionSpec
 
 
 def read_stack(fields: Fields, row_name: str, model: str) -> PositionSpec:
@@ -34,66 +32,38 @@ def read_stack(fields: Fields, row_name: str, model: str) -> PositionSpec:
         own = Fields(inner, notes)
         spec = read_stack(own, str(own.get("model_type")), model)
     else:
-        spec = _layers(fields.renamed(row.names), _as_wanted(fields, row), model)
+        spec = replace(_own(fields.renamed(row.names), row, model), model=model)
     for name, value in row.fixed.items():
         given = fields.get(name, value)
         if given != value:
-            notes.note(
-                f"{name.replace('/', '.')} {short(given)} is ignored: it is {value!r} always"
-            )
+            notes.note(f"{name} {short(given)} is ignored: it is {value!r} always")
     for sentence in row.omits:
         notes.note(sentence)
     towers = [tower for name in row.towers if (tower := _tower(fields, row, name)) is not None]
     return _with_towers(spec, (*spec.towers, *towers))
 
 
-def _as_wanted(fields: Fields, row: Architecture) -> Architecture:
-    """With both directions where the config asks for them."""
-    asked = fields.get("is_causal") is False
-    if not row.causal or not (asked or (row.undirected and fields.get(row.undirected))):
-        return row
-    if row.fixed.get("is_causal"):
-        return row
-    if row.mechanism == "t5" or row.chunk is not None or row.window == "none":
-        fields.notes.doubt("is_causal False is not known to this architecture")
-        return row
-    # Windows count the tokens on either side then, and those of the flag one less.
-    return replace(row, causal=False, sides=2, exclusive=not asked)
-
-
-def _layers(fields: Fields, row: Architecture, model: str) -> PositionSpec:
-    if row.when is not None and fields.get(row.when[0]) != row.when[1]:
+def _own(fields: Fields, row: Architecture, model: str) -> PositionSpec:
+    """The stack of layers itself."""
+    row = as_asked(fields, row)
+    if any(fields.get(name) != value for name, value in row.when.items()):
         if row.otherwise is not None:
             return read_stack(fields, row.otherwise, model)
-        layers = (LayerSpec(),) * fields.whole(row.layers, most=MAX_LAYERS)
-    else:
-        layers = read_layers(fields, row)
-    embedding = read_embedding(fields, row)
-    longest = fields.whole_or("max_position_embeddings", None, most=MOST_TOKENS)
-    if longest is not None and isinstance(embedding, LearnedSpec):
-        # RoBERTa counts the rows of its table, the first of which are for padding.
-        longest = min(longest, embedding.num_positions)
-    return PositionSpec(
-        model=model,
-        layers=layers,
-        embedding=embedding,
-        causal=row.causal,
-        max_seq_len=longest,
-        trained_seq_len=read_trained_length(fields),
-    )
+        return read_plain(fields, row, bare=True)
+    return read_plain(fields, row) if row.odd is None else ODD[row.odd](fields, row)
 
 
 def _tower(fields: Fields, row: Architecture, name: str) -> PositionSpec | None:
-    where = row.towers[name]
-    if "config" not in where:
-        return read_stack(fields, where["row"], name)
-    inner = fields.get(where["config"])
+    tower = row.towers[name]
+    if tower.config is None:
+        assert tower.row is not None
+        return read_stack(fields, tower.row, name)
+    inner = fields.get(tower.config)
     if inner is None:
         return None
     own = Fields(inner, fields.notes)
-    row_name = where.get("row", str(own.get("model_type")))
     try:
-        return read_stack(own, row_name, name)
+        return read_stack(own, tower.row or str(own.get("model_type")), name)
     except ArgumentError as error:
         fields.notes.note(f"the {name} tower is left out: {error}")
         return None

@@ -95,6 +95,7 @@ def _width(rotary: RotarySpec) -> int:
 
 def _rope(rotary: RotarySpec, spec: "PositionSpec") -> dict[str, Any]:
     rule, scaling = rotary.frequencies, rotary.scaling
+    written: dict[str, Any]
     if isinstance(scaling, DynamicNTK) and scaling.original_seq_len != spec.max_seq_len:
         raise refused(
             spec, _TARGET, f"dynamic_ntk with a trained length of {scaling.original_seq_len}; "

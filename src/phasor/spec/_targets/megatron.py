@@ -3,7 +3,7 @@
 The rules are those of `_add_network_size_args` in `megatron/training/arguments.py` (000c4ac2)
 and of `RotaryEmbedding` in `megatron/core/models/common/embeddings/rotary_pos_embedding.py`
 (00caa53a), whose scaling is Llama 3's with bands of 1 and 4 and a length of 8192; windows and
-layers that do not turn are as `megatron/core/transformer/transformer_config.py` (002526d8) explains them.
+layers that do not turn are as `megatron/core/transformer/transformer_config.py` (002526d8) says.
 """
 
 from typing import TYPE_CHECKING

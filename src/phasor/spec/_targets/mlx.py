@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from phasor.rotary.scaling import DynamicNTK, LongRoPE, NTKAlpha, YaRN
 from phasor.spec._targets.hf import to_hf
-from phasor.spec._targets.stack import refused, yarn_gain
+from phasor.spec._targets.stack import refused, turning, yarn_gain
 
 if TYPE_CHECKING:
     from phasor.spec.encodings import RotarySpec
@@ -27,6 +27,7 @@ _FIELDS = (
 
 def to_mlx(spec: "PositionSpec") -> dict[str, Any]:
     """See `PositionSpec.to_mlx`."""
+    turning(spec, _TARGET)
     fields = to_hf(spec, 4, lambda rotary, written: _adapt(written, rotary, spec))
     return {name: fields[name] for name in _FIELDS if name in fields}
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from phasor.rotary.scaling import DynamicNTK, LongRoPE, YaRN
 from phasor.spec._targets.hf import to_hf
-from phasor.spec._targets.stack import refused, yarn_gain
+from phasor.spec._targets.stack import refused, turning, yarn_gain
 
 if TYPE_CHECKING:
     from phasor.spec.encodings import RotarySpec
@@ -24,6 +24,7 @@ _TARGET = "vLLM"
 
 def to_vllm(spec: "PositionSpec") -> tuple[str, ...]:
     """See `PositionSpec.to_vllm`."""
+    turning(spec, _TARGET)
     fields = to_hf(spec, adapt=lambda rotary, written: _adapt(written, rotary, spec))
     overrides = {"rope_parameters": fields["rope_parameters"]}
     length = spec.max_seq_len

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from phasor.checkpoints.notes import Notes
 from phasor.checkpoints.stored import with_frequencies
+from phasor.rotary.scaling import BY_ROPE_TYPE, LengthScaling
 from phasor.spec import PositionSpec, RotarySpec
 
 _SAME, _ROUNDED = 1e-5, 1e-2
 """Relative errors: of float32 on another device, and of half precision."""
 
 _BUFFER = "inv_freq"
-_BY_LENGTH = ("dynamic", "longrope")
+_BY_LENGTH = [name for name, kind in BY_ROPE_TYPE.items() if issubclass(kind, LengthScaling)]
 
 
 def with_live(spec: PositionSpec, model: nn.Module, notes: Notes) -> PositionSpec:

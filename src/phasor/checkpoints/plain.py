@@ -8,6 +8,7 @@ from phasor.checkpoints.fields import short
 from phasor.checkpoints.notes import Notes
 from phasor.errors import ArgumentError
 from phasor.installation import how_to_get
+from phasor.rotary.scaling import BY_ROPE_TYPE, LENGTH_KEY
 
 _LLAMA: dict[str, Any] = {
     "hidden_size": 4096,
@@ -41,14 +42,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 """By `model_type`, what holds where a config does not say; held to transformers by the tests."""
 
-_NEEDED: dict[str, tuple[str, ...]] = {
-    "default": (),
-    "linear": ("factor",),
-    "dynamic": ("factor",),
-    "yarn": ("factor",),
-    "llama3": ("factor", "low_freq_factor", "high_freq_factor"),
-}
-_LONGER = ("yarn", "llama3")
+_KINDS = ("linear", "dynamic", "yarn", "llama3")
 _ELSEWHERE = ("use_sliding_window", "original_max_position_embeddings", "per_layer_config")
 """What changes other fields in ways that are left to transformers."""
 
@@ -94,17 +88,19 @@ def _parameters(made: dict[str, Any], notes: Notes) -> dict[str, Any]:
     if share is not None:
         parameters.setdefault("partial_rotary_factor", share)
     kind = parameters.setdefault("rope_type", parameters.get("type", "default"))
-    if not isinstance(kind, str) or kind not in _NEEDED:
+    if kind not in ("default", *_KINDS):
         raise _needs_transformers(notes, f"rope_type {short(kind)}")
     for name, value in parameters.items():
         if isinstance(value, Mapping):
             raise _needs_transformers(notes, f"{name} of rope_parameters by layer type")
-    for name in _NEEDED[kind]:
+    if kind == "default":
+        return parameters
+    known = BY_ROPE_TYPE[kind]
+    if LENGTH_KEY in known.rope_needs:
+        parameters.setdefault(LENGTH_KEY, made["max_position_embeddings"])
+    for name in ("factor", *known.rope_needs):
         if parameters.get(name) is None:
             raise notes.wrong(f"{name} is missing, which rope_type {kind!r} needs")
-    if kind in _LONGER:
-        length = made["max_position_embeddings"]
-        parameters.setdefault("original_max_position_embeddings", length)
     return parameters
 
 

@@ -24,8 +24,11 @@ from phasor.checkpoints.stack import read_stack
 from phasor.checkpoints.stated import check_stated
 from phasor.checkpoints.stored import with_stored
 from phasor.checkpoints.tensors import stored_frequencies
+from phasor.encoding import PositionEncoding
 from phasor.errors import ArgumentError, ArgumentTypeError, PhasorError
+from phasor.per_layer import PerLayer
 from phasor.spec import PositionSpec
+from phasor.spec.modules import spec_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ def read(source: Any, *, strict: bool = True) -> PositionSpec:
 
     Args:
         source: A config dict, a `config.json`, Meta's `params.json`, a GGUF file, a folder that
-            holds one of the first two, or a config object or live model of transformers.
+            holds one of the first two, a config object or live model of transformers, or an
+            encoding or `PerLayer` of phasor's own.
         strict: Refuse what is not understood. Otherwise it is warned about.
 
     Returns:
@@ -90,6 +94,8 @@ def examine(source: Any, *, strict: bool = True, where: str = "config") -> Readi
         return _of_dict(dict(source), Notes(where, strict=strict))
     if isinstance(source, (str, Path)):
         return _of_path(Path(source), strict=strict)
+    if isinstance(source, PositionEncoding | PerLayer):
+        return Reading(spec_of(source))
     config = getattr(source, "config", source)
     if not isinstance(getattr(config, "model_type", None), str):
         raise ArgumentTypeError(

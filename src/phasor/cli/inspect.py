@@ -3,13 +3,16 @@
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from phasor.cli.base import FAILURE, USAGE_ERROR, app, fail
 from phasor.errors import ArgumentError, PhasorError
+
+if TYPE_CHECKING:
+    from phasor.spec import PositionSpec
 
 _SOURCE = "A model's folder, its config.json, or a spec as to_json wrote it."
 
@@ -28,6 +31,15 @@ def inspect(
         Path | None, typer.Option(help="File for a page with pictures.", show_default="none")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_target: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="TARGET",
+            help="Print what to pass to hf, vllm, llama.cpp, ollama, megatron or mlx, alone.",
+            show_default="none",
+        ),
+    ] = None,
 ) -> None:
     """Say what a model does to encode position, layer by layer, and what its numbers mean.
 
@@ -42,6 +54,9 @@ def inspect(
     console = Console(stderr=as_json)
     try:
         opened = open_source(source)
+        if as_target is not None:
+            _print_as(opened.spec, as_target)
+            return
         inspection = look(opened.spec, length=length, config=opened.config, notes=opened.notes)
         if html is not None and (html.is_dir() or not os.access(html.parent, os.W_OK)):
             raise ArgumentError(
@@ -65,6 +80,15 @@ def inspect(
         console.print(
             f"\nPage: {html} (open it in a browser)", soft_wrap=True, highlight=False, markup=False
         )
+
+
+def _print_as(spec: "PositionSpec", target: str) -> None:
+    from phasor.spec._targets.text import as_text
+
+    text, note = as_text(spec, target)
+    typer.echo(text)
+    if note is not None:
+        typer.echo(note, err=True)
 
 
 @app.command(epilog="Example: phasor diff llama-3.1-8b/config.json llama-3.2-1b/config.json")

@@ -1,6 +1,7 @@
 """Rotary position embedding: query and key turn with their positions."""
 
-from typing import NamedTuple, final
+from importlib import import_module
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from phasor.positions import check_positions, check_range
 from phasor.rotary import Frequencies, Layout, Precision, geometric
 from phasor.rotary.layout import RotarySlice, check_layout, check_slice
 from phasor.rotary.phase import check_precision
-from phasor.rotary.scaling import LengthScaling, Scaling
+from phasor.rotary.scaling import BY_NAME, LengthScaling, Scaling
 from phasor.rotary.words import in_words
 
 
@@ -100,11 +101,49 @@ class Rotary(PositionEncoding):
         self.seq_len: int | None = None
         # Its words alone: a function may be one that cannot be copied or stored.
         self.scaled_by = None if scaling is None else getattr(scaling, "__name__", repr(scaling))
+        self.scaling = scaling if isinstance(scaling, tuple(BY_NAME.values())) else None
+        self.unscaled = frequencies
         if isinstance(scaling, LengthScaling):
             self.length_scaling = scaling
         elif scaling is not None:
             frequencies = scaling(frequencies)
         self.frequencies = frequencies
+
+    @staticmethod
+    def from_config(config: Any, layer: int = 0, *, precision: Precision = "exact") -> "Rotary":
+        """The rotation of one layer of a model of transformers.
+
+        Args:
+            config: Whatever `phasor.read` takes: a config dict with its `model_type`, a config
+                object, a path, a live model.
+            layer: Which one; they may differ.
+            precision: See `phasor.cos_sin`.
+
+        Raises:
+            ArgumentError: No such layer, one that does not turn, or what `phasor.read` refuses.
+
+        Examples:
+            >>> config = {"model_type": "llama", "rope_theta": 500000.0, "head_dim": 64}
+            >>> phasor.Rotary.from_config(config).frequencies.base
+            500000.0
+        """
+        check_precision(precision)
+        # Readers stand above encodings, and cost an import that a Rotary does not.
+        spec = import_module("phasor.checkpoints").read(config)
+        if not 0 <= layer < len(spec.layers):
+            raise ArgumentError(
+                f"layer must be from 0 to {len(spec.layers) - 1} for {spec.model}, got {layer}"
+            )
+        built = [each.build() for each in spec.layers[layer].encodings]
+        found = [each for each in built if isinstance(each, Rotary)]
+        if len(found) != 1:
+            names = " and ".join(type(each).__name__ for each in built) or "no encoding at all"
+            raise ArgumentError(
+                f"layer {layer} of {spec.model} has no one rotary encoding but {names}; "
+                f"phasor.read(config).layers[{layer}].build() makes what it has"
+            )
+        found[0].precision = precision
+        return found[0]
 
     def at(self, seq_len: int) -> "Rotary":
         """The same encoding, settled for sequences of up to `seq_len` tokens.

@@ -10,8 +10,6 @@ from phasor.extension.subject import Candidate as Candidate
 from phasor.rotary import Frequencies, scaling
 from phasor.rotary.scaling import LengthScaling, Scaling
 
-LOW_FREQ_FACTOR, HIGH_FREQ_FACTOR = 1.0, 4.0
-
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
@@ -82,6 +80,37 @@ def candidates(names: Sequence[str], situation: Situation) -> list[RotaryCandida
     return [METHODS[name](situation) for name in dict.fromkeys(["none", *wanted])]
 
 
+def extended(
+    name: str,
+    method: Scaling | LengthScaling,
+    situation: Situation,
+    why: str,
+    *,
+    max_seq_len: int | None = None,
+) -> RotaryCandidate:
+    """The candidate of a scaling, with its names in transformers' words.
+
+    Args:
+        name: Of the candidate.
+        method: Applied to the unscaled frequencies.
+        situation: Of the model.
+        why: For people.
+        max_seq_len: Tokens that the config names; `None` for the target.
+    """
+    kept = ("rope_theta", "partial_rotary_factor")
+    base = {key: situation.rope_parameters[key] for key in kept if key in situation.rope_parameters}
+    words = scaling.rope_parameters(method, situation.frequencies)
+    if isinstance(method, scaling.NamedElsewhere):  # with the base as the config has it
+        words |= base
+    return RotaryCandidate(
+        name=name,
+        scaling=method,
+        rope_parameters=base | words,
+        max_seq_len=situation.target_length if max_seq_len is None else max_seq_len,
+        why=why,
+    )
+
+
 def _none(situation: Situation) -> RotaryCandidate:
     return RotaryCandidate(
         name="none",
@@ -93,74 +122,39 @@ def _none(situation: Situation) -> RotaryCandidate:
 
 
 def _linear(situation: Situation) -> RotaryCandidate:
-    return RotaryCandidate(
-        name="linear",
-        scaling=scaling.linear(factor=situation.factor),
-        rope_parameters=base_parameters(situation)
-        | {"rope_type": "linear", "factor": situation.factor},
-        max_seq_len=situation.target_length,
-        why=f"every pair turns {situation.factor:g} times slower",
-    )
+    method = scaling.linear(factor=situation.factor)
+    why = f"every pair turns {situation.factor:g} times slower"
+    return extended("linear", method, situation, why)
+
+
+def ntk(situation: Situation, factor: float, name: str, what: str) -> RotaryCandidate:
+    """A larger base, `what` it is called."""
+    method = scaling.ntk(factor=factor)
+    return extended(name, method, situation, f"{what}: {method(situation.frequencies).base:,.0f}")
 
 
 def _ntk(situation: Situation) -> RotaryCandidate:
-    method = scaling.ntk(factor=situation.factor)
-    base = method(situation.frequencies).base
-    return RotaryCandidate(
-        name="ntk",
-        scaling=method,
-        rope_parameters=base_parameters(situation) | {"rope_type": "default", "rope_theta": base},
-        max_seq_len=situation.target_length,
-        why=f"a larger base: {base:,.0f}",
-    )
+    return ntk(situation, situation.factor, "ntk", "a larger base")
 
 
 def _dynamic_ntk(situation: Situation) -> RotaryCandidate:
     # transformers and vLLM take the trained length from max_position_embeddings.
-    return RotaryCandidate(
-        name="dynamic_ntk",
-        scaling=scaling.dynamic_ntk(
-            factor=situation.factor, original_seq_len=situation.trained_length
-        ),
-        rope_parameters=base_parameters(situation)
-        | {"rope_type": "dynamic", "factor": situation.factor},
-        max_seq_len=situation.trained_length,
-        why="a base that grows with each sequence; engines differ in what they do with cached keys",
-    )
+    length = situation.trained_length
+    method = scaling.dynamic_ntk(factor=situation.factor, original_seq_len=length)
+    why = "a base that grows with each sequence; engines differ in what they do with cached keys"
+    return extended("dynamic_ntk", method, situation, why, max_seq_len=length)
 
 
 def _yarn(situation: Situation) -> RotaryCandidate:
-    return RotaryCandidate(
-        name="yarn",
-        scaling=scaling.yarn(factor=situation.factor, original_seq_len=situation.trained_length),
-        rope_parameters=base_parameters(situation)
-        | {
-            "rope_type": "yarn",
-            "factor": situation.factor,
-            "original_max_position_embeddings": situation.trained_length,
-        },
-        max_seq_len=situation.target_length,
-        why="slow pairs turn slower, fast ones stay, scores are sharpened",
-    )
+    method = scaling.yarn(factor=situation.factor, original_seq_len=situation.trained_length)
+    why = "slow pairs turn slower, fast ones stay, scores are sharpened"
+    return extended("yarn", method, situation, why)
 
 
 def _llama3(situation: Situation) -> RotaryCandidate:
-    numbers = {"low_freq_factor": LOW_FREQ_FACTOR, "high_freq_factor": HIGH_FREQ_FACTOR}
-    return RotaryCandidate(
-        name="llama3",
-        scaling=scaling.llama3(
-            factor=situation.factor, original_seq_len=situation.trained_length, **numbers
-        ),
-        rope_parameters=base_parameters(situation)
-        | {
-            "rope_type": "llama3",
-            "factor": situation.factor,
-            "original_max_position_embeddings": situation.trained_length,
-            **numbers,
-        },
-        max_seq_len=situation.target_length,
-        why="pairs that turn less than once turn slower, those of four turns and more stay",
-    )
+    method = scaling.llama3(factor=situation.factor, original_seq_len=situation.trained_length)
+    why = "pairs that turn less than once turn slower, those of four turns and more stay"
+    return extended("llama3", method, situation, why)
 
 
 METHODS: dict[str, Callable[[Situation], RotaryCandidate]] = {
@@ -172,9 +166,3 @@ METHODS: dict[str, Callable[[Situation], RotaryCandidate]] = {
     "llama3": _llama3,
 }
 """How each method is set where nothing is searched for."""
-
-
-def base_parameters(situation: Situation) -> dict[str, Any]:
-    """What every config keeps: the base, and how much of each head turns."""
-    kept = ("rope_theta", "partial_rotary_factor")
-    return {key: situation.rope_parameters[key] for key in kept if key in situation.rope_parameters}

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from phasor.extension.methods import RotaryCandidate, Situation, base_parameters
+from phasor.extension.methods import RotaryCandidate, Situation, extended, ntk
 from phasor.rotary import scaling
 
 Setting = Mapping[str, float]
@@ -53,15 +53,12 @@ def _yarn(situation: Situation) -> Space:
             beta_fast=setting["beta_fast"],
             beta_slow=setting["beta_slow"],
         )
-        return RotaryCandidate(
-            name="yarn-searched",
-            scaling=method,
-            rope_parameters=base_parameters(situation)
-            | {"rope_type": "yarn", "original_max_position_embeddings": situation.trained_length}
-            | dict(setting),
-            max_seq_len=situation.target_length,
-            why=f"YaRN with a searched factor {method.factor:.4g}, beta_fast "
-            f"{method.beta_fast:.4g} and beta_slow {method.beta_slow:.4g}",
+        return extended(
+            "yarn-searched",
+            method,
+            situation,
+            f"YaRN with a searched factor {method.factor:.4g}, beta_fast {method.beta_fast:.4g} "
+            f"and beta_slow {method.beta_slow:.4g}",
         )
 
     return Space(
@@ -79,16 +76,7 @@ def _yarn(situation: Situation) -> Space:
 
 def _ntk(situation: Situation) -> Space:
     def candidate(setting: Setting) -> RotaryCandidate:
-        method = scaling.ntk(factor=setting["stretch"])
-        base = method(situation.frequencies).base
-        return RotaryCandidate(
-            name="ntk-searched",
-            scaling=method,
-            rope_parameters=base_parameters(situation)
-            | {"rope_type": "default", "rope_theta": base},
-            max_seq_len=situation.target_length,
-            why=f"a larger base, searched: {base:,.0f}",
-        )
+        return ntk(situation, setting["stretch"], "ntk-searched", "a larger base, searched")
 
     return Space(
         name="ntk-searched",
@@ -118,24 +106,15 @@ def _longrope(situation: Situation) -> Space:
             for pair in range(pairs)
         ]
         gain = round(setting["attention_factor"], _DIGITS)
-        return RotaryCandidate(
-            name="longrope",
-            scaling=scaling.longrope(
+        return extended(
+            "longrope",
+            scaling.longrope(
                 short_factor=[1.0] * pairs, long_factor=long_factor,
                 original_seq_len=situation.trained_length, factor=situation.factor,
                 short_attention_factor=gain, long_attention_factor=gain,
             ),
-            rope_parameters=base_parameters(situation)
-            | {
-                "rope_type": "longrope",
-                "factor": situation.factor,
-                "original_max_position_embeddings": situation.trained_length,
-                "short_factor": [1.0] * pairs,
-                "long_factor": long_factor,
-                "attention_factor": gain,
-            },
-            max_seq_len=situation.target_length,
-            why=f"a searched stretch for each pair, from {long_factor[0]:.4g} to "
+            situation,
+            f"a searched stretch for each pair, from {long_factor[0]:.4g} to "
             f"{long_factor[-1]:.4g}, in sequences longer than {situation.trained_length:,}; "
             "engines differ in what they do with cached keys when a sequence grows past that",
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from phasor.encoding import Compose, NoPE, PositionEncoding
 from phasor.errors import ArgumentError, ArgumentTypeError
@@ -13,6 +14,9 @@ from phasor.spec.encodings import RotarySpec
 from phasor.spec.serialise import UNSTATED_IF_NONE, decode, encode
 from phasor.spec.sites import EmbeddingSpec, LayerEncodingSpec, is_of_its_layer
 from phasor.spec.uneven import UnevenRotarySpec
+
+if TYPE_CHECKING:
+    from phasor.spec._targets.llama_cpp import LlamaCpp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +175,81 @@ class PositionSpec:
     def to_json(self) -> str:
         """As readable JSON, with a version; equal layers are written once."""
         return encode(self)
+
+    def to_hf(self, version: Literal[4, 5] = 5) -> dict[str, Any]:
+        """The fields of a transformers config that say this.
+
+        Written are the layers, the width of a head, lengths, windows, which layers turn, and how.
+        What `model_type` decides is not: which channels form a pair, `score_scale`, `values`,
+        the indexer, `YaRN.scale_softmax`.
+
+        Args:
+            version: Of transformers: 5 has `rope_parameters`, by layer type where types differ; 4
+                has `rope_theta` and `rope_scaling`.
+
+        Raises:
+            ArgumentError: Something that the config has no field for.
+
+        Examples:
+            >>> spec = phasor.read({"model_type": "llama", "rope_theta": 500000.0})
+            >>> spec.to_hf()["rope_parameters"]
+            {'rope_theta': 500000.0, 'rope_type': 'default'}
+        """
+        from phasor.spec._targets.hf import to_hf
+
+        return to_hf(self, version)
+
+    def to_vllm(self) -> tuple[str, ...]:
+        """The arguments of `vllm serve`: `--hf-overrides` and `--max-model-len`.
+
+        Heads and windows stay those of the model's own config.
+
+        Raises:
+            ArgumentError: Something that vLLM cannot do.
+        """
+        from phasor.spec._targets.vllm import to_vllm
+
+        return to_vllm(self)
+
+    def to_llama_cpp(self) -> "LlamaCpp":
+        """Flags of llama.cpp, and the keys and tensors of a GGUF file that say the same.
+
+        Raises:
+            ArgumentError: Something that llama.cpp cannot do.
+        """
+        from phasor.spec._targets.llama_cpp import to_llama_cpp
+
+        return to_llama_cpp(self)
+
+    def to_ollama(self) -> dict[str, int]:
+        """The parameters of an Ollama Modelfile: the length; how to turn is the GGUF file's.
+
+        Raises:
+            ArgumentError: No `max_seq_len`.
+        """
+        from phasor.spec._targets.ollama import to_ollama
+
+        return to_ollama(self)
+
+    def to_megatron(self) -> tuple[str, ...]:
+        """The arguments of Megatron-LM's training scripts.
+
+        Raises:
+            ArgumentError: Something that Megatron-LM cannot do.
+        """
+        from phasor.spec._targets.megatron import to_megatron
+
+        return to_megatron(self)
+
+    def to_mlx(self) -> dict[str, Any]:
+        """The config fields that mlx-lm reads.
+
+        Raises:
+            ArgumentError: Something that mlx-lm cannot do.
+        """
+        from phasor.spec._targets.mlx import to_mlx
+
+        return to_mlx(self)
 
     @staticmethod
     def from_json(text: str) -> "PositionSpec":

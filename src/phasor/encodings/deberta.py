@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.by_distance import of_key, of_query, products, whole_positions
-from phasor.encodings.relative import ScorePositions, add_to_score
-from phasor.encodings.signed_buckets import signed_buckets
+from phasor.encodings._bases.by_distance import of_key, of_query, products, whole_positions
+from phasor.encodings._bases.score import ScorePositions, add_to_score
+from phasor.encodings._bases.signed_buckets import signed_buckets
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 

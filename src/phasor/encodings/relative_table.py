@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.window import Rows, check_window, look_up, num_rows, window_positions
+from phasor.encodings._bases.window import Rows, check_window, look_up, num_rows, window_positions
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 

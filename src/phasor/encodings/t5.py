@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.by_distance import whole_positions
-from phasor.encodings.relative import ScorePositions, add_to_score
+from phasor.encodings._bases.by_distance import whole_positions
+from phasor.encodings._bases.score import ScorePositions, add_to_score
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from phasor.encoding import ScoreMod
-from phasor.encodings.relative import ScorePositions, add_to_score
+from phasor.encodings._bases.score import ScorePositions, add_to_score
 from phasor.errors import ArgumentError, ArgumentTypeError, PositionRangeError
 from phasor.positions import check_positions
 

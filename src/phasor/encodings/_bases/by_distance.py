@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from phasor.encodings.heads import check_heads
-from phasor.encodings.query_key import check_query_key
-from phasor.encodings.relative import ScorePositions, score_positions
+from phasor.encodings._bases.heads import check_heads
+from phasor.encodings._bases.query_key import check_query_key
+from phasor.encodings._bases.score import ScorePositions, score_positions
 from phasor.errors import ArgumentTypeError
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from phasor.encoding import ScoreMod
-from phasor.encodings.heads import check_heads
+from phasor.encodings._bases.heads import check_heads
 from phasor.errors import ArgumentTypeError
 from phasor.positions import check_covers, check_positions
 

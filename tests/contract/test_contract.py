@@ -16,16 +16,6 @@ import phasor
 from phasor.attention import blocks
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
-LOOKS_UP = (
-    phasor.Learned,
-    phasor.T5Bias,
-    phasor.RelativeTable,
-    phasor.LogCPB,
-    phasor.Shaw,
-    phasor.DeBERTa,
-    phasor.RelativeLogits,
-    phasor.DecomposedBias,
-)
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 
 
@@ -50,7 +40,7 @@ def relative(layer: Layer) -> bool:
 def looks_up(layer: Layer) -> bool:
     """Whether positions are rows of a table, and so must be integers."""
     encoding = layer.encoding
-    return isinstance(encoding.encoding if isinstance(encoding, OnGrid) else encoding, LOOKS_UP)
+    return (encoding.encoding if isinstance(encoding, OnGrid) else encoding).integer_positions
 
 
 class TestShapesAndDtypes:

@@ -63,6 +63,7 @@ class DecomposedBias(PositionEncoding):
     score_is_bias = True
     looks_at = frozenset({"query_key"})
     each_layer = True
+    integer_positions = True
     paper = "arXiv:2203.16527"
 
     def __init__(self, head_dim: int, *, window: Sequence[int]) -> None:

@@ -43,6 +43,7 @@ class Learned(PositionEncoding):
 
     sites = frozenset({"embedding"})
     spelling = "learned"
+    integer_positions = True
     paper = "arXiv:1705.03122"
 
     def __init__(self, num_positions: int, dim: int, *, offset: int = 0, rms: float = 0.02) -> None:

@@ -1,14 +1,18 @@
-"""What the encodings at the score share: positions of queries and keys, looked up per score."""
+"""A bias on the score: the base of those encodings, and positions of queries and keys per score."""
 
-from typing import NamedTuple, Protocol
+import copy
+from functools import partial
+from typing import Any, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
 
-from phasor.encoding import ScoreMod
+from phasor.encoding import PositionEncoding, ScoreMod
 from phasor.encodings._bases.heads import check_heads
-from phasor.errors import ArgumentTypeError
+from phasor.errors import ArgumentError, ArgumentTypeError, SiteError
 from phasor.positions import check_covers, check_positions
+from phasor.positions.checks import check_count
+from phasor.rotary.phase import table_dtype
 
 
 class ScorePositions(NamedTuple):
@@ -34,6 +38,190 @@ def score_positions(
     check_positions(positions, owner=owner)
     check_positions(key_positions, owner=owner)
     return ScorePositions(_exact(positions), _exact(key_positions))
+
+
+def whole_positions(
+    positions: Tensor, key_positions: Tensor | None, *, owner: str
+) -> ScorePositions:
+    """Positions of queries and keys that are integers; raise `ArgumentTypeError` otherwise."""
+    where = score_positions(positions, key_positions, owner=owner)
+    for given in where:
+        if given.is_floating_point():
+            raise ArgumentTypeError(
+                f"{owner} looks whole distances up in a table and takes integer positions, got "
+                "floats; call positions.long()"
+            )
+    return where
+
+
+class ScoreTerms(NamedTuple):
+    """What a `ScoreBias` prepares.
+
+    Args:
+        positions: Of queries and keys.
+        zero: Without axes, in the dtype of the table.
+        terms: What `bias` gets beside head and positions.
+    """
+
+    positions: ScorePositions
+    zero: Tensor
+    terms: tuple[Tensor, ...]
+
+
+class ScoreBias(PositionEncoding, abstract=True):
+    r"""An encoding that adds to each score a function of head and positions: the base of those.
+
+    A subclass says where it was `paper`-published and implements `bias`. What it learns are
+    parameters that its constructor sets; the rest comes from here: positions `[seq]` and
+    `[batch, seq]`, caches, dtypes, devices, FlexAttention, `heads`, and errors in words.
+
+    Args:
+        num_heads: Number of query heads.
+
+    Raises:
+        ArgumentError: `num_heads` less than 1.
+        SiteError: When the class is made: no `bias`.
+
+    Examples:
+        A learned slope for each head:
+
+        >>> class Decay(phasor.ScoreBias):
+        ...     paper = "none: an example"
+        ...     def __init__(self, num_heads):
+        ...         super().__init__(num_heads)
+        ...         self.slope = torch.nn.Parameter(torch.full((num_heads,), 0.1))
+        ...     def bias(self, head, query_position, key_position, slope):
+        ...         return -slope[head] * (query_position - key_position).abs()
+        >>> query, key, value = torch.randn(3, 1, 8, 10, 64)
+        >>> phasor.attention(query, key, value, Decay(8)).shape
+        torch.Size([1, 8, 10, 64])
+    """
+
+    sites = frozenset({"score"})
+    score_is_bias = True
+    _first_head = 0
+
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(abstract=abstract, **kwargs)
+        if not abstract and (cls.bias, cls.bias_at) == (ScoreBias.bias, ScoreBias.bias_at):
+            raise SiteError(
+                f"{cls.__name__} is a ScoreBias but has no bias(); implement "
+                "bias(head, query_position, key_position, *terms)"
+            )
+
+    def __init__(self, num_heads: int) -> None:
+        super().__init__()
+        check_count("num_heads", num_heads, at_least=1, advice="pass the number of query heads")
+        self.num_heads = num_heads
+
+    def terms(self) -> tuple[Tensor, ...]:
+        """The numbers that the formula is made of: the parameters in their order, unless said.
+
+        Floats among them reach `bias` in the dtype of the table, float32 at least, and all of them
+        on the device of the positions, as copies.
+        """
+        return tuple(self.parameters())
+
+    def derive(self, *terms: Any, **_: Any) -> tuple[Tensor, ...]:
+        """Make of the terms, once per forward pass, what `bias` gets: the same, unless said."""
+        return terms
+
+    def bias(
+        self,
+        head: Tensor,
+        query_position: Tensor,
+        key_position: Tensor,
+        /,
+        *terms: Any,
+        **_: Any,
+    ) -> Tensor:
+        """What is added to scores: of one, or of many.
+
+        Args:
+            head: Integers that broadcast with the positions, to look up rows of terms with.
+            query_position: Integers (int64) or floats (float64): subtract before anything else.
+            key_position: Likewise; broadcasts with those of the queries.
+            *terms: What `derive` returned.
+
+        Returns:
+            What broadcasts to the scores.
+        """
+        raise NotImplementedError
+
+    def bias_at(
+        self,
+        prepared: Any,
+        batch: Tensor,
+        head: Tensor,
+        query_index: Tensor,
+        key_index: Tensor,
+    ) -> Tensor:
+        """The same for one that needs to know which tokens they are, not only where they stand."""
+        positions, _, terms = prepared
+        m, n = positions.of_query(batch, query_index), positions.of_key(batch, key_index)
+        return self.bias(head, m, n, *terms)
+
+    def where(self, positions: Tensor, key_positions: Tensor | None) -> ScorePositions:
+        """Check positions and make them one number for each token."""
+        check = whole_positions if self.integer_positions else score_positions
+        return check(positions, key_positions, owner=type(self).__name__)
+
+    def prepare(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Any:
+        where = self.where(positions, key_positions)
+        wide, device = table_dtype(dtype), positions.device
+        terms = [
+            term.to(device, wide if term.is_floating_point() else None, copy=True)
+            for term in self.terms()
+        ]
+        zero = torch.zeros((), dtype=wide, device=device)
+        return ScoreTerms(where, zero, tuple(self.derive(*terms)))
+
+    def score_mod(self, prepared: Any) -> ScoreMod:
+        return add_to_score(
+            partial(self._of_heads, prepared),
+            positions=prepared.positions,
+            term=prepared.zero,
+            num_heads=self.num_heads,
+            owner=type(self).__name__,
+        )
+
+    def heads(self, start: int, stop: int) -> Self:
+        """The encoding of heads `start` to `stop - 1`: the same parameters and numbers.
+
+        For a part of the heads of a model, as under tensor parallelism.
+
+        Raises:
+            ArgumentError: Heads that there are not, or none.
+        """
+        if not 0 <= start < stop <= self.num_heads:
+            raise ArgumentError(
+                f"heads must be from 0 to {self.num_heads}, at least one, got {start} to {stop}"
+            )
+        part = copy.copy(self)
+        part._first_head = self._first_head + start
+        part.num_heads = stop - start
+        return part
+
+    def _of_heads(
+        self,
+        prepared: Any,
+        batch: Tensor,
+        head: Tensor,
+        query_index: Tensor,
+        key_index: Tensor,
+    ) -> Tensor:
+        head = head + self._first_head if self._first_head else head
+        found = self.bias_at(prepared, batch, head, query_index, key_index)
+        return found.to(prepared.zero.dtype)
+
+    def extra_repr(self) -> str:
+        return f"num_heads={self.num_heads}"
 
 
 class Bias(Protocol):

@@ -43,6 +43,8 @@ def test_public_names() -> None:
         "NoPE",
         "PerLayer",
         "PositionEncoding",
+        "ScoreBias",
+        "ScoreMod",
         "attention",
         "axial",
         "cos_sin",
@@ -92,7 +94,7 @@ def test_every_public_object_is_documented_with_its_source() -> None:
         if isinstance(value, type) and issubclass(value, phasor.PositionEncoding)
     ]
     assert len(encodings) > 20
-    own = {"PositionEncoding", "Compose"}
+    own = {"PositionEncoding", "Compose", "ScoreBias"}
     for name in (*sorted(set(encodings) - own), "geometric", "rotate"):
         doc = getattr(phasor, name).__doc__
         assert doc

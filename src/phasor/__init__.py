@@ -13,8 +13,10 @@ from phasor.attention import attention as attention
 from phasor.encoding import Compose as Compose
 from phasor.encoding import NoPE as NoPE
 from phasor.encoding import PositionEncoding as PositionEncoding
+from phasor.encoding import ScoreMod as ScoreMod
 from phasor.encoding import require_sites as require_sites
 from phasor.encodings import *
+from phasor.encodings._bases.score import ScoreBias as ScoreBias
 from phasor.installation import another_phasor as _another_phasor
 from phasor.kernels import norm_rotate as norm_rotate
 from phasor.kernels import rerotate as rerotate

@@ -104,6 +104,8 @@ class PositionEncoding(nn.Module):
     """Whether each layer of a model should have one of its own, because what it learns is of that
     layer. Nothing runs otherwise for it: who builds a model reads it.
     """
+    integer_positions: bool = False
+    """Whether positions are rows of a table, so that floats are refused."""
     spelling: str | None = None
     """Its name on the command line; `None` keeps it out of there, where it needs more than a model
     can tell it.
@@ -111,7 +113,7 @@ class PositionEncoding(nn.Module):
     paper: str
     """Where the encoding was published, as a reader would look it up."""
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         declared = getattr(cls, "sites", None)
         if not isinstance(declared, frozenset):
@@ -155,7 +157,7 @@ class PositionEncoding(nn.Module):
                 )
         if declared and cls.prepare is PositionEncoding.prepare:
             raise SiteError(f"{cls.__name__} has sites but no prepare(); implement it")
-        if not isinstance(getattr(cls, "paper", None), str):
+        if not abstract and not isinstance(getattr(cls, "paper", None), str):
             raise SiteError(
                 f"{cls.__name__} must say where it was published: set paper = 'arXiv:...'"
             )

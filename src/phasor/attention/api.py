@@ -7,7 +7,13 @@ from torch import Tensor
 
 from phasor.attention.allowed import Allowed
 from phasor.attention.call import Call
-from phasor.attention.checks import check_documents, check_numbers, check_tensors, check_values
+from phasor.attention.checks import (
+    check_documents,
+    check_encoding,
+    check_numbers,
+    check_tensors,
+    check_values,
+)
 from phasor.attention.choice import AttentionImpl, attend
 from phasor.attention.scores import look
 from phasor.attention.stand_in import check_positions_given
@@ -117,6 +123,7 @@ def attention(
     """
     check_tensors(query, key, value, mask=mask, causal=causal)
     check_numbers(window=window, softcap=softcap, scale=scale, impl=impl)
+    check_encoding(encoding)
     check_values(values, encoding)
     seq, key_seq = query.shape[2], key.shape[2]
     allowed = Allowed(

@@ -10,6 +10,7 @@ from phasor.attention.choice import IMPLS
 from phasor.encoding import PositionEncoding
 from phasor.encodings import Rotary
 from phasor.errors import ArgumentError, ArgumentTypeError
+from phasor.per_layer import PerLayer
 from phasor.rotary.layout import VALUES
 
 
@@ -137,6 +138,21 @@ def check_documents(
 
 def _with_batch(documents: Tensor) -> Tensor:
     return documents if documents.ndim == 2 else documents[None]
+
+
+def check_encoding(encoding: object) -> None:
+    """Raise unless it is a position encoding or `None`."""
+    if encoding is None or isinstance(encoding, PositionEncoding):
+        return
+    advice = "pass one such as phasor.Rotary(head_dim)"
+    if isinstance(encoding, type):
+        advice = f"pass an instance: phasor.{encoding.__name__}(...)"
+    elif isinstance(encoding, PerLayer):
+        advice = "a PerLayer has one for each layer: pass encodings[layer]"
+    kind = f"the class {encoding.__name__}" if isinstance(encoding, type) else repr(encoding)
+    if not isinstance(encoding, str | type):
+        kind = type(encoding).__name__
+    raise ArgumentTypeError(f"encoding must be a position encoding, got {kind}; {advice}")
 
 
 def check_values(values: str, encoding: PositionEncoding | None) -> None:

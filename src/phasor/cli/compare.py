@@ -42,7 +42,7 @@ def compare(
             help="Names, separated by commas, or all; see [bold]phasor encodings[/bold]. With "
             "arguments: "
             "'rotary(base=500000)', 'rotary(scaling=yarn(factor=4, original_seq_len=64))'. "
-            "Layers take turns: rotary/rotary/none.",
+            "Layers take turns: rotary/rotary/none. Your own: mymodule:MyEncoding.",
             rich_help_panel=_WHAT,
         ),
     ] = _DEFAULT_ENCODINGS,

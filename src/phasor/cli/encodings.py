@@ -9,17 +9,28 @@ from rich.padding import Padding
 from rich.text import Text
 
 from phasor.cli.base import app
+from phasor.errors import PhasorError
 
 
 @app.command()
 def encodings(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """List the encodings: name, where they enter, what they cost, where they come from."""
-    from phasor.encodings.catalogue import CATALOGUE, ModelShape
+    """List the encodings: name, where they enter, what they cost, where they come from.
+
+    Those of other installed packages, from their entry points in the group phasor.encodings, last.
+    """
+    from phasor.encodings._elsewhere import installed
+    from phasor.encodings.catalogue import CATALOGUE, ModelShape, look_up
     from phasor.encodings.spelling import parse_spelling
 
     shape = ModelShape(dim=768, head_dim=64, num_heads=12, num_positions=1024)
+    found = dict(CATALOGUE)
+    for name in installed():
+        try:
+            found.setdefault(name, look_up(name))
+        except PhasorError as error:
+            typer.echo(f"Left out: {error}", err=True)
     rows = [
         {
             "name": name,
@@ -27,9 +38,9 @@ def encodings(
             "sites": sorted(encoding.sites),
             "parameters": sum(p.numel() for p in parse_spelling(name).build(shape, 1).parameters()),
             "paper": encoding.paper,
-            "summary": (encoding.__doc__ or "").strip().splitlines()[0],
+            "summary": (encoding.__doc__ or "").strip().partition("\n")[0],
         }
-        for name, encoding in CATALOGUE.items()
+        for name, encoding in found.items()
     ]
     if as_json:
         typer.echo(json.dumps(rows, indent=1))

@@ -1,15 +1,14 @@
 """Attention with linear biases: a penalty on the score that grows with distance."""
 
 import math
-from typing import Literal, NamedTuple, final
+from typing import Literal, final
 
 import torch
 from torch import Tensor
 
-from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
+from phasor.encodings._bases.score import ScoreBias
 from phasor.errors import ArgumentError
-from phasor.rotary.phase import table_dtype
+from phasor.positions.checks import check_count
 
 
 def alibi_slopes(num_heads: int) -> list[float]:
@@ -37,8 +36,7 @@ def alibi_slopes(num_heads: int) -> list[float]:
         >>> alibi_slopes(6)
         [0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125]
     """
-    if num_heads < 1:
-        raise ArgumentError(f"num_heads must be at least 1, got {num_heads}")
+    check_count("num_heads", num_heads, at_least=1, advice="pass the number of query heads")
     smaller = 2 ** math.floor(math.log2(num_heads))
     slopes = [2.0 ** (-8 * head / smaller) for head in range(1, smaller + 1)]
     larger = [2.0 ** (-4 * head / smaller) for head in range(1, 2 * smaller + 1)]
@@ -57,15 +55,8 @@ def _rounded_slopes(num_heads: int) -> Tensor:
     return torch.cat(slopes).bfloat16().double()
 
 
-class Penalties(NamedTuple):
-    """Where queries and keys are, and `slopes` `[num_heads]`."""
-
-    positions: ScorePositions
-    slopes: Tensor
-
-
 @final
-class ALiBi(PositionEncoding):
+class ALiBi(ScoreBias):
     r"""A penalty on the attention score, linear in distance.
 
     The score of a query at $m$ and a key at $n$ changes by $-s_h\,|m - n|$ in head $h$.
@@ -93,8 +84,6 @@ class ALiBi(PositionEncoding):
         torch.Size([1, 8, 10, 64])
     """
 
-    sites = frozenset({"score"})
-    score_is_bias = True
     spelling = "alibi"
     paper = "arXiv:2108.12409"
 
@@ -105,12 +94,11 @@ class ALiBi(PositionEncoding):
         scale: float = 1.0,
         precision: Literal["exact", "bfloat16"] = "exact",
     ) -> None:
-        super().__init__()
+        super().__init__(num_heads)
         if not 0 < scale < math.inf:
             raise ArgumentError(f"scale must be positive, got {scale}; 1.0 is the paper's")
         if precision not in ("exact", "bfloat16"):
             raise ArgumentError(f"precision must be 'exact' or 'bfloat16', got {precision!r}")
-        self.num_heads = num_heads
         self.scale = scale
         self.precision = precision
         # Not a buffer: .to(bfloat16) would round the slopes, to_empty() would lose them.
@@ -134,37 +122,22 @@ class ALiBi(PositionEncoding):
                 f"precision={self.precision!r} rounds products, which slopes alone cannot say; "
                 "use phasor.attention"
             )
-        return (self.scale * self.slopes).float()
+        slopes = self.slopes[self._first_head : self._first_head + self.num_heads]
+        return (self.scale * slopes).float()
 
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Penalties:
-        where = score_positions(positions, key_positions, owner="ALiBi")
-        return Penalties(where, self.slopes.to(positions.device, table_dtype(dtype)))
+    def terms(self) -> tuple[Tensor]:
+        return (self.slopes,)
 
-    def score_mod(self, prepared: Penalties) -> ScoreMod:
-        positions, slopes = prepared
-
-        def penalty(batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor) -> Tensor:
-            key_position = positions.of_key(batch, key_index)
-            if self.precision == "bfloat16":
-                # Slopes are of bfloat16 already; the product rounds once more.
-                rounded = slopes[head].bfloat16() * key_position.bfloat16()
-                return self.scale * rounded.to(slopes.dtype)
-            distance = (positions.of_query(batch, query_index) - key_position).abs()
-            return -self.scale * slopes[head] * distance.to(slopes.dtype)
-
-        return add_to_score(
-            penalty, positions=positions, term=slopes, num_heads=self.num_heads, owner="ALiBi"
-        )
+    def bias(self, head: Tensor, m: Tensor, n: Tensor, slopes: Tensor) -> Tensor:
+        if self.precision == "bfloat16":
+            # Slopes are of bfloat16 already; the product rounds once more.
+            rounded = slopes[head].bfloat16() * n.bfloat16()
+            return self.scale * rounded.to(slopes.dtype)
+        return -self.scale * slopes[head] * (m - n).abs().to(slopes.dtype)
 
     def extra_repr(self) -> str:
         return (
-            f"num_heads={self.num_heads}"
+            super().extra_repr()
             + f", scale={self.scale}" * (self.scale != 1.0)
             + f", precision={self.precision!r}" * (self.precision != "exact")
         )

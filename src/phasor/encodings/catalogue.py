@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from phasor import encodings
 from phasor.encoding import HOOKS, NoPE, PositionEncoding
+from phasor.encodings._elsewhere import installed, load
 from phasor.errors import unknown_name
 
 
@@ -46,12 +47,18 @@ class ModelShape:
 
 
 def look_up(name: str) -> type[PositionEncoding]:
-    """The encoding called `name`, or known by it.
+    """The encoding called `name`, or known by it; `module:Class` is one from elsewhere.
 
     Raises:
         ArgumentError: There is none; the message lists the names and suggests the nearest.
+        ArgumentTypeError: What `module:Class` names is no encoding.
     """
     name = ALIASES.get(name, name)
-    if name not in CATALOGUE:
-        raise unknown_name("there is no encoding", name, [*CATALOGUE, *ALIASES])
-    return CATALOGUE[name]
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    if ":" in name:
+        return load(name)
+    others = installed()
+    if name not in others:
+        raise unknown_name("there is no encoding", name, [*CATALOGUE, *ALIASES, *others])
+    return load(others[name].value)

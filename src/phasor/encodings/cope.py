@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.by_distance import products
-from phasor.encodings.relative import ScorePositions, score_positions
+from phasor.encodings._bases.by_distance import products
+from phasor.encodings._bases.score import ScorePositions, score_positions
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.positions import check_covers
 from phasor.rotary.phase import table_dtype

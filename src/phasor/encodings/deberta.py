@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.by_distance import of_key, of_query, products, whole_positions
-from phasor.encodings.relative import ScorePositions, add_to_score
-from phasor.encodings.signed_buckets import signed_buckets
+from phasor.encodings._bases.by_distance import of_key, of_query, products
+from phasor.encodings._bases.score import ScorePositions, add_to_score, whole_positions
+from phasor.encodings._bases.signed_buckets import signed_buckets
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 
@@ -78,6 +78,7 @@ class DeBERTa(PositionEncoding):
     looks_at = frozenset({"query_key"})
     each_layer = True
     spelling = "deberta"
+    integer_positions = True
     paper = "arXiv:2006.03654"
 
     def __init__(

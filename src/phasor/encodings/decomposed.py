@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.by_distance import of_query, products
-from phasor.encodings.relative import ScorePositions, add_to_score
-from phasor.encodings.window import check_window, num_rows, window_positions
+from phasor.encodings._bases.by_distance import of_query, products
+from phasor.encodings._bases.score import ScorePositions, add_to_score
+from phasor.encodings._bases.window import check_window, num_rows, window_positions
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 
@@ -63,6 +63,7 @@ class DecomposedBias(PositionEncoding):
     score_is_bias = True
     looks_at = frozenset({"query_key"})
     each_layer = True
+    integer_positions = True
     paper = "arXiv:2203.16527"
 
     def __init__(self, head_dim: int, *, window: Sequence[int]) -> None:

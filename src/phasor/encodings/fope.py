@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding
-from phasor.encodings.query_key import check_query_key, heads_per_group
+from phasor.encodings._bases.query_key import check_query_key, heads_per_group
 from phasor.errors import ArgumentError
 from phasor.kernels.reference import apply_rotation
 from phasor.positions import check_covers, check_positions

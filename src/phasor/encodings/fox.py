@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.hidden import check_hidden, check_tokens, project
-from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
+from phasor.encodings._bases.hidden import check_hidden, check_tokens, project
+from phasor.encodings._bases.score import ScorePositions, add_to_score, score_positions
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 

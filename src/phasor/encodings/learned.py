@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding
-from phasor.encodings.additive import add_table
+from phasor.encodings._bases.embedding import add_table
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.positions import check_positions, check_range
 
@@ -43,6 +43,7 @@ class Learned(PositionEncoding):
 
     sites = frozenset({"embedding"})
     spelling = "learned"
+    integer_positions = True
     paper = "arXiv:1705.03122"
 
     def __init__(self, num_positions: int, dim: int, *, offset: int = 0, rms: float = 0.02) -> None:

@@ -7,14 +7,13 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.window import Rows, check_window, look_up, num_rows, window_positions
+from phasor.encodings._bases.window import WindowBias, check_window, num_rows
 from phasor.errors import ArgumentError
-from phasor.rotary.phase import table_dtype
+from phasor.positions.checks import check_count
 
 
 @final
-class LogCPB(PositionEncoding):
+class LogCPB(WindowBias):
     r"""A bias on the score that a network makes of log-spaced offsets within a window.
 
     Along each axis the offset $\Delta$ becomes
@@ -50,8 +49,6 @@ class LogCPB(PositionEncoding):
         torch.Size([1, 4, 6, 16])
     """
 
-    sites = frozenset({"score"})
-    score_is_bias = True
     paper = "arXiv:2111.09883"
 
     def __init__(
@@ -62,12 +59,8 @@ class LogCPB(PositionEncoding):
         pretrained_window: Sequence[int] | None = None,
         mlp_width: int = 512,
     ) -> None:
-        super().__init__()
-        for name, size in (("num_heads", num_heads), ("mlp_width", mlp_width)):
-            if size < 1:
-                raise ArgumentError(f"{name} must be at least 1, got {size}")
-        self.num_heads = num_heads
-        self.window = check_window(window)
+        super().__init__(num_heads, window)
+        check_count("mlp_width", mlp_width, at_least=1, advice="512 is the authors'")
         self.pretrained_window = self.window
         if pretrained_window is not None:
             self.pretrained_window = check_window(pretrained_window, name="pretrained_window")
@@ -88,32 +81,17 @@ class LogCPB(PositionEncoding):
         nn.init.zeros_(self.hidden.bias)
         nn.init.trunc_normal_(self.out.weight, std=0.02)
 
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Rows:
-        where = window_positions(positions, key_positions, self.window, owner="LogCPB")
-        device, wide = positions.device, table_dtype(dtype)
-        offsets, weight, bias, out = (
-            numbers.to(device, wide)
-            for numbers in (self.offsets, self.hidden.weight, self.hidden.bias, self.out.weight)
-        )
-        # Autocast would round the operands of these products, which decide between positions.
-        with torch.autocast(device.type, enabled=False):
-            table = (offsets @ weight.T + bias).relu() @ out.T
-        return Rows(where, 16 * table.sigmoid())
+    def terms(self) -> tuple[Tensor, ...]:
+        return self.offsets, *self.parameters()
 
-    def score_mod(self, prepared: Rows) -> ScoreMod:
-        return look_up(prepared, num_heads=self.num_heads, owner="LogCPB")
+    def derive(self, offsets: Tensor, weight: Tensor, bias: Tensor, out: Tensor) -> tuple[Tensor]:
+        # Autocast would round the operands of these products, which decide between positions.
+        with torch.autocast(offsets.device.type, enabled=False):
+            return (16 * ((offsets @ weight.T + bias).relu() @ out.T).sigmoid(),)
 
     def extra_repr(self) -> str:
-        return (
-            f"num_heads={self.num_heads}, window={self.window}"
-            + f", pretrained_window={self.pretrained_window}"
-            * (self.pretrained_window != self.window)
+        return super().extra_repr() + f", pretrained_window={self.pretrained_window}" * (
+            self.pretrained_window != self.window
         )
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from phasor.encoding import PositionEncoding
-from phasor.encodings.query_key import scale_query
+from phasor.encodings._bases.query_key import scale_query
 from phasor.errors import ArgumentError
 from phasor.positions import check_positions
 from phasor.rotary.phase import table_dtype

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding
-from phasor.encodings.heads import check_heads
+from phasor.encodings._bases.heads import check_heads
 from phasor.errors import ArgumentError
 from phasor.kernels import rotate
 from phasor.positions import check_positions

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.heads import for_all_heads
-from phasor.encodings.hidden import (
+from phasor.encodings._bases.heads import for_all_heads
+from phasor.encodings._bases.hidden import (
     check_hidden,
     check_tokens,
     convolve,
@@ -15,8 +15,8 @@ from phasor.encodings.hidden import (
     project,
     unit_length,
 )
-from phasor.encodings.query_key import check_query_key, heads_per_group
-from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
+from phasor.encodings._bases.query_key import check_query_key, heads_per_group
+from phasor.encodings._bases.score import ScorePositions, add_to_score, score_positions
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 

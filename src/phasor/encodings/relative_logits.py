@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.by_distance import of_query, whole_positions
-from phasor.encodings.relative import ScorePositions, add_to_score
+from phasor.encodings._bases.by_distance import of_query
+from phasor.encodings._bases.score import ScorePositions, add_to_score, whole_positions
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 
@@ -64,6 +64,7 @@ class RelativeLogits(PositionEncoding):
     looks_at = frozenset({"hidden"})
     each_layer = True
     spelling = "relative_logits"
+    integer_positions = True
     paper = "none: the code of Inkling"
 
     def __init__(self, dim: int, num_heads: int, *, extent: int = 128, rank: int = 16) -> None:

@@ -4,16 +4,13 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.window import Rows, check_window, look_up, num_rows, window_positions
-from phasor.errors import ArgumentError
-from phasor.rotary.phase import table_dtype
+from phasor.encodings._bases.window import WindowBias, num_rows
 
 
 @final
-class RelativeTable(PositionEncoding):
+class RelativeTable(WindowBias):
     r"""A learned bias on the score for each head and each offset within a window.
 
     The score of a query at $(y, x)$ and a key at $(v, u)$ changes by
@@ -44,35 +41,13 @@ class RelativeTable(PositionEncoding):
         torch.Size([1, 4, 6, 16])
     """
 
-    sites = frozenset({"score"})
-    score_is_bias = True
     paper = "arXiv:2103.14030"
 
     def __init__(self, num_heads: int, *, window: Sequence[int]) -> None:
-        super().__init__()
-        if num_heads < 1:
-            raise ArgumentError(f"num_heads must be at least 1, got {num_heads}")
-        self.num_heads = num_heads
-        self.window = check_window(window)
+        super().__init__(num_heads, window)
         self.weight = nn.Parameter(torch.empty(num_rows(self.window), num_heads))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw the table anew; also what gives it values after `to_empty`."""
         nn.init.trunc_normal_(self.weight, std=0.02)
-
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Rows:
-        where = window_positions(positions, key_positions, self.window, owner="RelativeTable")
-        return Rows(where, self.weight.to(positions.device, table_dtype(dtype)))
-
-    def score_mod(self, prepared: Rows) -> ScoreMod:
-        return look_up(prepared, num_heads=self.num_heads, owner="RelativeTable")
-
-    def extra_repr(self) -> str:
-        return f"num_heads={self.num_heads}, window={self.window}"

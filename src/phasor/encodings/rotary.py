@@ -106,6 +106,11 @@ class Rotary(PositionEncoding):
         if isinstance(scaling, LengthScaling):
             self.length_scaling = scaling
         elif scaling is not None:
+            if not callable(scaling):
+                raise ArgumentTypeError(
+                    "scaling must be one such as phasor.scaling.yarn(factor=4, "
+                    f"original_seq_len=4096), got {type(scaling).__name__} {scaling!r}"
+                )
             frequencies = scaling(frequencies)
         self.frequencies = frequencies
 

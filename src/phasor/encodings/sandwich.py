@@ -6,8 +6,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
+from phasor.encodings._bases.score import ScoreBias, ScorePositions
 from phasor.errors import ArgumentError
 from phasor.rotary import cos_sin, geometric
 from phasor.rotary.phase import table_dtype
@@ -16,12 +15,13 @@ _RADIANS_PER_FRACTION = 2 * math.pi / 2**64
 
 
 class Sinusoids(NamedTuple):
-    """Where queries and keys are, their sinusoidal encodings, and a gain per head.
+    """Where queries and keys are, a zero, their sinusoidal encodings, and a gain per head.
 
     `operand` `[frequencies]` is what the angle of each cosine grows by per position.
     """
 
     positions: ScorePositions
+    zero: Tensor
     query: Tensor
     key: Tensor
     operand: Tensor
@@ -29,7 +29,7 @@ class Sinusoids(NamedTuple):
 
 
 @final
-class Sandwich(PositionEncoding):
+class Sandwich(ScoreBias):
     r"""A fixed bias on the attention score that falls with the logarithm of distance.
 
     The score of a query at $m$ and a key at $n$ changes, in head $h = 1 \dots H$, by
@@ -61,23 +61,18 @@ class Sandwich(PositionEncoding):
         torch.Size([1, 8, 10, 64])
     """
 
-    sites = frozenset({"score"})
-    score_is_bias = True
     spelling = "sandwich"
     paper = "arXiv:2212.10356"
 
     def __init__(
         self, num_heads: int, *, sinusoidal_dim: int = 128, base: float = 10_000.0
     ) -> None:
-        super().__init__()
-        if num_heads < 1:
-            raise ArgumentError(f"num_heads must be at least 1, got {num_heads}")
+        super().__init__(num_heads)
         if sinusoidal_dim < 2 or sinusoidal_dim % 2:
             raise ArgumentError(
                 "sinusoidal_dim must be even, a sine and a cosine for each frequency, got "
                 f"{sinusoidal_dim}; 128 is the paper's"
             )
-        self.num_heads = num_heads
         self.sinusoidal_dim = sinusoidal_dim
         self.base = base
         # Neither is a buffer: .to(bfloat16) would round them, to_empty() would lose them.
@@ -92,32 +87,33 @@ class Sandwich(PositionEncoding):
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Sinusoids:
-        where = score_positions(positions, key_positions, owner="Sandwich")
+        where = self.where(positions, key_positions)
         # Floats if either is: the operand must suit their difference.
         between = where.key if where.key.is_floating_point() else where.query
         operand = self.frequencies.operand(between).flatten()
         gains = self.gains.to(positions.device, table_dtype(dtype))
         query = self._encode(where.query)
         key = query if where.key is where.query else self._encode(where.key)
-        return Sinusoids(where, query, key, operand, gains)
+        return Sinusoids(where, gains.new_zeros(()), query, key, operand, gains)
 
-    def score_mod(self, prepared: Sinusoids) -> ScoreMod:
-        positions, query, key, operand, gains = prepared
-
-        def cosines(batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor) -> Tensor:
-            if key_index.ndim > 1 and query_index.shape[-1] == key_index.shape[-2] == 1:
-                # Rows against columns: one product of matrices instead of a cosine per pair.
-                products = _inner_products(
-                    _rows_at(query, batch, query_index), _rows_at(key, batch, key_index)
-                ).to(gains.dtype)
-            else:
-                m, n = positions.of_query(batch, query_index), positions.of_key(batch, key_index)
-                products = _sum_of_cosines(m - n, operand, gains.dtype)
-            return gains[head] * products
-
-        return add_to_score(
-            cosines, positions=positions, term=gains, num_heads=self.num_heads, owner="Sandwich"
-        )
+    def bias_at(
+        self,
+        prepared: Sinusoids,
+        batch: Tensor,
+        head: Tensor,
+        query_index: Tensor,
+        key_index: Tensor,
+    ) -> Tensor:
+        positions, _, query, key, operand, gains = prepared
+        if key_index.ndim > 1 and query_index.shape[-1] == key_index.shape[-2] == 1:
+            # Rows against columns: one product of matrices instead of a cosine per pair.
+            products = _inner_products(
+                _rows_at(query, batch, query_index), _rows_at(key, batch, key_index)
+            ).to(gains.dtype)
+        else:
+            m, n = positions.of_query(batch, query_index), positions.of_key(batch, key_index)
+            products = _sum_of_cosines(m - n, operand, gains.dtype)
+        return gains[head] * products
 
     def _encode(self, positions: Tensor) -> Tensor:
         """`[1 or batch, seq, channels]`, float64: all cosines, then all sines."""
@@ -125,7 +121,7 @@ class Sandwich(PositionEncoding):
         return encoded if encoded.ndim == 3 else encoded.unsqueeze(0)
 
     def extra_repr(self) -> str:
-        return f"num_heads={self.num_heads}, sinusoidal_dim={self.sinusoidal_dim}, base={self.base}"
+        return f"{super().extra_repr()}, sinusoidal_dim={self.sinusoidal_dim}, base={self.base}"
 
 
 def _rows_at(rows: Tensor, batch: Tensor, index: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.relative import ScorePositions
+from phasor.encodings._bases.score import ScorePositions
 from phasor.errors import ArgumentError
 from phasor.positions import check_covers, check_positions
 from phasor.rotary.phase import table_dtype

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding
-from phasor.encodings.hidden import (
+from phasor.encodings._bases.hidden import (
     check_hidden,
     check_tokens,
     convolve,
@@ -14,8 +14,8 @@ from phasor.encodings.hidden import (
     project,
     unit_length,
 )
-from phasor.encodings.query_key import check_query_key, heads_per_group
-from phasor.encodings.relative import ScorePositions, score_positions
+from phasor.encodings._bases.query_key import check_query_key, heads_per_group
+from phasor.encodings._bases.score import ScorePositions, score_positions
 from phasor.errors import ArgumentError
 from phasor.kernels.reference import apply_rotation
 from phasor.rotary import geometric

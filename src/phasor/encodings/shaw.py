@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.by_distance import of_query, products, whole_positions
-from phasor.encodings.relative import ScorePositions, add_to_score
+from phasor.encodings._bases.by_distance import of_query, products
+from phasor.encodings._bases.score import ScorePositions, add_to_score, whole_positions
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 
@@ -60,6 +60,7 @@ class Shaw(PositionEncoding):
     looks_at = frozenset({"query_key"})
     each_layer = True
     spelling = "shaw"
+    integer_positions = True
     paper = "arXiv:1803.02155"
 
     def __init__(

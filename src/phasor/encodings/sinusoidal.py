@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding
-from phasor.encodings.additive import add_table
+from phasor.encodings._bases.embedding import add_table
 from phasor.errors import ArgumentError
 from phasor.positions import check_positions
 from phasor.rotary import Frequencies, Layout, axial, cos_sin, geometric

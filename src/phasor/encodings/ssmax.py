@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding
-from phasor.encodings.heads import check_heads
-from phasor.encodings.query_key import check_query_key
+from phasor.encodings._bases.heads import check_heads
+from phasor.encodings._bases.query_key import check_query_key
 from phasor.errors import ArgumentError
 from phasor.positions import check_covers, check_positions
 from phasor.rotary.phase import table_dtype

@@ -1,15 +1,12 @@
 """T5's relative bias: a learned number per head for each bucket of distances."""
 
-from typing import NamedTuple, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.by_distance import whole_positions
-from phasor.encodings.relative import ScorePositions, add_to_score
+from phasor.encodings._bases.score import ScoreBias
 from phasor.errors import ArgumentError
-from phasor.rotary.phase import table_dtype
 
 
 def distance_buckets(num_buckets: int, max_distance: int) -> list[int]:
@@ -53,16 +50,8 @@ def distance_buckets(num_buckets: int, max_distance: int) -> list[int]:
     return bucket_of
 
 
-class Biases(NamedTuple):
-    """Where queries and keys are, the bucket of each distance, and `weight` `[buckets, heads]`."""
-
-    positions: ScorePositions
-    bucket_of: Tensor
-    weight: Tensor
-
-
 @final
-class T5Bias(PositionEncoding):
+class T5Bias(ScoreBias):
     r"""A learned bias on the score for each head and bucket of distances.
 
     Near distances have a bucket each, far ones share buckets that grow with the logarithm; see
@@ -89,8 +78,7 @@ class T5Bias(PositionEncoding):
         torch.Size([1, 8, 10, 64])
     """
 
-    sites = frozenset({"score"})
-    score_is_bias = True
+    integer_positions = True
     spelling = "t5"
     paper = "arXiv:1910.10683"
 
@@ -102,10 +90,7 @@ class T5Bias(PositionEncoding):
         max_distance: int = 128,
         bidirectional: bool = False,
     ) -> None:
-        super().__init__()
-        if num_heads < 1:
-            raise ArgumentError(f"num_heads must be at least 1, got {num_heads}")
-        self.num_heads = num_heads
+        super().__init__(num_heads)
         self.num_buckets = num_buckets
         self.max_distance = max_distance
         self.bidirectional = bidirectional
@@ -123,31 +108,15 @@ class T5Bias(PositionEncoding):
         """No bias anywhere; also what gives the table values after `to_empty`."""
         nn.init.zeros_(self.weight)
 
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Biases:
-        where = whole_positions(positions, key_positions, owner="T5Bias")
-        device = positions.device
-        return Biases(where, self.bucket_of.to(device), self.weight.to(device, table_dtype(dtype)))
+    def terms(self) -> tuple[Tensor, Tensor]:
+        return self.bucket_of, self.weight
 
-    def score_mod(self, prepared: Biases) -> ScoreMod:
-        positions, bucket_of, weight = prepared
-
-        def bias(batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor) -> Tensor:
-            distance = positions.of_query(batch, query_index) - positions.of_key(batch, key_index)
-            far = self.max_distance
-            return weight[bucket_of[distance.clamp(-far, far) + far], head]
-
-        return add_to_score(
-            bias, positions=positions, term=weight, num_heads=self.num_heads, owner="T5Bias"
-        )
+    def bias(self, head: Tensor, m: Tensor, n: Tensor, bucket_of: Tensor, weight: Tensor) -> Tensor:
+        far = self.max_distance
+        return weight[bucket_of[(m - n).clamp(-far, far) + far], head]
 
     def extra_repr(self) -> str:
         return (
-            f"num_heads={self.num_heads}, num_buckets={self.num_buckets}, "
+            f"{super().extra_repr()}, num_buckets={self.num_buckets}, "
             f"max_distance={self.max_distance}, bidirectional={self.bidirectional}"
         )

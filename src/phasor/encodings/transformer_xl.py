@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.by_distance import of_query
-from phasor.encodings.heads import check_heads
-from phasor.encodings.query_key import check_query_key
-from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
+from phasor.encodings._bases.by_distance import of_query
+from phasor.encodings._bases.heads import check_heads
+from phasor.encodings._bases.query_key import check_query_key
+from phasor.encodings._bases.score import ScorePositions, add_to_score, score_positions
 from phasor.errors import ArgumentError
 from phasor.positions import check_covers
 from phasor.rotary.frequencies import geometric

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from phasor.encoding import PositionEncoding
-from phasor.encodings.query_key import check_query_key
+from phasor.encodings._bases.query_key import check_query_key
 from phasor.errors import ArgumentError
 from phasor.positions import check_covers, check_positions
 from phasor.rotary import Frequencies, Layout, Precision, cos_sin

@@ -118,11 +118,17 @@ class PositionSpec:
     towers: tuple["PositionSpec", ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("layers", "towers"):
+        for name, kind in (("layers", LayerSpec), ("towers", PositionSpec)):
             if not isinstance(getattr(self, name), tuple):
                 raise ArgumentTypeError(
                     f"{name} must be a tuple, got {type(getattr(self, name)).__name__}"
                 )
+            for each in getattr(self, name):
+                if not isinstance(each, kind):
+                    raise ArgumentTypeError(
+                        f"{name} must hold {kind.__name__}, got {type(each).__name__}; a spec is "
+                        "made of data, as phasor.read returns, not of modules"
+                    )
         if not self.layers:
             raise ArgumentError(f"{self.model} must have at least one layer, got none")
         for name in ("max_seq_len", "trained_seq_len"):

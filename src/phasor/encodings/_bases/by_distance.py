@@ -3,24 +3,8 @@
 import torch
 from torch import Tensor
 
-from phasor.encodings.heads import check_heads
-from phasor.encodings.query_key import check_query_key
-from phasor.encodings.relative import ScorePositions, score_positions
-from phasor.errors import ArgumentTypeError
-
-
-def whole_positions(
-    positions: Tensor, key_positions: Tensor | None, *, owner: str
-) -> ScorePositions:
-    """Positions of queries and keys that are integers; raise `ArgumentTypeError` otherwise."""
-    where = score_positions(positions, key_positions, owner=owner)
-    for given in where:
-        if given.is_floating_point():
-            raise ArgumentTypeError(
-                f"{owner} looks whole distances up in a table and takes integer positions, got "
-                "floats; call positions.long()"
-            )
-    return where
+from phasor.encodings._bases.heads import check_heads
+from phasor.encodings._bases.query_key import check_query_key
 
 
 def products(x: Tensor, table: Tensor, *, scale: float = 1.0, owner: str) -> Tensor:

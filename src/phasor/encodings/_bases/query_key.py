@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from phasor.encodings.heads import for_all_heads
+from phasor.encodings._bases.heads import for_all_heads
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.positions import check_covers
 

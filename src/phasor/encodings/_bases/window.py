@@ -1,22 +1,13 @@
 """What the biases of a window share: the offset along each axis, as one row of a table."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from phasor.encoding import ScoreMod
-from phasor.encodings.relative import ScorePositions, add_to_score
+from phasor.encodings._bases.score import ScoreBias, ScorePositions
 from phasor.errors import ArgumentError, ArgumentTypeError, PositionRangeError
 from phasor.positions import check_positions
-
-
-class Rows(NamedTuple):
-    """Where queries and keys are, in rows, and the `table` `[rows, num_heads]` of all offsets."""
-
-    positions: ScorePositions
-    table: Tensor
 
 
 def check_window(window: Sequence[int], *, name: str = "window") -> tuple[int, ...]:
@@ -68,16 +59,23 @@ def window_positions(
     return ScorePositions(_flat(query, window), _flat(key, window))
 
 
-def look_up(prepared: Rows, *, num_heads: int, owner: str) -> ScoreMod:
-    """Adds to each score the entry of its offset and head."""
-    positions, table = prepared
-    middle = table.shape[0] // 2
+class WindowBias(ScoreBias, abstract=True):
+    """A bias for each head and offset: the rows of its only term, `[rows, num_heads]`."""
 
-    def entry(batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor) -> Tensor:
-        offset = positions.of_query(batch, query_index) - positions.of_key(batch, key_index)
-        return table[offset + middle, head]
+    integer_positions = True
 
-    return add_to_score(entry, positions=positions, term=table, num_heads=num_heads, owner=owner)
+    def __init__(self, num_heads: int, window: Sequence[int]) -> None:
+        super().__init__(num_heads)
+        self.window = check_window(window)
+
+    def where(self, positions: Tensor, key_positions: Tensor | None) -> ScorePositions:
+        return window_positions(positions, key_positions, self.window, owner=type(self).__name__)
+
+    def bias(self, head: Tensor, m: Tensor, n: Tensor, table: Tensor) -> Tensor:
+        return table[m - n + table.shape[0] // 2, head]
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, window={self.window}"
 
 
 def _flat(places: Tensor, window: tuple[int, ...]) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from phasor.encodings.relative import ScorePositions
+from phasor.encodings._bases.score import ScorePositions
 from phasor.errors import ArgumentError
 from phasor.positions import check_covers
 

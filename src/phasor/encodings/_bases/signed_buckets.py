@@ -22,7 +22,7 @@ def signed_buckets(num_buckets: int, max_distance: int) -> list[int]:
         clips distances to `max_distance - 1` first; `DeBERTa` says what that changes.
 
     Examples:
-        >>> from phasor.encodings.signed_buckets import signed_buckets
+        >>> from phasor.encodings._bases.signed_buckets import signed_buckets
         >>> signed_buckets(8, 16)
         [0, 1, 2, 3, 4, 5, 5, 6, 6, 6, 7, 7, 7, 7, 7, 7]
     """

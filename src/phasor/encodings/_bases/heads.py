@@ -17,5 +17,5 @@ def for_all_heads(argument: str) -> str:
     return (
         f"build it with {argument} if those are all heads of the model: a part of them, as under "
         "tensor parallelism, would get other numbers (slopes, gains, tables) than it has here, so "
-        "call it with all heads and keep that part"
+        "for that part take encoding.heads(start, stop)"
     )

@@ -109,7 +109,7 @@ class FIRE(PositionEncoding):
     ) -> Network:
         where = score_positions(positions, key_positions, owner="FIRE")
         c, factor, hidden_weight, hidden_bias, out_weight, out_bias = (
-            parameter.to(positions.device, table_dtype(dtype))
+            parameter.to(positions.device, table_dtype(dtype), copy=True)
             for parameter in (
                 self.c,
                 self.threshold_factor,

@@ -16,6 +16,6 @@ def for_all_heads(argument: str) -> str:
     """The advice to build another one, which is none where heads are a part of the model's."""
     return (
         f"build it with {argument} if those are all heads of the model: a part of them, as under "
-        "tensor parallelism, would get other numbers (slopes, gains, tables) than it has here, so "
-        "call it with all heads and keep that part"
+        "tensor parallelism, would get other numbers (slopes, gains, tables) than it has here; for "
+        "that call encoding.heads(start, stop)"
     )

@@ -58,10 +58,10 @@ class Rotary(PositionEncoding):
     Examples:
         >>> rotary = phasor.Rotary(64, base=500_000.0)
         >>> query, key = torch.randn(2, 1, 8, 10, 64)
-        >>> query, key = rotary.rotate(query, key, rotary.prepare(torch.arange(10)))
+        >>> query, key = rotary.rotate(query, key, rotary(torch.arange(10)))
     """
 
-    sites = frozenset({"query_key"})
+    sites = frozenset({"query_key", "value"})
     spelling = "rotary"
     paper = "arXiv:2104.09864"
 
@@ -221,7 +221,7 @@ class Rotary(PositionEncoding):
         if self.length_scaling is not None:
             raise ArgumentError(
                 f"{type(self.length_scaling).__name__} depends on the length of the sequence; "
-                "settle it first: rotary.at(seq_len).prepare(...)"
+                "settle it first: rotary.at(seq_len)"
             )
         if self.seq_len is not None:
             check_range(

@@ -94,8 +94,9 @@ class PositionEncoding(nn.Module):
     | `"embedding"` | `embed(x, prepared)` | token embeddings, before the first layer |
     | `"query_key"` | `rotate(query, key, prepared)` | each layer's query and key |
     | `"score"` | `score_mod(prepared)` | nothing; what it returns is applied to the scores |
-    | `"value"` | `turn_values(value, prepared)`, `turn_back(out, prepared)` | each layer's values, \
-and what attention made of them; only where the model asks for it |
+    | `"value"` | `turn_values(value, prepared)` | each layer's values, if the model asks for it |
+
+    What attention made of turned values may turn back: `turn_back(out, prepared)`.
 
     The call, and `observe` and `look`, touch parameters; the hooks do not. So whatever hangs on the
     call of a module (FSDP, offloading, checkpointing, hooks of your own) works on an encoding too,
@@ -331,9 +332,7 @@ and what attention made of them; only where the model asks for it |
         """
         return None
 
-    def look(
-        self, prepared: Any, query: Tensor, key: Tensor, features: Features = None
-    ) -> Any:
+    def look(self, prepared: Any, query: Tensor, key: Tensor, features: Features = None) -> Any:
         """Make what was prepared into what this layer's hooks use, before any of them is called.
 
         Args:

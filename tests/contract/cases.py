@@ -56,9 +56,7 @@ class OnGrid(phasor.PositionEncoding):
     ) -> Any:
         if key_positions is not None:
             key_positions = self._unfold(key_positions)
-        return self.encoding.prepare(
-            self._unfold(positions), key_positions=key_positions, dtype=dtype
-        )
+        return self.encoding(self._unfold(positions), key_positions=key_positions, dtype=dtype)
 
     def look(self, prepared: Any, query: Tensor, key: Tensor, features: Any = None) -> Any:
         return self.encoding.look(prepared, query, key, features)
@@ -215,7 +213,7 @@ class Layer(nn.Module):
         causal: bool = True,
         impl: str = "auto",
     ) -> Tensor:
-        prepared = self.encoding.prepare(positions, dtype=x.dtype)
+        prepared = self.encoding(positions, dtype=x.dtype)
         x = self.encoding.embed(x, prepared)
         query, key, value = self.project(x)
         return phasor.attention(
@@ -232,7 +230,7 @@ class Layer(nn.Module):
 
     def decode(self, x: Tensor, position: Tensor, cache: Cache | None) -> tuple[Tensor, Cache]:
         """One token with a cache of turned keys, as an engine does it: hooks, then attention."""
-        prepared = self.encoding.prepare(position, dtype=x.dtype)
+        prepared = self.encoding(position, dtype=x.dtype)
         x = self.encoding.embed(x, prepared)
         query, key, value = self.project(x)
         if self.encoding.looks_at:
@@ -244,7 +242,7 @@ class Layer(nn.Module):
             positions = torch.cat((cache.positions, position), -1)
         else:
             positions = position
-        scored = self.encoding.prepare(position, key_positions=positions, dtype=x.dtype)
+        scored = self.encoding(position, key_positions=positions, dtype=x.dtype)
         wide_key = key.repeat_interleave(HEADS // KV_HEADS, 1)
         score = query @ wide_key.transpose(-1, -2) * HEAD_DIM**-0.5
         score_mod = self.encoding.score_mod(scored)

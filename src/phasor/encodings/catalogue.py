@@ -6,7 +6,6 @@ from phasor import encodings
 from phasor.encoding import NoPE, PositionEncoding
 from phasor.errors import unknown_name
 
-
 _SITES = ("score", "query_key", "embedding")
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
+from phasor.encodings._handed_out import HandedOut
 from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
@@ -89,8 +90,8 @@ class FIRE(PositionEncoding):
         self.threshold = threshold
         self.c = nn.Parameter(torch.empty(1))
         self.threshold_factor = nn.Parameter(torch.empty(1))
-        self.hidden = nn.Linear(1, mlp_width)
-        self.out = nn.Linear(mlp_width, num_heads)
+        self.hidden = HandedOut(1, mlp_width)
+        self.out = HandedOut(mlp_width, num_heads)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -113,10 +114,8 @@ class FIRE(PositionEncoding):
             for parameter in (
                 self.c,
                 self.threshold_factor,
-                self.hidden.weight,
-                self.hidden.bias,
-                self.out.weight,
-                self.out.bias,
+                *self.hidden(),
+                *self.out(),
             )
         )
         # Without their axis: FlexAttention wants a score without one.

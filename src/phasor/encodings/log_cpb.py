@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encoding import PositionEncoding, ScoreMod
+from phasor.encodings._handed_out import HandedOut
 from phasor.encodings.window import Rows, check_window, look_up, num_rows, window_positions
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
@@ -78,8 +79,8 @@ class LogCPB(PositionEncoding):
             )
         # Not a buffer: .to(bfloat16) would round the offsets, to_empty() would lose them.
         self.offsets = _log_offsets(self.window, self.pretrained_window)
-        self.hidden = nn.Linear(len(self.window), mlp_width)
-        self.out = nn.Linear(mlp_width, num_heads, bias=False)
+        self.hidden = HandedOut(len(self.window), mlp_width)
+        self.out = HandedOut(mlp_width, num_heads, bias=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -98,8 +99,7 @@ class LogCPB(PositionEncoding):
         where = window_positions(positions, key_positions, self.window, owner="LogCPB")
         device, wide = positions.device, table_dtype(dtype)
         offsets, weight, bias, out = (
-            numbers.to(device, wide)
-            for numbers in (self.offsets, self.hidden.weight, self.hidden.bias, self.out.weight)
+            numbers.to(device, wide) for numbers in (self.offsets, *self.hidden(), self.out()[0])
         )
         # Autocast would round the operands of these products, which decide between positions.
         with torch.autocast(device.type, enabled=False):

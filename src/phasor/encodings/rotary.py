@@ -17,13 +17,16 @@ from phasor.rotary.words import in_words
 
 
 class Places(NamedTuple):
-    """Where query and key are, and what their positions are multiplied by (on one device)."""
+    """Where query and key are, and what their positions are multiplied by (on one device).
+
+    `like`, without elements, has the dtype of the activations that it was prepared for.
+    """
 
     query: Tensor
     key: Tensor
     query_operand: Tensor
     key_operand: Tensor
-    dtype: torch.dtype
+    like: Tensor
 
 
 @final
@@ -135,11 +138,12 @@ class Rotary(PositionEncoding):
     ) -> Places:
         self._check(positions)
         operand = self.frequencies.operand(positions, self.precision)
+        like = torch.empty(0, dtype=dtype, device=positions.device)
         if key_positions is None:
-            return Places(positions, positions, operand, operand, dtype)
+            return Places(positions, positions, operand, operand, like)
         self._check(key_positions)
         key_operand = self.frequencies.operand(key_positions, self.precision)
-        return Places(positions, key_positions, operand, key_operand, dtype)
+        return Places(positions, key_positions, operand, key_operand, like)
 
     def rotate(
         self, query: Tensor, key: Tensor | None, prepared: Places
@@ -189,9 +193,9 @@ class Rotary(PositionEncoding):
                 f"Rotary was built for head_dim {self.head_dim}, got {article} {what} of shape "
                 f"{list(x.shape)}; build it with head_dim={x.shape[-1]}"
             )
-        if x.dtype == torch.float64 != prepared.dtype:
+        if x.dtype == torch.float64 != prepared.like.dtype:
             raise ArgumentTypeError(
-                f"{what} is float64 but its angles were prepared in {prepared.dtype}; "
+                f"{what} is float64 but its angles were prepared in {prepared.like.dtype}; "
                 "pass dtype=torch.float64 to prepare, or cast query and key to one dtype"
             )
 

@@ -252,7 +252,7 @@ class PositionEncoding(nn.Module):
             ArgumentError: Heads that it does not have.
             NotImplementedError: What it knows of heads cannot be cut.
         """
-        num_heads = getattr(self, "num_heads", None)
+        num_heads: int | None = getattr(self, "num_heads", None)
         if num_heads is None:
             return self
         check_part(start, stop, num_heads, owner=type(self).__name__)
@@ -269,7 +269,8 @@ class PositionEncoding(nn.Module):
 
     def of_heads(self, numbers: Tensor, dim: int = 0) -> Tensor:
         """Those of all heads along `dim` of a parameter that are of this encoding's heads."""
-        return numbers.narrow(dim, self.first_head, self.num_heads)
+        num_heads: Any = self.num_heads
+        return numbers.narrow(dim, self.first_head, num_heads)
 
     @property
     def _in_words(self) -> str:

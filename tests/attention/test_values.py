@@ -118,7 +118,7 @@ def test_refuses_what_cannot_be() -> None:
     with pytest.raises(ArgumentError, match=r"values must be one of \['still'.*got 'back'"):
         phasor.attention(query, key, value, values="back")  # type: ignore[arg-type]
     with pytest.raises(
-        ArgumentError, match="values='turned' needs a Rotary or another .* 'value', got ALiBi"
+        ArgumentError, match=r"values='turned' needs a Rotary or another .* 'value', got ALiBi"
     ):
         phasor.attention(query, key, value, phasor.ALiBi(2), values="turned")
     with pytest.raises(ArgumentError, match=r"for head_dim 8, got a value of shape \[1, 2, 5, 4\]"):

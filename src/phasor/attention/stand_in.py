@@ -39,8 +39,10 @@ def check_stand_in(call: Call, impl: str) -> None:
         what = "the log-sum-exp cannot come back through it"
     elif call.softcap is not None:
         what = "softcap cannot go through it"
+    elif call.allowed.query_index is not None:
+        what = "query_index cannot go through it"
     elif not call.allowed.is_causal_alone:
-        what = "a mask, a window, documents or query_index cannot go through it"
+        what = "a mask, a window or documents cannot go through it"
     elif call.allowed.causal and seq != key_seq:
         what = f"causal attention of {seq} queries to {key_seq} keys needs a mask, which cannot"
     else:

@@ -10,7 +10,7 @@ _end_at_once_if_command()  # before torch is imported
 from phasor import errors as errors
 from phasor import positions as positions
 from phasor.attention import attention as attention
-from phasor.encoding import Compose as Compose
+from phasor.compose import Compose as Compose
 from phasor.encoding import NoPE as NoPE
 from phasor.encoding import PositionEncoding as PositionEncoding
 from phasor.encoding import require_sites as require_sites

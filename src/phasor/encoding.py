@@ -1,15 +1,22 @@
 """The contract: where position enters a Transformer, and which places an encoding uses."""
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
-from functools import wraps
-from typing import Any, Literal, NamedTuple, Protocol, Self, TypeAlias, final
+from collections.abc import Iterable
+from typing import Any, Literal, Protocol, Self, TypeAlias, final
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
-from phasor.errors import ArgumentError, ArgumentTypeError, SiteError
+from phasor._prepared import (
+    OF_PREPARED,
+    Asked,
+    Prepared,
+    called_as_module,
+    check_part,
+    takes_its_own,
+)
+from phasor.errors import SiteError
 
 Site = Literal["embedding", "query_key", "score", "value"]
 
@@ -20,35 +27,6 @@ HOOKS: dict[Site, str] = {
     "value": "turn_values",
 }
 """The method that serves each site."""
-
-_OF_PREPARED = {
-    "look": 0, "embed": 1, "rotate": 2, "score_mod": 0, "turn_values": 1, "turn_back": 1,
-}  # fmt: skip
-"""The methods that take what was prepared, and the place of that among their arguments."""
-
-
-class Prepared(NamedTuple):
-    """What `encoding(positions)` returns, for the hooks of that encoding.
-
-    A pytree, whose tensors are parameters of nothing: it outlives a parameter that is sharded or
-    offloaded after the call.
-
-    Args:
-        owner: The encoding whose hooks take it, in words.
-        content: What its `prepare` returned.
-    """
-
-    owner: str
-    content: Any
-
-
-class _Asked(NamedTuple):
-    """`observe` or `look`, called as a module is: with all hooks that hang on `forward`."""
-
-    method: Callable[..., Any]
-    arguments: tuple[Any, ...]
-    named: dict[str, Any]
-
 
 Content = Literal["query_key", "hidden"]
 """What an encoding may look at: a layer's query and key as projected, or what goes into it."""
@@ -211,11 +189,11 @@ class PositionEncoding(nn.Module):
             raise SiteError(
                 f"{cls.__name__} must say where it was published: set paper = 'arXiv:...'"
             )
-        for method, place in _OF_PREPARED.items():
+        for method, place in OF_PREPARED.items():
             if method in cls.__dict__:
-                setattr(cls, method, _takes_its_own(cls.__dict__[method], place))
+                setattr(cls, method, takes_its_own(cls.__dict__[method], place))
         for method in {"look", "observe"} & cls.__dict__.keys():
-            setattr(cls, method, _called_as_module(cls.__dict__[method]))
+            setattr(cls, method, called_as_module(cls.__dict__[method]))
 
     def __init__(self) -> None:
         super().__init__()
@@ -229,10 +207,10 @@ class PositionEncoding(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> Prepared:
         """What the hooks need; the arguments are those of `prepare`, which does it."""
-        if isinstance(positions, _Asked):  # for observe and look
+        if isinstance(positions, Asked):  # for observe and look
             return positions.method(self, *positions.arguments, **positions.named)
         content = self.prepare(positions, key_positions=key_positions, dtype=dtype)
-        return Prepared(self._in_words, self._let_go(content))
+        return Prepared(self.in_words, self._let_go(content))
 
     def heads(self, start: int, stop: int) -> Self:
         """The encoding of the heads from `start` and before `stop`, with the numbers they have.
@@ -273,7 +251,8 @@ class PositionEncoding(nn.Module):
         return numbers.narrow(dim, self.first_head, num_heads)
 
     @property
-    def _in_words(self) -> str:
+    def in_words(self) -> str:
+        """Its name, and which heads of it this is."""
         num_heads = getattr(self, "num_heads", 0)
         return type(self).__name__ + (
             f".heads({self.first_head}, {self.first_head + num_heads})" if self.is_part else ""
@@ -372,49 +351,6 @@ class PositionEncoding(nn.Module):
         return out
 
 
-def check_part(start: int, stop: int, num_heads: int, *, owner: str) -> None:
-    """Raise `ArgumentError` unless there are heads from `start` and before `stop`."""
-    if not 0 <= start < stop <= num_heads:
-        raise ArgumentError(
-            f"{owner} has heads 0 to {num_heads - 1}, got heads({start}, {stop}); pass the first "
-            "one and the one after the last"
-        )
-
-
-def _takes_its_own(method: Callable[..., Any], place: int) -> Callable[..., Any]:
-    """`method`, which gets the content of what was prepared, if its own encoding did that."""
-
-    @wraps(method)
-    def taking(self: PositionEncoding, *arguments: Any, **named: Any) -> Any:
-        def content(given: Any) -> Any:
-            if not isinstance(given, Prepared):
-                return given
-            if given.owner != self._in_words:
-                raise ArgumentError(
-                    f"{method.__name__}() of {self._in_words} was given what {given.owner} "
-                    f"prepared; pass what {self._in_words} itself returned for these positions"
-                )
-            return given.content
-
-        if "prepared" in named:
-            named["prepared"] = content(named["prepared"])
-        before, own, after = arguments[:place], arguments[place : place + 1], arguments[place + 1 :]
-        return method(self, *before, *map(content, own), *after, **named)
-
-    return taking
-
-
-def _called_as_module(method: Callable[..., Any]) -> Callable[..., Any]:
-    """`method`, in a call of the module; what `look` returns is for the hooks again."""
-
-    @wraps(method)
-    def calling(self: PositionEncoding, *arguments: Any, **named: Any) -> Any:
-        found = self(_Asked(method, arguments, named))
-        return Prepared(self._in_words, found) if method.__name__ == "look" else found
-
-    return calling
-
-
 @final
 class NoPE(PositionEncoding):
     """No encoding: order enters through the causal mask alone, and only after one layer.
@@ -426,148 +362,6 @@ class NoPE(PositionEncoding):
     sites = frozenset()
     spelling = "none"
     paper = "arXiv:2305.19466"
-
-
-class InTurn:
-    """A `ScoreMod` of several, the first one first."""
-
-    def __init__(self, score_mods: Sequence[ScoreMod]) -> None:
-        self.score_mods = score_mods
-
-    def __call__(
-        self, score: Tensor, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
-    ) -> Tensor:
-        for score_mod in self.score_mods:
-            score = score_mod(score, batch, head, query_index, key_index)
-        return score
-
-    def check_sizes(self, shape: tuple[int, int, int, int]) -> None:
-        """Raise unless each of them fits."""
-        for score_mod in self.score_mods:
-            check_sizes(score_mod, shape)
-
-
-@final
-class Compose(PositionEncoding):
-    """Several encodings in one model, applied in the order given.
-
-    Args:
-        encodings: At least one. The sites of the whole are those of its parts.
-
-    Examples:
-        >>> both = phasor.Compose(phasor.Rotary(64), phasor.ALiBi(8))
-        >>> sorted(both.sites)
-        ['query_key', 'score']
-    """
-
-    sites = frozenset(HOOKS)
-    looks_at = frozenset({"query_key", "hidden"})
-    paper = "of its parts"
-
-    def __init__(self, *encodings: PositionEncoding) -> None:
-        super().__init__()
-        if not encodings:
-            raise SiteError("Compose needs at least one encoding; for none at all use NoPE()")
-        for encoding in encodings:
-            if not isinstance(encoding, PositionEncoding):
-                raise ArgumentTypeError(
-                    f"Compose takes position encodings, got {type(encoding).__name__}; pass them "
-                    "one by one: Compose(first, second)"
-                )
-        self.encodings = nn.ModuleList(encodings)
-        # Narrower than the class: the model must offer only the sites that the parts use.
-        self.sites = frozenset[Site]().union(*(encoding.sites for encoding in encodings))
-        self.score_is_bias = all(
-            encoding.score_is_bias for encoding in encodings if "score" in encoding.sites
-        )
-        self.score_needs_row = any(encoding.score_needs_row for encoding in encodings)
-        self.is_relative = all(encoding.is_relative for encoding in encodings)
-        self.keeps_norm = all(encoding.keeps_norm for encoding in encodings)
-        self.looks_at = frozenset[Content]().union(*(encoding.looks_at for encoding in encodings))
-        self.each_layer = any(encoding.each_layer for encoding in encodings)
-        counts = [n for each in encodings if (n := getattr(each, "num_heads", None)) is not None]
-        self.num_heads: int | None = max(counts, default=None)
-        self.paper = ", ".join(encoding.paper for encoding in encodings)
-
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> list[Prepared]:
-        return [
-            encoding(positions, key_positions=key_positions, dtype=dtype)
-            for encoding in self._parts()
-        ]
-
-    def observe(self, hidden: Tensor) -> list[Features]:
-        return [encoding.observe(hidden) for encoding in self._parts()]
-
-    def look(
-        self,
-        prepared: list[Prepared],
-        query: Tensor,
-        key: Tensor,
-        features: list[Features] | None = None,
-    ) -> list[Prepared]:
-        features = [None] * len(prepared) if features is None else features
-        return [
-            encoding.look(part, query, key, seen)
-            for encoding, part, seen in zip(self._parts(), prepared, features, strict=True)
-        ]
-
-    def embed(self, x: Tensor, prepared: list[Prepared]) -> Tensor:
-        for encoding, part in zip(self._parts(), prepared, strict=True):
-            x = encoding.embed(x, part)
-        return x
-
-    def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: list[Prepared]
-    ) -> tuple[Tensor, Tensor | None]:
-        for encoding, part in zip(self._parts(), prepared, strict=True):
-            query, key = encoding.rotate(query, key, part)
-        return query, key
-
-    def score_mod(self, prepared: list[Prepared]) -> ScoreMod | None:
-        candidates = [
-            encoding.score_mod(part) for encoding, part in zip(self._parts(), prepared, strict=True)
-        ]
-        score_mods = [score_mod for score_mod in candidates if score_mod is not None]
-        return InTurn(score_mods) if score_mods else None
-
-    @property
-    def turns_values(self) -> bool:
-        return any(encoding.turns_values for encoding in self._parts())
-
-    def turn_values(self, value: Tensor, prepared: list[Prepared]) -> Tensor:
-        for encoding, part in zip(self._parts(), prepared, strict=True):
-            value = encoding.turn_values(value, part)
-        return value
-
-    def turn_back(self, out: Tensor, prepared: list[Prepared]) -> Tensor:
-        for encoding, part in reversed(list(zip(self._parts(), prepared, strict=True))):
-            out = encoding.turn_back(out, part)
-        return out
-
-    def heads(self, start: int, stop: int) -> "Compose":
-        """Of each part those heads; parts that know the heads of the key alone, their share."""
-        if self.num_heads is None:
-            return self
-        check_part(start, stop, self.num_heads, owner="Compose")
-        parts = []
-        for encoding in self._parts():
-            group = self.num_heads // (getattr(encoding, "num_heads", None) or self.num_heads)
-            if start % group or stop % group:
-                raise ArgumentError(
-                    f"{type(encoding).__name__} has one set of numbers for {group} heads, got "
-                    f"heads({start}, {stop}); pass multiples of {group}"
-                )
-            parts.append(encoding.heads(start // group, stop // group))
-        return Compose(*parts)
-
-    def _parts(self) -> Iterable[PositionEncoding]:
-        return self.encodings  # type: ignore[return-value]  # a ModuleList of encodings
 
 
 def require_sites(encoding: PositionEncoding, offered: Iterable[Site], *, model: str) -> None:

@@ -42,7 +42,8 @@ from checkpoints.mutants import (
 
 from phasor.checkpoints import examine
 from phasor.checkpoints.converting.source import read_source
-from phasor.encoding import Compose, PositionEncoding
+from phasor.compose import Compose
+from phasor.encoding import PositionEncoding
 from phasor.encodings import Rotary, UnevenRotary
 from phasor.errors import PhasorError
 from phasor.inspection.source import open_source

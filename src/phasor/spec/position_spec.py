@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass, field
 
-from phasor.encoding import Compose, NoPE, PositionEncoding
+from phasor.compose import Compose
+from phasor.encoding import NoPE, PositionEncoding
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.per_layer import PerLayer
 from phasor.rotary.layout import Values

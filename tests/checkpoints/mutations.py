@@ -40,9 +40,9 @@ from checkpoints.mutants import (
     safetensors_file,
 )
 
+from phasor._compose import Compose
 from phasor.checkpoints import examine
 from phasor.checkpoints.converting.source import read_source
-from phasor.compose import Compose
 from phasor.encoding import PositionEncoding
 from phasor.encodings import Rotary, UnevenRotary
 from phasor.errors import PhasorError

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from phasor.compose import Compose
+from phasor._compose import Compose
 from phasor.encoding import NoPE, PositionEncoding
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.per_layer import PerLayer

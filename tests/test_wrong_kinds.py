@@ -19,9 +19,9 @@ def attend(encoding: object) -> torch.Tensor:
     ("call", "message"),
     [
         (lambda: attend("rotary"), "got 'rotary'; pass one such as phasor.Rotary(head_dim)"),
-        (lambda: attend(phasor.Rotary), "got the class Rotary; pass an instance: phasor.Rotary"),
+        (lambda: attend(phasor.Rotary), "got the class Rotary; make one: Rotary"),
         (lambda: attend(phasor.PerLayer([phasor.NoPE()])), "got PerLayer; a PerLayer has one for"),
-        (lambda: attend(torch.ones(3)), "encoding must be a position encoding, got Tensor"),
+        (lambda: attend(torch.ones(3)), "encoding must be a position encoding or None, got Tensor"),
         (
             lambda: phasor.Rotary(64, scaling={"rope_type": "yarn", "factor": 4.0}),
             "scaling must be one such as phasor.scaling.yarn(factor=4, original_seq_len=4096), got "

@@ -9,8 +9,8 @@ _end_at_once_if_command()  # before torch is imported
 # ruff: noqa: E402
 from phasor import errors as errors
 from phasor import positions as positions
+from phasor._compose import Compose as Compose
 from phasor.attention import attention as attention
-from phasor.encoding import Compose as Compose
 from phasor.encoding import NoPE as NoPE
 from phasor.encoding import PositionEncoding as PositionEncoding
 from phasor.encoding import ScoreMod as ScoreMod

@@ -121,9 +121,9 @@ class TestGradients:
         encoding, positions = layer.encoding, positions_of(x)
         with torch.no_grad():
             expected = layer(x, positions, causal=False, impl="reference")
-            x = encoding.embed(x, encoding.prepare(positions))
+            x = encoding.embed(x, encoding(positions))
             query, key, value = layer.project(x)
-            prepared = encoding.prepare(positions)
+            prepared = encoding(positions)
             prepared = encoding.look(prepared, query, key, encoding.observe(x))
             query, turned = encoding.rotate(query, key, prepared)
             assert turned is not None
@@ -224,10 +224,10 @@ class TestSurvives:
         encoding, positions = layer.encoding, positions_of(x)
 
         def attend() -> Tensor:
-            prepared = encoding.prepare(positions)
+            prepared = encoding(positions)
             return phasor.attention(*projected, encoding, prepared=prepared, features=features)
 
-        embedded = encoding.embed(x, encoding.prepare(positions))
+        embedded = encoding.embed(x, encoding(positions))
         projected, features = layer.project(embedded), encoding.observe(embedded)
         plain = attend()
         with torch.autocast("cpu", torch.bfloat16):
@@ -250,14 +250,12 @@ class TestPositions:
         """`attention` with positions of its own for queries and for the keys so far."""
         x, encoding = embeddings(), layer.encoding
         positions = positions_of(x)
-        embedded = encoding.embed(x, encoding.prepare(positions, dtype=x.dtype))
+        embedded = encoding.embed(x, encoding(positions, dtype=x.dtype))
         query, key, value = layer.project(embedded)
         features = encoding.observe(embedded)
         parts = []
         for start, end in ((0, 5), (5, 6), (6, 13)):
-            prepared = encoding.prepare(
-                positions[start:end], key_positions=positions[:end], dtype=x.dtype
-            )
+            prepared = encoding(positions[start:end], key_positions=positions[:end], dtype=x.dtype)
             parts.append(
                 phasor.attention(
                     query[:, :, start:end],
@@ -356,7 +354,7 @@ class TestRefuses:
         encoding, x = layer.encoding, embeddings()
         if not encoding.sites or list(encoding.parameters()):
             pytest.skip("no table, or a table in the dtype of its parameters")
-        prepared = encoding.prepare(positions_of(x))
+        prepared = encoding(positions_of(x))
         projected = layer.project(x)
         with pytest.raises(phasor.errors.ArgumentTypeError, match=r"dtype="):
             encoding.embed(x, prepared), phasor.attention(*projected, encoding, prepared=prepared)
@@ -365,10 +363,10 @@ class TestRefuses:
         if not layer.encoding.sites:
             pytest.skip("NoPE has no use for positions")
         with pytest.raises(phasor.errors.ArgumentTypeError, match=r"torch\.as_tensor"):
-            layer.encoding.prepare([0, 1, 2])  # type: ignore[arg-type]
+            layer.encoding([0, 1, 2])  # type: ignore[arg-type]
 
     def test_a_mask_as_positions(self, layer: Layer) -> None:
         if not layer.encoding.sites:
             pytest.skip("NoPE has no use for positions")
         with pytest.raises(phasor.errors.ArgumentTypeError, match="from_mask"):
-            layer.encoding.prepare(torch.ones(2, LONGEST, dtype=torch.bool))
+            layer.encoding(torch.ones(2, LONGEST, dtype=torch.bool))

@@ -57,7 +57,7 @@ class Layer(nn.Module):
         causal: bool = True,
         impl: AttentionImpl = "auto",
     ) -> Tensor:
-        prepared = self.encoding.prepare(positions, dtype=x.dtype)
+        prepared = self.encoding(positions, dtype=x.dtype)
         x = self.encoding.embed(x, prepared)
         query, key, value = self.project(x)
         return phasor.attention(
@@ -74,7 +74,7 @@ class Layer(nn.Module):
 
     def decode(self, x: Tensor, position: Tensor, cache: Cache | None) -> tuple[Tensor, Cache]:
         """One token with a cache of turned keys, as an engine does it: hooks, then attention."""
-        prepared = self.encoding.prepare(position, dtype=x.dtype)
+        prepared = self.encoding(position, dtype=x.dtype)
         x = self.encoding.embed(x, prepared)
         query, key, value = self.project(x)
         if self.encoding.looks_at:
@@ -88,7 +88,7 @@ class Layer(nn.Module):
             positions = torch.cat((cache.positions, position), -1)
         else:
             positions = position
-        scored = self.encoding.prepare(position, key_positions=positions, dtype=x.dtype)
+        scored = self.encoding(position, key_positions=positions, dtype=x.dtype)
         wide_key = key.repeat_interleave(HEADS // KV_HEADS, 1)
         score = query @ wide_key.transpose(-1, -2) * HEAD_DIM**-0.5
         score_mod = self.encoding.score_mod(scored)

@@ -40,9 +40,10 @@ from checkpoints.mutants import (
     safetensors_file,
 )
 
+from phasor._compose import Compose
 from phasor.checkpoints import examine
 from phasor.checkpoints.converting.source import read_source
-from phasor.encoding import Compose, PositionEncoding
+from phasor.encoding import PositionEncoding
 from phasor.encodings import Rotary, UnevenRotary
 from phasor.errors import PhasorError
 from phasor.inspection.source import open_source

@@ -55,9 +55,7 @@ class OnGrid(phasor.PositionEncoding):
     ) -> Any:
         if key_positions is not None:
             key_positions = self._unfold(key_positions)
-        return self.encoding.prepare(
-            self._unfold(positions), key_positions=key_positions, dtype=dtype
-        )
+        return self.encoding(self._unfold(positions), key_positions=key_positions, dtype=dtype)
 
     def look(self, prepared: Any, query: Tensor, key: Tensor, features: Any = None) -> Any:
         return self.encoding.look(prepared, query, key, features)

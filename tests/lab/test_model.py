@@ -88,7 +88,9 @@ def test_known_answers_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """A rotation that forgets the key is caught."""
 
     def forgetful(self: phasor.Rotary, query: object, key: object, prepared: object) -> object:
-        turned, _ = phasor.rotate(query, None, prepared.query, self.frequencies, layout=self.layout)
+        turned, _ = phasor.rotate(
+            query, None, prepared.content.query, self.frequencies, layout=self.layout
+        )
         return turned, key
 
     monkeypatch.setattr(phasor.Rotary, "rotate", forgetful)

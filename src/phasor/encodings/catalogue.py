@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from phasor import encodings
-from phasor.encoding import HOOKS, NoPE, PositionEncoding
+from phasor.encoding import NoPE, PositionEncoding
 from phasor.encodings._elsewhere import installed, load
 from phasor.errors import unknown_name
+
+_SITES = ("score", "query_key", "embedding")
 
 
 def _catalogue() -> dict[str, type[PositionEncoding]]:
@@ -15,7 +17,7 @@ def _catalogue() -> dict[str, type[PositionEncoding]]:
         for encoding in (NoPE, *vars(encodings).values())
         if isinstance(encoding, type) and issubclass(encoding, PositionEncoding)
     ]
-    found.sort(key=lambda encoding: [site in encoding.sites for site in reversed(HOOKS)])
+    found.sort(key=lambda encoding: [site in encoding.sites for site in _SITES])
     return {encoding.spelling: encoding for encoding in found if encoding.spelling is not None}
 
 

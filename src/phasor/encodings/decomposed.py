@@ -10,6 +10,7 @@ from phasor.encoding import PositionEncoding, ScoreMod
 from phasor.encodings._bases.by_distance import of_query, products
 from phasor.encodings._bases.score import ScorePositions, add_to_score
 from phasor.encodings._bases.window import check_window, num_rows, window_positions
+from phasor.encodings._handed_out import HandedOutList
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 
@@ -72,7 +73,7 @@ class DecomposedBias(PositionEncoding):
             raise ArgumentError(f"head_dim must be at least 1, got {head_dim}")
         self.head_dim = head_dim
         self.window = check_window(window)
-        self.weights = nn.ParameterList(
+        self.weights = HandedOutList(
             nn.Parameter(torch.empty(2 * size - 1, head_dim)) for size in self.window
         )
         self.reset_parameters()
@@ -91,7 +92,7 @@ class DecomposedBias(PositionEncoding):
     ) -> AxisLogits:
         where = window_positions(positions, key_positions, self.window, owner="DecomposedBias")
         wide = table_dtype(dtype)
-        return AxisLogits(where, [weight.to(positions.device, wide) for weight in self.weights])
+        return AxisLogits(where, [weight.to(positions.device, wide) for weight in self.weights()])
 
     def look(
         self, prepared: AxisLogits, query: Tensor, key: Tensor, features: Tensor | None = None

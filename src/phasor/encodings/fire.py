@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encodings._bases.score import ScoreBias
+from phasor.encodings._handed_out import HandedOut
 from phasor.errors import ArgumentError
 from phasor.positions.checks import check_count
 
@@ -82,8 +83,8 @@ class FIRE(ScoreBias):
         self.threshold = threshold
         self.c = nn.Parameter(torch.empty(1))
         self.threshold_factor = nn.Parameter(torch.empty(1))
-        self.hidden = nn.Linear(1, mlp_width)
-        self.out = nn.Linear(mlp_width, num_heads)
+        self.hidden = HandedOut(1, mlp_width)
+        self.out = HandedOut(mlp_width, num_heads)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -92,6 +93,9 @@ class FIRE(ScoreBias):
         nn.init.ones_(self.threshold_factor)
         self.hidden.reset_parameters()
         self.out.reset_parameters()
+
+    def terms(self) -> tuple[Tensor, ...]:
+        return self.c, self.threshold_factor, *self.hidden(), *self.out()
 
     def derive(self, c: Tensor, factor: Tensor, hidden: Tensor, *rest: Tensor) -> Network:
         # Without their axis: FlexAttention wants a score without one.

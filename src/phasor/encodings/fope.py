@@ -69,10 +69,11 @@ class FoPE(PositionEncoding):
     Examples:
         >>> fope = phasor.FoPE(64, num_heads=8, original_seq_len=1024)
         >>> query, key = torch.randn(2, 1, 8, 10, 64)
-        >>> query, key = fope.rotate(query, key, fope.prepare(torch.arange(10)))
+        >>> query, key = fope.rotate(query, key, fope(torch.arange(10)))
     """
 
     sites = frozenset({"query_key"})
+    has_parts = True
     is_relative = False
     keeps_norm = False
     spelling = "fope"
@@ -157,8 +158,8 @@ class FoPE(PositionEncoding):
         angle = angle[:, None] if positions.ndim == 2 else angle[None, None]
         # In float64 and out of the reach of autocast and TF32, which round the operands.
         with torch.autocast(positions.device.type, enabled=False):
-            cos = angle.cos() @ self.cos_mix.to(angle)
-            sin = angle.sin() @ self.sin_mix.to(angle)
+            cos = angle.cos() @ self.of_heads(self.cos_mix).to(angle)
+            sin = angle.sin() @ self.of_heads(self.sin_mix).to(angle)
         left_out = (0, self.head_dim // 2 - self.frequencies.pairs)
         cos = nn.functional.pad(cos, left_out, value=1.0)
         sin = nn.functional.pad(sin, left_out, value=float(self.left_out_sin))

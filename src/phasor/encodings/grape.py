@@ -64,10 +64,11 @@ class GRAPEM(PositionEncoding):
     Examples:
         >>> grape = phasor.GRAPEM(64, num_heads=8)
         >>> query, key = torch.randn(2, 1, 8, 10, 64)
-        >>> query, key = grape.rotate(query, key, grape.prepare(torch.arange(10)))
+        >>> query, key = grape.rotate(query, key, grape(torch.arange(10)))
     """
 
     sites = frozenset({"query_key"})
+    has_parts = True
     spelling = "grape_m"
     paper = "arXiv:2512.07805"
 
@@ -105,14 +106,14 @@ class GRAPEM(PositionEncoding):
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Prepared:
-        a, b = self.a.double(), self.b.double()
+        a, b = (self.of_heads(each).double() for each in (self.a, self.b))
         area = a.square().sum(-1) * b.square().sum(-1) - (a * b).sum(-1).square()
         # Parallel vectors span no plane and turn nothing; the root of 0 has no gradient.
         pace = area.clamp(min=1e-300).sqrt()
         table = table_dtype(dtype)
         query = self._turns(positions, pace, table)
         key = query if key_positions is None else self._turns(key_positions, pace, table)
-        return Prepared(query, key, a.to(table), b.to(table))
+        return Prepared(query, key, a.to(table, copy=True), b.to(table, copy=True))
 
     def rotate(
         self, query: Tensor, key: Tensor | None, prepared: Prepared

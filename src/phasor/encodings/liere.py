@@ -68,10 +68,11 @@ class LieRE(PositionEncoding):
         >>> liere = phasor.LieRE(64, num_heads=8, axes=2, num_positions=13)  # 14 patches
         >>> query, key = torch.randn(2, 1, 8, 12, 64)
         >>> grid = torch.cartesian_prod(torch.arange(3), torch.arange(4))
-        >>> query, key = liere.rotate(query, key, liere.prepare(grid))
+        >>> query, key = liere.rotate(query, key, liere(grid))
     """
 
     sites = frozenset({"query_key"})
+    has_parts = True
     spelling = "liere"
     paper = "arXiv:2406.10322"
 
@@ -138,7 +139,7 @@ class LieRE(PositionEncoding):
 
     def generators(self) -> Tensor:
         """The skew-symmetric matrices, `[axes, num_heads, blocks, g, g]`, in float64."""
-        skew = self.skew.double()
+        skew = self.of_heads(self.skew, 1).double()
         row, column = torch.triu_indices(
             self.block_dim, self.block_dim, offset=1, device=skew.device
         )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from phasor.encodings._bases.window import WindowBias, check_window, num_rows
+from phasor.encodings._handed_out import HandedOut
 from phasor.errors import ArgumentError
 from phasor.positions.checks import check_count
 
@@ -71,8 +72,8 @@ class LogCPB(WindowBias):
             )
         # Not a buffer: .to(bfloat16) would round the offsets, to_empty() would lose them.
         self.offsets = _log_offsets(self.window, self.pretrained_window)
-        self.hidden = nn.Linear(len(self.window), mlp_width)
-        self.out = nn.Linear(mlp_width, num_heads, bias=False)
+        self.hidden = HandedOut(len(self.window), mlp_width)
+        self.out = HandedOut(mlp_width, num_heads, bias=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -82,7 +83,7 @@ class LogCPB(WindowBias):
         nn.init.trunc_normal_(self.out.weight, std=0.02)
 
     def terms(self) -> tuple[Tensor, ...]:
-        return self.offsets, *self.parameters()
+        return self.offsets, *self.hidden(), self.out()[0]
 
     def derive(self, offsets: Tensor, weight: Tensor, bias: Tensor, out: Tensor) -> tuple[Tensor]:
         # Autocast would round the operands of these products, which decide between positions.

@@ -36,7 +36,7 @@ class LogN(PositionEncoding):
     Examples:
         >>> logn = phasor.LogN(1024)
         >>> query, positions = torch.ones(1, 1, 3, 1), torch.tensor([0, 1023, 1024**2 - 1])
-        >>> scaled, _ = logn.rotate(query, None, logn.prepare(positions))
+        >>> scaled, _ = logn.rotate(query, None, logn(positions))
         >>> scaled.flatten().tolist()
         [1.0, 1.0, 2.0]
     """

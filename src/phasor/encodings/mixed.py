@@ -15,10 +15,11 @@ from phasor.rotary.layout import Layout, check_layout
 
 
 class Places(NamedTuple):
-    """Positions `[seq, 2]` or `[batch, seq, 2]` of queries and of keys."""
+    """Positions `[seq, 2]` or `[batch, seq, 2]` of queries and of keys, and what pairs turn."""
 
     query: Tensor
     key: Tensor
+    inv_freq: Tensor
 
 
 @final
@@ -52,10 +53,11 @@ class RotaryMixed(PositionEncoding):
         >>> mixed = phasor.RotaryMixed(64, num_heads=8)
         >>> query, key = torch.randn(2, 1, 8, 12, 64)
         >>> column_row = phasor.positions.grid_2d(3, 4).flip(-1)
-        >>> query, key = mixed.rotate(query, key, mixed.prepare(column_row))
+        >>> query, key = mixed.rotate(query, key, mixed(column_row))
     """
 
     sites = frozenset({"query_key"})
+    has_parts = True
     paper = "arXiv:2403.13298"
 
     def __init__(
@@ -106,7 +108,7 @@ class RotaryMixed(PositionEncoding):
         key_positions = positions if key_positions is None else key_positions
         check_positions(positions, axes=2, owner="RotaryMixed")
         check_positions(key_positions, axes=2, owner="RotaryMixed")
-        return Places(positions, key_positions)
+        return Places(positions, key_positions, self.of_heads(self.inv_freq).clone())
 
     def rotate(
         self, query: Tensor, key: Tensor | None, prepared: Places
@@ -120,9 +122,9 @@ class RotaryMixed(PositionEncoding):
         if key is not None:
             check_heads(key.shape[1], self.num_heads, owner="RotaryMixed", what="key")
         if key is None or prepared.key is prepared.query:
-            return rotate(query, key, prepared.query, self.inv_freq, layout=self.layout)
-        query, _ = rotate(query, None, prepared.query, self.inv_freq, layout=self.layout)
-        key, _ = rotate(key, None, prepared.key, self.inv_freq, layout=self.layout)
+            return rotate(query, key, prepared.query, prepared.inv_freq, layout=self.layout)
+        query, _ = rotate(query, None, prepared.query, prepared.inv_freq, layout=self.layout)
+        key, _ = rotate(key, None, prepared.key, prepared.inv_freq, layout=self.layout)
         return query, key
 
     def extra_repr(self) -> str:

@@ -61,12 +61,13 @@ class PoPE(PositionEncoding):
     Examples:
         >>> pope = phasor.PoPE(64, num_heads=8)
         >>> query, key = torch.randn(2, 1, 8, 10, 64)
-        >>> query, key = pope.rotate(query, key, pope.prepare(torch.arange(10)))
+        >>> query, key = pope.rotate(query, key, pope(torch.arange(10)))
         >>> query.shape
         torch.Size([1, 8, 10, 128])
     """
 
     sites = frozenset({"query_key"})
+    has_parts = True
     keeps_norm = False
     spelling = "pope"
     paper = "arXiv:2509.10534"
@@ -108,7 +109,7 @@ class PoPE(PositionEncoding):
         key_positions = positions if key_positions is None else key_positions
         check_positions(positions, owner="PoPE")
         check_positions(key_positions, owner="PoPE")
-        phase = self.phase.double().clamp(-2 * math.pi, 0.0).unsqueeze(1)
+        phase = self.of_heads(self.phase).double().clamp(-2 * math.pi, 0.0).unsqueeze(1)
         return Prepared(
             positions,
             key_positions,

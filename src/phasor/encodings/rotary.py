@@ -18,13 +18,16 @@ from phasor.rotary.words import in_words
 
 
 class Places(NamedTuple):
-    """Where query and key are, and what their positions are multiplied by (on one device)."""
+    """Where query and key are, and what their positions are multiplied by (on one device).
+
+    `like`, without elements, has the dtype of the activations that it was prepared for.
+    """
 
     query: Tensor
     key: Tensor
     query_operand: Tensor
     key_operand: Tensor
-    dtype: torch.dtype
+    like: Tensor
 
 
 @final
@@ -59,10 +62,10 @@ class Rotary(PositionEncoding):
     Examples:
         >>> rotary = phasor.Rotary(64, base=500_000.0)
         >>> query, key = torch.randn(2, 1, 8, 10, 64)
-        >>> query, key = rotary.rotate(query, key, rotary.prepare(torch.arange(10)))
+        >>> query, key = rotary.rotate(query, key, rotary(torch.arange(10)))
     """
 
-    sites = frozenset({"query_key"})
+    sites = frozenset({"query_key", "value"})
     spelling = "rotary"
     paper = "arXiv:2104.09864"
 
@@ -179,11 +182,12 @@ class Rotary(PositionEncoding):
     ) -> Places:
         self._check(positions)
         operand = self.frequencies.operand(positions, self.precision)
+        like = torch.empty(0, dtype=dtype, device=positions.device)
         if key_positions is None:
-            return Places(positions, positions, operand, operand, dtype)
+            return Places(positions, positions, operand, operand, like)
         self._check(key_positions)
         key_operand = self.frequencies.operand(key_positions, self.precision)
-        return Places(positions, key_positions, operand, key_operand, dtype)
+        return Places(positions, key_positions, operand, key_operand, like)
 
     def rotate(
         self, query: Tensor, key: Tensor | None, prepared: Places
@@ -233,9 +237,9 @@ class Rotary(PositionEncoding):
                 f"Rotary was built for head_dim {self.head_dim}, got {article} {what} of shape "
                 f"{list(x.shape)}; build it with head_dim={x.shape[-1]}"
             )
-        if x.dtype == torch.float64 != prepared.dtype:
+        if x.dtype == torch.float64 != prepared.like.dtype:
             raise ArgumentTypeError(
-                f"{what} is float64 but its angles were prepared in {prepared.dtype}; "
+                f"{what} is float64 but its angles were prepared in {prepared.like.dtype}; "
                 "pass dtype=torch.float64 to prepare, or cast query and key to one dtype"
             )
 
@@ -265,7 +269,7 @@ class Rotary(PositionEncoding):
         if self.length_scaling is not None:
             raise ArgumentError(
                 f"{type(self.length_scaling).__name__} depends on the length of the sequence; "
-                "settle it first: rotary.at(seq_len).prepare(...)"
+                "settle it first: rotary.at(seq_len)"
             )
         if self.seq_len is not None:
             check_range(

@@ -48,7 +48,7 @@ class SSMax(PositionEncoding):
         >>> with torch.no_grad():
         ...     _ = ssmax.slope.copy_(torch.tensor([0.0, 1.0]))
         >>> query = torch.ones(1, 2, 3, 1)
-        >>> scaled, _ = ssmax.rotate(query, None, ssmax.prepare(torch.arange(3)))
+        >>> scaled, _ = ssmax.rotate(query, None, ssmax(torch.arange(3)))
         >>> scaled[0, 1].flatten().tolist()
         [1.0, 1.693147..., 2.098612...]
     """

@@ -61,10 +61,11 @@ class STRING(PositionEncoding):
         >>> string = phasor.STRING(64, num_heads=8, axes=2)
         >>> query, key = torch.randn(2, 1, 8, 12, 64)
         >>> grid = torch.cartesian_prod(torch.arange(3), torch.arange(4))
-        >>> query, key = string.rotate(query, key, string.prepare(grid))
+        >>> query, key = string.rotate(query, key, string(grid))
     """
 
     sites = frozenset({"query_key"})
+    has_parts = True
     spelling = "string"
     paper = "arXiv:2502.02562"
 
@@ -105,7 +106,7 @@ class STRING(PositionEncoding):
         check_positions(positions, axes=self.axes, owner="STRING")
         check_positions(key_positions, axes=self.axes, owner="STRING")
         # A sum of products: TF32 and autocast round the operands of a matmul.
-        inv_freq = (self.circulant.double()[..., None, :] * self._sines()).sum(-1)
+        inv_freq = (self.of_heads(self.circulant).double()[..., None, :] * self._sines()).sum(-1)
         return Prepared(positions, key_positions, inv_freq, self._basis().to(table_dtype(dtype)))
 
     def rotate(

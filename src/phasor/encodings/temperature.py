@@ -43,7 +43,7 @@ class QueryTemperature(PositionEncoding):
     Examples:
         >>> temperature = phasor.QueryTemperature(8192)
         >>> query, positions = torch.ones(1, 1, 2, 1), torch.tensor([0, 9000])
-        >>> turned, _ = temperature.rotate(query, None, temperature.prepare(positions))
+        >>> turned, _ = temperature.rotate(query, None, temperature(positions))
         >>> turned.flatten().tolist()
         [1.0, 1.0693147182464...]
     """

@@ -60,10 +60,10 @@ class UnevenRotary(PositionEncoding):
         >>> vjepa2 = phasor.UnevenRotary(64, frequencies=per_channel, layout="interleaved")
         >>> query, key = torch.randn(2, 1, 16, 8, 64)
         >>> cube = torch.cartesian_prod(torch.arange(2), torch.arange(2), torch.arange(2))
-        >>> query, key = vjepa2.rotate(query, key, vjepa2.prepare(cube))
+        >>> query, key = vjepa2.rotate(query, key, vjepa2(cube))
     """
 
-    sites = frozenset({"query_key"})
+    sites = frozenset({"query_key", "value"})
     is_relative = False
     keeps_norm = False
     paper = "arXiv:2506.09985"
@@ -109,6 +109,20 @@ class UnevenRotary(PositionEncoding):
         key = None if key is None else self._turn(key, prepared.key, "key")
         query = query * self.frequencies.softmax_scale
         return self._turn(query, prepared.query, "query"), key
+
+    def turn_values(self, value: Tensor, prepared: Prepared) -> Tensor:
+        """Turn values `[batch, num_kv_heads, key_seq, head_dim]` as their keys turn."""
+        dtype = prepared.key.cos.dtype
+        check_query_key(value, None, head_dim=self.head_dim, dtype=dtype, owner="UnevenRotary")
+        return self._turn(value, prepared.key, "value")
+
+    def turn_back(self, out: Tensor, prepared: Prepared) -> Tensor:
+        """Turn what attention made of turned values by the opposite angles of the queries.
+
+        This undoes nothing where the angles of a pair differ: what turns them is no rotation.
+        """
+        positions, cos, sin = prepared.query
+        return self._turn(out, Waves(positions, cos, -sin), "output")
 
     def extra_repr(self) -> str:
         return (

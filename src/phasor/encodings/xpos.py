@@ -71,7 +71,7 @@ class XPos(PositionEncoding):
     Examples:
         >>> xpos = phasor.XPos(64)
         >>> query, key = torch.randn(2, 1, 8, 10, 64)
-        >>> query, key = xpos.rotate(query, key, xpos.prepare(torch.arange(10)))
+        >>> query, key = xpos.rotate(query, key, xpos(torch.arange(10)))
     """
 
     sites = frozenset({"query_key"})

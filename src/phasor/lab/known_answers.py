@@ -110,7 +110,7 @@ def _of(name: str) -> list[KnownAnswer]:
         change = _change(model(tokens, positions), model(tokens, positions + _SHIFT))
         answers.append(KnownAnswer(name, statement, relative, change))
     x = torch.randn(1, _LENGTH, _WIDTH, dtype=torch.float64)
-    prepared = encoding.prepare(positions, dtype=x.dtype)
+    prepared = encoding(positions, dtype=x.dtype)
     if "embedding" in encoding.sites:
         change = _norm_change(x, encoding.embed(x, prepared))
         answers.append(KnownAnswer(name, "adding to a vector changes its norm", False, change))
@@ -144,7 +144,7 @@ def _model(encoding: PositionEncoding | PerLayer, *, num_layers: int) -> Decoder
 
 def _turned(encoding: PositionEncoding, x: Tensor, heads: Tensor, positions: Tensor) -> Tensor:
     """The queries `heads` of a layer whose input is `x`, after the rotation."""
-    prepared = encoding.prepare(positions, dtype=x.dtype)
+    prepared = encoding(positions, dtype=x.dtype)
     seen = look(encoding, prepared, heads, heads, encoding.observe(x))
     return encoding.rotate(heads, None, seen)[0]
 

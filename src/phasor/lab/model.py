@@ -79,7 +79,7 @@ class Decoder(nn.Module):
         if positions is None:
             positions = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.embedding(tokens)
-        prepared = self.encoding.prepare(positions, dtype=x.dtype)
+        prepared = self.encoding(positions, dtype=x.dtype)
         x = self.encoding.embed(x, prepared)
         for block, encoding, ready in zip(self.blocks, self.encoding, prepared.layers, strict=True):
             x = block(x, encoding, ready, causal)

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from phasor.encoding import Compose, NoPE, PositionEncoding
+from phasor._compose import Compose
+from phasor.encoding import NoPE, PositionEncoding
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.per_layer import PerLayer
 from phasor.rotary.layout import Values

@@ -128,7 +128,7 @@ def score_by_distance(model: Decoder, tokens: Tensor, length: int) -> Distance:
     exact = copy.deepcopy(model).double()
     length = min(length, _LONGEST_DISTANCE)
     positions = torch.arange(length, device=tokens.device)
-    prepared = exact.encoding.prepare(positions, dtype=torch.float64)
+    prepared = exact.encoding(positions, dtype=torch.float64)
     means, variances, values, squares = [], [], [], []
     for pair in tokens:  # one at a time: a matrix of scores for each would not fit
         query_x, key_x = (
@@ -175,7 +175,7 @@ def magnitude(model: Decoder, tokens: Tensor) -> Magnitude:
     exact = copy.deepcopy(model).double()
     encoding = exact.encoding
     positions = torch.arange(tokens.shape[1], device=tokens.device)
-    prepared = encoding.prepare(positions, dtype=torch.float64)
+    prepared = encoding(positions, dtype=torch.float64)
     x = exact.embedding(tokens)
     embedded = encoding.embed(x, prepared)
     hidden = exact.first_block.attention_norm(embedded)
@@ -200,7 +200,7 @@ def additive_ratio(model: Decoder, seq: int) -> float | None:
     weight = model.embedding.weight.detach()
     zeros = torch.zeros(1, seq, weight.shape[1], device=weight.device)
     positions = torch.arange(seq, device=weight.device)
-    added = model.encoding.embed(zeros, model.encoding.prepare(positions)).detach()
+    added = model.encoding.embed(zeros, model.encoding(positions)).detach()
     return (added.square().mean() / weight.square().mean()).sqrt().item()
 
 

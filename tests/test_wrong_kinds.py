@@ -18,9 +18,9 @@ def attend(encoding: object) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: attend("rotary"), "got 'rotary'; pass one such as phasor.Rotary(head_dim)"),
+        (lambda: attend("rotary"), "got 'rotary'; make one, such as phasor.Rotary(head_dim)"),
         (lambda: attend(phasor.Rotary), "got the class Rotary; make one: Rotary"),
-        (lambda: attend(phasor.PerLayer([phasor.NoPE()])), "got PerLayer; a PerLayer has one for"),
+        (lambda: attend(phasor.PerLayer([phasor.NoPE()])), "got the encodings of all layers; pass that of"),
         (lambda: attend(torch.ones(3)), "encoding must be a position encoding or None, got Tensor"),
         (
             lambda: phasor.Rotary(64, scaling={"rope_type": "yarn", "factor": 4.0}),

@@ -1,15 +1,14 @@
 """A bias on the score: the base of those encodings, and positions of queries and keys per score."""
 
-import copy
 from functools import partial
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from phasor.encoding import PositionEncoding, ScoreMod
 from phasor.encodings._bases.heads import check_heads
-from phasor.errors import ArgumentError, ArgumentTypeError, SiteError
+from phasor.errors import ArgumentTypeError, SiteError
 from phasor.positions import check_covers, check_positions
 from phasor.positions.checks import check_count
 from phasor.rotary.phase import table_dtype
@@ -99,7 +98,7 @@ class ScoreBias(PositionEncoding, abstract=True):
 
     sites = frozenset({"score"})
     score_is_bias = True
-    _first_head = 0
+    has_parts = True
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(abstract=abstract, **kwargs)
@@ -191,23 +190,6 @@ class ScoreBias(PositionEncoding, abstract=True):
             owner=type(self).__name__,
         )
 
-    def heads(self, start: int, stop: int) -> Self:
-        """The encoding of heads `start` to `stop - 1`: the same parameters and numbers.
-
-        For a part of the heads of a model, as under tensor parallelism.
-
-        Raises:
-            ArgumentError: Heads that there are not, or none.
-        """
-        if not 0 <= start < stop <= self.num_heads:
-            raise ArgumentError(
-                f"heads must be from 0 to {self.num_heads}, at least one, got {start} to {stop}"
-            )
-        part = copy.copy(self)
-        part._first_head = self._first_head + start
-        part.num_heads = stop - start
-        return part
-
     def _of_heads(
         self,
         prepared: Any,
@@ -216,7 +198,7 @@ class ScoreBias(PositionEncoding, abstract=True):
         query_index: Tensor,
         key_index: Tensor,
     ) -> Tensor:
-        head = head + self._first_head if self._first_head else head
+        head = head + self.first_head if self.first_head else head
         found = self.bias_at(prepared, batch, head, query_index, key_index)
         return found.to(prepared.zero.dtype)
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from phasor.bench.options import make_plan
-from phasor.bench.peers import PEERS, choose_peers
-from phasor.bench.shapes import NAMED, parse_shapes
+from phasor._bench.options import make_plan
+from phasor._bench.peers import PEERS, choose_peers
+from phasor._bench.shapes import NAMED, parse_shapes
 from phasor.errors import ArgumentError
 
 OPTIONS = {

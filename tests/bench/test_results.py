@@ -8,16 +8,16 @@ import pytest
 import torch
 from rich.console import Console
 
-from phasor.bench import ours
-from phasor.bench import run as run_module
-from phasor.bench.contender import Contender
-from phasor.bench.options import make_plan
-from phasor.bench.ours import OURS
-from phasor.bench.results import Case, PeerFound, Results, Row
-from phasor.bench.run import Plan, run
-from phasor.bench.shapes import Shape
-from phasor.bench.table import case_notes, case_table, summary
-from phasor.bench.workload import Pair
+from phasor._bench import ours
+from phasor._bench import run as run_module
+from phasor._bench.contender import Contender
+from phasor._bench.options import make_plan
+from phasor._bench.ours import OURS
+from phasor._bench.results import Case, PeerFound, Results, Row
+from phasor._bench.run import Plan, run
+from phasor._bench.shapes import Shape
+from phasor._bench.table import case_notes, case_table, summary
+from phasor._bench.workload import Pair
 
 
 class Silent:

@@ -29,8 +29,8 @@ from transformers import (
 from transformers.models.llama import modeling_llama
 from typer.testing import CliRunner
 
-from phasor.check import Result, check_model
-from phasor.check.result import has_passed
+from phasor._check import Result, check_model
+from phasor._check.result import has_passed
 from phasor.checkpoints import read
 from phasor.cli import app
 from phasor.errors import ArgumentError

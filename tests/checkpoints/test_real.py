@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import phasor
-from phasor.check import check_model
+from phasor._check import check_model
 from phasor.checkpoints.converting.command import convert_checkpoint
 from phasor.checkpoints.converting.detect import detect
 from phasor.checkpoints.converting.json_file import read_object, write_object

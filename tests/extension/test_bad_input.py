@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from phasor.cli import app
 from phasor.errors import ArgumentError
-from phasor.extension import extend
+from phasor.extension.run import extend
 
 
 @pytest.fixture

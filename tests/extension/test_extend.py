@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import phasor
 from phasor.cli import app
-from phasor.extension import Extension
+from phasor.extension.result import Extension
 from phasor.extension.findings import Finding
 from phasor.extension.methods import candidates
 from phasor.extension.store import Measurement
@@ -172,7 +172,7 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from phasor.extension import extend
+from phasor.extension.run import extend
 
 class Screen:
     ended = 0

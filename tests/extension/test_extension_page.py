@@ -9,7 +9,7 @@ import pytest
 from extension.situations import situation
 from playwright.sync_api import Page, sync_playwright
 
-from phasor.extension import Extension
+from phasor.extension.result import Extension
 from phasor.extension.evidence import edges
 from phasor.extension.explain import explain
 from phasor.extension.methods import METHODS, candidates

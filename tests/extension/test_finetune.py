@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 
 import phasor
 from phasor.errors import ArgumentError
-from phasor.extension import extend
+from phasor.extension.run import extend
 from phasor.extension import finetune as module
 from phasor.extension.course import _to_train
 from phasor.extension.documents import Documents

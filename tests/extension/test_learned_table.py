@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import phasor
 from phasor.cli import app
 from phasor.errors import ArgumentError
-from phasor.extension import Extension
+from phasor.extension.result import Extension
 from phasor.extension.plan import Plan
 from phasor.extension.source import load
 from phasor.extension.table import table_candidates

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from phasor.errors import ArgumentError
-from phasor.extension import extend
+from phasor.extension.run import extend
 from phasor.extension import search as module
 from phasor.extension.documents import Documents
 from phasor.extension.plan import Task

@@ -99,7 +99,7 @@ def _parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=inspect.Parameter.empty if default is MISSING else default,
-        annotation=Annotated[_typed(kind), info],
+        annotation=Annotated[_typed(kind), info],  # type: ignore[valid-type]
     )
 
 

@@ -45,7 +45,7 @@ class Options:
     text: Annotated[
         str | Path | None,
         Option(
-            "File or folder with documents at least as long as to= says.",
+            "File or folder with documents at least as long as to=.",
             _WHAT, default="source of the Python standard library",
         ),
     ] = None  # fmt: skip

@@ -76,7 +76,9 @@ def compare(options: Options) -> Compared:
 
     """
     told = options.progress
-    return run(plan(options), screen(Console()) if told is None else lambda *_: Told(told))
+    if told is None:
+        return run(plan(options), screen(Console()))
+    return run(plan(options), lambda comparison, label: Told(told))
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def _verdict_on_answers(results: Results) -> str:
     chance = look_up_task(results.config.task).chance
     if chance:
         last = {name: summary.exact_match[lengths[-1]] for name, summary in encodings.items()}
-        guessing = [name for name, share in last.items() if share.low <= chance]
+        guessing = [name for name, share in last.items() if (share.low or 0.0) <= chance]
         sentence += (
             f"; a guess is right in {chance:.2f}"
             + f", and at {lengths[-1]} no more by {', '.join(guessing)}" * bool(guessing)

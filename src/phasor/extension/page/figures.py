@@ -108,7 +108,11 @@ def search_trials(searched: Mapping[str, Found], colour: Mapping[str, str]) -> g
     """
     figure = go.Figure()
     for name, found in searched.items():
-        tried = [(at + 1, *one) for at, one in enumerate(found.tried) if one[0] is not None]
+        tried = [
+            (at, loss, pruned)
+            for at, (loss, pruned) in enumerate(found.tried, 1)
+            if loss is not None
+        ]
         best = min((one for one in tried if not one[2]), key=lambda one: one[1])
         symbols = [
             "star" if one is best else "circle-open" if one[2] else "circle" for one in tried

@@ -1,6 +1,7 @@
 """Fills the page."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from itertools import pairwise
 
 from phasor.lab.report.figures import FIGURES, colours
@@ -41,6 +42,7 @@ def render_report(results: Results) -> str:
         filters=_FILTERS,
         results=results,
         config=results.config,
+        settings=asdict(results.config),
         encodings=results.encodings,
         lengths=lengths,
         ranked=results.ranking,

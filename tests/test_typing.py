@@ -1,4 +1,4 @@
-"""What a user's type checkers say of phasor: of README's own lines, of a small program, of slips."""
+"""What type checkers say of README's own lines, of a user's small program, and of slips."""
 
 import json
 import re

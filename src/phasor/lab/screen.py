@@ -152,10 +152,13 @@ class Told:
     """Tells a function of each event."""
 
     def __init__(self, progress: Callable[[Event], None]) -> None:
-        self.see = progress
+        self._progress = progress
 
     def begin(self, done: Sequence[Trial], jobs: Sequence[Job]) -> None: ...
     def end(self) -> None: ...
+
+    def see(self, event: Event) -> None:
+        self._progress(event)
 
 
 def screen(console: Console) -> Callable[[Comparison, str], Watcher]:

@@ -20,7 +20,7 @@ def attend(encoding: object) -> torch.Tensor:
     [
         (lambda: attend("rotary"), "got 'rotary'; make one, such as phasor.Rotary(head_dim)"),
         (lambda: attend(phasor.Rotary), "got the class Rotary; make one: Rotary"),
-        (lambda: attend(phasor.PerLayer([phasor.NoPE()])), "got the encodings of all layers; pass that of"),
+        (lambda: attend(phasor.PerLayer([phasor.NoPE()])), "got the encodings of all layers; pass"),
         (lambda: attend(torch.ones(3)), "encoding must be a position encoding or None, got Tensor"),
         (
             lambda: phasor.Rotary(64, scaling={"rope_type": "yarn", "factor": 4.0}),

@@ -37,10 +37,16 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from phasor import spec as spec
+    from phasor._bench.api import bench as bench
+    from phasor._check.run import check as check
     from phasor.checkpoints import read as read
+    from phasor.checkpoints.converting.command import convert as convert
     from phasor.checkpoints.patching.patch import patch as patch
     from phasor.checkpoints.patching.patch import unpatch as unpatch
-    from phasor.extension import extend as extend
+    from phasor.extension.run import extend as extend
+    from phasor.inspection.api import diff as diff
+    from phasor.inspection.api import inspect as inspect
+    from phasor.lab.api import compare as compare
     from phasor.spec import PositionSpec as PositionSpec
 
 if _other := _another_phasor():
@@ -51,18 +57,28 @@ if _other := _another_phasor():
 # For those who look at models on disk or change them: who only builds one need not wait for it.
 _HOMES = {
     "PositionSpec": "phasor.spec",
-    "extend": "phasor.extension",
+    "bench": "phasor._bench.api",
+    "check": "phasor._check.run",
+    "compare": "phasor.lab.api",
+    "convert": "phasor.checkpoints.converting.command",
+    "diff": "phasor.inspection.api",
+    "extend": "phasor.extension.run",
+    "inspect": "phasor.inspection.api",
     "patch": "phasor.checkpoints.patching.patch",
     "read": "phasor.checkpoints",
     "spec": "phasor.spec",
     "unpatch": "phasor.checkpoints.patching.patch",
 }
 
+if not TYPE_CHECKING:  # to a checker, a name that does not exist is an error
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'phasor' has no attribute {name!r}")
-    from importlib import import_module
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'phasor' has no attribute {name!r}")
+        from importlib import import_module
 
-    module = import_module(_HOMES[name])
-    return module if name == "spec" else getattr(module, name)
+        module = import_module(_HOMES[name])
+        return module if name == "spec" else getattr(module, name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_HOMES} - {"TYPE_CHECKING"})

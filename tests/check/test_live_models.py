@@ -29,8 +29,8 @@ from transformers import (
 from transformers.models.llama import modeling_llama
 from typer.testing import CliRunner
 
-from phasor.check import Result, check_model
-from phasor.check.result import has_passed
+from phasor._check import Result, check_model
+from phasor._check.result import Checked
 from phasor.checkpoints import read
 from phasor.cli import app
 from phasor.errors import ArgumentError
@@ -241,8 +241,7 @@ def test_what_does_not_apply_is_skipped_and_not_passed() -> None:
     embedding = LearnedSpec(num_positions=512, dim=64)
     spec = PositionSpec(model="bert", layers=(LayerSpec(),) * 2, embedding=embedding, causal=False)
     assert statuses(bert, spec)["decode = prefill"] == "skip"
-    bare = [Result("angles", "skip", "nothing")]
-    assert not has_passed(bare)
+    assert not Checked("bare", (Result("angles", "skip", "nothing"),))
 
 
 def test_a_spec_of_another_width_is_said_to_be_unreadable() -> None:

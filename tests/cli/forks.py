@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import transformers.models.llama.modeling_llama  # noqa: F401
 
-import phasor.check.run
+import phasor._check.run
 import phasor.checkpoints.converting.command
 import phasor.inspection.page
 import phasor.inspection.screen  # noqa: F401

@@ -175,7 +175,7 @@ def test_slopes_for_flash_attention_are_those_of_the_heads() -> None:
 
 @pytest.mark.parametrize("which", [(-1, 2), (0, 7), (3, 3), (4, 2)])
 def test_heads_that_there_are_not(which: tuple[int, int]) -> None:
-    with pytest.raises(ArgumentError, match="heads must be from 0 to 6, at least one, got"):
+    with pytest.raises(ArgumentError, match="has heads 0 to 5, got heads"):
         Decay(HEADS).heads(*which)
 
 

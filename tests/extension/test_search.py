@@ -12,11 +12,12 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from phasor.errors import ArgumentError
-from phasor.extension import extend
 from phasor.extension import search as module
 from phasor.extension.documents import Documents
+from phasor.extension.options import Options
 from phasor.extension.plan import Task
-from phasor.extension.run import _Silent
+from phasor.extension.run import extend
+from phasor.extension.run import run as extend_with
 from phasor.extension.search import Found, search
 from phasor.extension.source import Subject, load
 from phasor.extension.space import spaces
@@ -25,7 +26,7 @@ from phasor.extension.write import write_checkpoint
 TRIALS = 10
 
 
-class Watcher(_Silent):
+class Watcher:
     """Counts what is read; ends the search, as a kill would, once `last` tokens were."""
 
     def __init__(self, last: float = math.inf) -> None:
@@ -39,6 +40,10 @@ class Watcher(_Silent):
         self.tokens += tokens
         if self.tokens >= self.last:
             raise KeyboardInterrupt
+
+    def explained(self, subject: object, explanation: object) -> None: ...
+    def left_out(self, what: str) -> None: ...
+    def end(self, measurement: object) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +145,7 @@ def test_killed_and_resumed_finds_the_same(
     with pytest.raises(KeyboardInterrupt):
         run(subject, documents, tmp_path, Watcher(share * watcher.tokens))
     if share > 0.1:
-        with pytest.raises(ArgumentError, match="add --resume"):
+        with pytest.raises(ArgumentError, match="add resume=True"):
             run(subject, documents, tmp_path)
     rest = Watcher()
     assert run(subject, documents, tmp_path, rest, resume=True) == (found, True)
@@ -173,7 +178,7 @@ def test_text_for_it_must_be_left(subject: Subject, documents: Documents, tmp_pa
 def test_optuna_must_be_there(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ArgumentError, match=r"pip install 'torch-phasor\[extend\]'"):
-        extend(path, to=TARGET, tune=True)
+        extend(path, to=TARGET, search=True)
 
 
 @pytest.mark.parametrize("at", range(3))
@@ -208,10 +213,11 @@ def test_whole_command(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         words = " ".join(f"{place * (number + 3) % 97}" for place in range(160))
         (tmp_path / f"{number}.txt").write_text(words)
     seen = Watcher()
-    result = extend(
-        path, to=TARGET, methods=["yarn"], tune=True, text=tmp_path, out=tmp_path / "longer",
-        documents=2, passkeys=0, screen=seen,
+    options = Options(
+        path, to=TARGET, methods=["yarn"], search=True, text=tmp_path, out=tmp_path / "longer",
+        documents=2, passkeys=0,
     )  # fmt: skip
+    result = extend_with(options, seen)
     names = ["none", "yarn", "yarn-searched", "ntk-searched", "longrope"]
     assert [finding.name for finding in result.verdict.findings] == names
     assert all(finding.documents == 2 for finding in result.verdict.findings)

@@ -14,7 +14,6 @@ import phasor
 from phasor.inspection import Rotation, inspect
 from phasor.inspection.page import render_page
 from phasor.inspection.rounding import rounding_at
-from phasor.inspection.screen import print_inspection
 from phasor.rotary.scaling import LengthScaling, Scaling
 from phasor.spec import ExplicitSpec, GeometricSpec, LayerSpec, PositionSpec, RotarySpec
 from phasor.spec.frequencies import FrequencySpec
@@ -228,7 +227,7 @@ def test_odd_numbers_are_looked_at_without_a_fall(
     inspection = inspect(PositionSpec(model="odd", layers=(layer,), max_seq_len=max_seq_len))
     json.dumps(inspection.as_json(), allow_nan=False)
     console = Console(record=True, width=100, file=io.StringIO())
-    print_inspection(inspection, console)
+    inspection.show(console)
     text = console.export_text()
     assert "odd: 1 layer," in text
     assert "nan" not in text.lower()

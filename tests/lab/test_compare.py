@@ -19,7 +19,7 @@ def test_the_training_length_alone(text: Text, tmp_path: Path) -> None:
         out=tmp_path, workers=1,
     )  # fmt: skip
     results = compare(comparison, PlainScreen(Console(quiet=True), config))
-    assert list(results["encodings"]["alibi"]["loss"]) == ["16"]
-    assert results["verdict"].startswith("At the training length of 16: ")
-    assert "past it" not in results["verdict"]
+    assert list(results.encodings["alibi"].loss) == ["16"]
+    assert results.verdict.startswith("At the training length of 16: ")
+    assert "past it" not in results.verdict
     assert (tmp_path / "report.html").exists()

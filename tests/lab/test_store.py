@@ -67,7 +67,7 @@ def test_without_resume_nothing_is_overwritten(tmp_path: Path) -> None:
     fill(tmp_path, 0)
     before = (tmp_path / "trials.jsonl").read_bytes()
     with (
-        pytest.raises(ArgumentError, match=r"already holds 1 trials; add --resume"),
+        pytest.raises(ArgumentError, match=r"already holds 1 trials; add resume=True"),
         open_store(tmp_path, SETUP, resume=False),
     ):
         pass

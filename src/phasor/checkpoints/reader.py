@@ -73,7 +73,7 @@ def read(source: Any, *, strict: bool = True) -> PositionSpec:
 
     Examples:
         >>> spec = phasor.read({"model_type": "llama", "rope_theta": 500000.0, "head_dim": 64})
-        >>> spec.layers[0].encodings[0].frequencies
+        >>> spec.layers[0].rotary.frequencies
         GeometricSpec(rotary_dim=64, base=500000.0)
     """
     reading = examine(source, strict=strict)

@@ -47,17 +47,16 @@ def inspect(
     model reaches, how angles are rounded, and what goes wrong with such models
     elsewhere, with references.
     """
-    from phasor.inspection import inspect as look
-    from phasor.inspection.screen import print_inspection
-    from phasor.inspection.source import open_source
+    from phasor.inspection.api import inspect as look
 
     console = Console(stderr=as_json)
     try:
-        opened = open_source(source)
         if as_target is not None:
-            _print_as(opened.spec, as_target)
+            from phasor.inspection.source import open_source
+
+            _print_as(open_source(source).spec, as_target)
             return
-        inspection = look(opened.spec, length=length, config=opened.config, notes=opened.notes)
+        inspection = look(source, length=length)
         if html is not None and (html.is_dir() or not os.access(html.parent, os.W_OK)):
             raise ArgumentError(
                 f"--html {html} cannot be written; name a file in a folder that can"
@@ -75,7 +74,7 @@ def inspect(
     if as_json:
         typer.echo(json.dumps(inspection.as_json(), indent=1, allow_nan=False))
     else:
-        print_inspection(inspection, console)
+        inspection.show(console)
     if html is not None:
         console.print(
             f"\nPage: {html} (open it in a browser)", soft_wrap=True, highlight=False, markup=False
@@ -98,19 +97,14 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say how two models differ in how they encode position. Exit status 1 if they do."""
-    from phasor.inspection.source import open_source
+    from phasor.inspection.api import diff as differences
 
     try:
-        one, other = (open_source(source).spec for source in (first, second))
+        found = differences(first, second)
     except PhasorError as error:
         fail(str(error), status=USAGE_ERROR)
-    sentences = one.diff(other)
     if as_json:
-        typer.echo(json.dumps({"differences": sentences}, indent=1))
+        typer.echo(json.dumps({"differences": found.sentences}, indent=1))
     else:
-        console = Console()
-        for sentence in sentences or ["No difference."]:
-            console.print(
-                sentence, soft_wrap=not console.is_terminal, highlight=False, markup=False
-            )
-    raise typer.Exit(1 if sentences else 0)
+        found.show(Console())
+    raise typer.Exit(1 if found else 0)

@@ -122,7 +122,7 @@ class ALiBi(ScoreBias):
                 f"precision={self.precision!r} rounds products, which slopes alone cannot say; "
                 "use phasor.attention"
             )
-        slopes = self.slopes[self._first_head : self._first_head + self.num_heads]
+        slopes = self.of_heads(self.slopes)
         return (self.scale * slopes).float()
 
     def terms(self) -> tuple[Tensor]:

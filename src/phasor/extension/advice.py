@@ -20,7 +20,7 @@ class Standing:
         target_length: Tokens.
         counted: Whether pass keys count.
         ends: Whether the model as it is cannot read past its trained length at all.
-        tried: Of `"--search"` and `"--finetune"`, those that were.
+        tried: Of `"search"` and `"finetune"`, those that were.
     """
 
     findings: Sequence[Finding]
@@ -60,8 +60,7 @@ def advise(standing: Standing) -> Advice:
     leader, target = standing.leader, standing.target_length
     if leader is None or leader.overall is None:
         return Advice(
-            sentence="Nothing was read to the target, so nothing is recommended; "
-            "give more --budget."
+            sentence="Nothing was read to the target, so nothing is recommended; give more budget."
         )
     tied = standing.tied
     none = next((one for one in tied if one.name == "none"), None)
@@ -138,8 +137,8 @@ def _worse_than_cut(standing: Standing, leader: Finding) -> str:
 
 
 def _untried(standing: Standing) -> str:
-    options = [option for option in ("--search", "--finetune") if option not in standing.tried]
-    return " or ".join(options)
+    options = {"search": "search=True", "finetune": "finetune="}
+    return " or ".join(words for name, words in options.items() if name not in standing.tried)
 
 
 def _numbers(standing: Standing, finding: Finding) -> str:

@@ -112,7 +112,7 @@ def measure_rotary(
             tuned, [found[0], candidate], terms.texts, plan, terms.store, terms.watcher, budget=None
         )
         found.append(candidate)
-    tried = ["--search"] * bool(searched) + ["--finetune"] * bool(subjects)
+    tried = ["search"] * bool(searched) + ["finetune"] * bool(subjects)
     verdict = judge(
         terms.store.measurements, found, trained_length=situation.trained_length,
         target_length=situation.target_length, tried=tried,

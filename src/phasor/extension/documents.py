@@ -80,8 +80,8 @@ def read_documents(
     found = [one for one in chain(*zip_longest(*files)) if one is not None]
     if not found:
         raise ArgumentError(
-            f"the text of {text.source} is too short for --to {target_length}: its longest "
-            f"document has {longest or 'fewer'} tokens; pass a longer one with --text"
+            f"the text of {text.source} is too short for to={target_length}: its longest "
+            f"document has {longest or 'fewer'} tokens; pass a longer one with text="
         )
     measured, search = found[::2][:count], found[1::2][: min(count, SEARCHED)]
     return Documents(text.source, text.sha256, tuple(measured), tuple(search), text.left_out)

@@ -102,7 +102,7 @@ def embeddings_verdict(
     """Nothing is judged: what reads to the target at all is what is written."""
     longer = next((one.name for one in found if one.name != "none"), None)
     if longer is None:
-        words = f"The model as it is ends at {trained:,} tokens; leave --methods as it is."
+        words = f"The model as it is ends at {trained:,} tokens; leave methods= as it is."
     else:
         words = _sentence(embeddings, longer, trained, target)
     return Verdict(edges=(), reference=(), findings=(), best=None, sentence=words, written=longer)

@@ -118,7 +118,7 @@ def _measure(
     if not losses.isfinite().all():
         raise ArgumentError(
             f"{subject.path} gives losses that are not finite numbers with {candidate.name} at "
-            f"{task.length:,} tokens; leave it out with --methods"
+            f"{task.length:,} tokens; leave it out with methods="
         )
     return in_bins(losses, edges(task.length, subject.trained_length)).nats
 

@@ -36,15 +36,15 @@ _SEED = 20_260_104
 
 def check_installed() -> None:
     """Raise unless PEFT is there."""
-    needs("peft", "--finetune")
+    needs("peft", "finetune=")
 
 
 def check_documents(documents: Documents) -> None:
     """Raise unless there is something to train on."""
     if not documents.search:
         raise ArgumentError(
-            f"--finetune needs documents beside the {len(documents.measured)} to measure on, and "
-            f"{documents.source} has no more; pass more text with --text"
+            f"finetune= needs documents beside the {len(documents.measured)} to measure on, and "
+            f"{documents.source} has no more; pass more text with text="
         )
 
 
@@ -95,7 +95,7 @@ def finetune(
     file = folder / "finetune.safetensors"
     if file.exists() and not resume:
         raise ArgumentError(
-            f"{folder} holds the training of a run that did not end; add --resume to go on with "
+            f"{folder} holds the training of a run that did not end; add resume=True to go on with "
             "it, or delete that folder"
         )
     situation = subject.situation
@@ -185,7 +185,7 @@ def _with_changes(subject: RotarySubject) -> Any:
         except ValueError as error:
             raise ArgumentError(
                 f"{subject.path} has no projections called {', '.join(_PROJECTIONS)}, which "
-                "--finetune trains; leave it out"
+                "finetune= trains; leave it out"
             ) from error
 
 
@@ -229,7 +229,7 @@ def _load(file: Path, trained: list[Tensor], optimizer: Any, setup: dict[str, An
     if before != json.loads(json.dumps(setup)):
         raise ArgumentError(
             f"the training that was begun was another: {before} there and {setup} here; repeat "
-            "with those, or choose another folder with --out"
+            "with those, or choose another folder with out="
         )
     state: dict[int, dict[str, Tensor]] = {at: {} for at in range(len(trained))}
     for name, value in tensors.items():

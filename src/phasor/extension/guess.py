@@ -35,5 +35,5 @@ def check_better_than_a_guess(subject: Subject, as_it_is: Candidate, texts: Docu
         raise ArgumentError(
             f"{subject.path} loses {mean:.2f} nats per token on {texts.source} within its trained "
             f"length, more than a guess among its {vocabulary:,} tokens would ({guess:.2f}): pass "
-            "text that it can read with --text, or a model that is trained, with its own tokenizer"
+            "text that it can read with text=, or a model that is trained, with its own tokenizer"
         )

@@ -27,8 +27,8 @@ def check_place(out: Path, *, resume: bool) -> None:
         return
     ended = (out / _MEASUREMENTS).is_file()
     if not (ended and resume):
-        advice = "; or add --resume to go on with its measurements" if ended else ""
-        raise ArgumentError(f"{out} exists already; choose another folder with --out{advice}")
+        advice = "; or add resume=True to go on with its measurements" if ended else ""
+        raise ArgumentError(f"{out} exists already; choose another folder with out={advice}")
 
 
 def reopen(out: Path) -> None:
@@ -71,7 +71,7 @@ def written_to(out: Path, measured: Path) -> Path:
 def settle(written: Path, out: Path, measured: Path) -> None:
     """Let the result take the place of the one before, and delete what was kept beside it.
 
-    A process that is killed in between leaves all that was measured, and `--resume` goes on.
+    A process that is killed in between leaves all that was measured, and `resume` goes on.
     """
     if written != out:
         if (measured / _BEFORE).exists():

@@ -103,7 +103,7 @@ def check_target(target_length: int, trained: int, name: object) -> None:
     """Raise unless the target is beyond what the checkpoint called `name` was trained for."""
     if target_length <= trained:
         raise ArgumentError(
-            f"--to must be more than the {trained:,} tokens that {name} was trained for, got "
+            f"to= must be more than the {trained:,} tokens that {name} was trained for, got "
             f"{target_length:,}"
         )
 

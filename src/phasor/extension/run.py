@@ -7,7 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from rich.console import Console
+
 import phasor
+from phasor._options import chosen_device, listed, taking
 from phasor.checkpoints.whole_folder import passing_folder
 from phasor.errors import ArgumentError
 from phasor.extension import finetune as tuning
@@ -17,11 +20,13 @@ from phasor.extension.evidence import Watcher
 from phasor.extension.explain import Explanation, TableExplanation, explain, explain_table
 from phasor.extension.guess import check_better_than_a_guess
 from phasor.extension.methods import candidates
+from phasor.extension.options import Options
 from phasor.extension.page import render_page
 from phasor.extension.place import check_place, keep, measuring, reopen, settle, written_to
 from phasor.extension.plan import Plan
 from phasor.extension.result import Extension
 from phasor.extension.rotation import RotarySubject
+from phasor.extension.screen import ConsoleScreen, Told
 from phasor.extension.search import check_installed
 from phasor.extension.source import fingerprint, load
 from phasor.extension.store import open_store
@@ -43,55 +48,28 @@ class Screen(Watcher, Protocol):
         ...
 
 
-class _Silent:
-    def explained(self, subject: Subject, explanation: Explanation | TableExplanation) -> None: ...
-    def left_out(self, what: str) -> None: ...
-    def begin(self, task: object, tokens: int, left: float) -> None: ...
-    def read(self, tokens: int) -> None: ...
-    def end(self, measurement: object) -> None: ...
-
-
-def extend(
-    path: Path | str,
-    *,
-    to: int,
-    methods: Sequence[str] = ("auto",),
-    tune: bool = False,
-    finetune: int = 0,
-    text: Path | None = None,
-    out: Path | None = None,
-    documents: int = 8,
-    passkeys: int = 1,
-    budget: float | None = None,
-    device: str = "cpu",
-    resume: bool = False,
-    screen: Screen | None = None,
-) -> Extension:
+@taking(Options)
+def extend(options: Options) -> Extension:
     """Measure how a checkpoint can be given a longer context, and write it with what is best.
-
-    Args:
-        path: A checkpoint folder of transformers, or a GGUF file; never touched.
-        to: Tokens that are wanted.
-        methods: Names, or `"auto"`.
-        tune: Also search settings, on text that is not measured.
-        finetune: Steps to train what holds furthest for, beside the budget; 0 for none.
-        text: What to measure on; the source of the Python standard library if `None`.
-        out: Folder for the checkpoint and the report; nothing is written if `None`.
-        documents: To measure on, at most.
-        passkeys: Prompts of each length and depth; 0 asks for none.
-        budget: Seconds to search and measure for; `None` for as long as it takes.
-        device: Where to run the model.
-        resume: Go on with the measurements of a run that was stopped, or that ended at `out`: with
-            more budget, documents, pass keys or methods.
-        screen: Told what happens.
 
     Returns:
         Everything found.
 
     Raises:
         ArgumentError: A checkpoint, text, target or folder that cannot be used; it says why.
+
     """
-    screen = screen or _Silent()
+    told = options.progress
+    return run(options, ConsoleScreen(Console()) if told is None else Told(told))
+
+
+def run(options: Options, screen: Screen) -> Extension:
+    """What `extend` does, shown on `screen`."""
+    out = None if options.out is None else Path(options.out)
+    text = None if options.text is None else Path(options.text)
+    to, resume, finetune = options.to, options.resume, options.finetune
+    documents, passkeys, tune = options.documents, options.passkeys, options.search
+    budget = None if options.budget is None else 60 * options.budget
     if out is not None:
         check_place(out, resume=resume)
     if documents < 1 or passkeys < 0:
@@ -99,22 +77,23 @@ def extend(
             f"documents must be at least 1 and passkeys at least 0, got {documents} and {passkeys}"
         )
     if finetune < 0:
-        raise ArgumentError(f"--finetune must be a number of steps, got {finetune}")
+        raise ArgumentError(f"finetune= must be a number of steps, got {finetune}")
     if tune:
         check_installed()
     if finetune:
         tuning.check_installed()
     if budget is not None and not budget >= 0:
-        raise ArgumentError(f"the budget must not be negative, got {budget:g} seconds")
+        raise ArgumentError(f"the budget must not be negative, got {options.budget:g} minutes")
     if resume and out is None:
-        raise ArgumentError("a run is resumed from what it left beside its folder; pass --out too")
-    subject = load(Path(path), target_length=to, device=device)
+        raise ArgumentError("resume=True needs out=, beside which a run leaves what it measured")
+    path, device = Path(options.path), chosen_device(options.device)
+    subject = load(path, target_length=to, device=device)
     if isinstance(subject, TableSubject) and (tune or finetune):
         raise ArgumentError(
             f"{path} has a learned table, which leaves nothing open to search and is not trained "
-            "so far; leave out --search and --finetune"
+            "so far; leave out search= and finetune="
         )
-    found, explanation = _understand(subject, methods)
+    found, explanation = _understand(subject, listed(options.methods))
     screen.explained(subject, explanation)
     texts = read_documents(subject.tokenizer, text, to, count=documents)
     if texts.left_out:
@@ -133,7 +112,7 @@ def extend(
         ends=isinstance(subject, TableSubject),
     )
     with passing_folder() if out is None else nullcontext(measuring(out)) as folder:
-        # Without --out nothing can be gone on with, and the weights need not be read once more.
+        # Without a folder nothing can be gone on with, and the weights need not be read once more.
         setup = {} if out is None else _setup(subject, texts)
         if out is not None:
             reopen(out)
@@ -153,7 +132,7 @@ def extend(
             text={"source": texts.source, "sha256": texts.sha256, "left_out": texts.left_out},
             methods={candidate.name: candidate.why for candidate in outcome.found},
             fields={},
-            searched={one.candidate.name: one.to_json() for one in outcome.searched},
+            searched={one.candidate.name: one for one in outcome.searched},
             training=outcome.training,
             embeddings=outcome.embeddings,
         )
@@ -178,7 +157,7 @@ def _write(
     subject: Subject, found: Sequence[Candidate], result: Extension, out: Path, measured: Path
 ) -> Extension:
     """The checkpoint, if there is one to recommend, the report and all numbers, in one piece."""
-    advice = "make room, and go on with --resume: what was measured is kept"
+    advice = "make room, and go on with resume=True: what was measured is kept"
     place = written_to(out, measured)
     with appearing(place, advice=advice) as draft:
         best = [candidate for candidate in found if candidate.name == result.verdict.written]

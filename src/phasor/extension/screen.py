@@ -1,5 +1,7 @@
 """What a person sees while candidates are measured, and the table at the end."""
 
+from collections.abc import Callable
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -67,6 +69,23 @@ class ConsoleScreen:
             line, soft_wrap=not self._console.is_terminal, highlight=False, markup=False
         )
         self._console.file.flush()
+
+
+class Told:
+    """Tells a function of each measurement, before and after it."""
+
+    def __init__(self, progress: Callable[[Task | Measurement], None]) -> None:
+        self._progress = progress
+
+    def explained(self, subject: Subject, explanation: Explanation | TableExplanation) -> None: ...
+    def left_out(self, what: str) -> None: ...
+    def read(self, tokens: int) -> None: ...
+
+    def begin(self, task: Task, tokens: int, left: float) -> None:
+        self._progress(task)
+
+    def end(self, measurement: Measurement) -> None:
+        self._progress(measurement)
 
 
 def explanation_lines(explanation: Explanation | TableExplanation) -> list[str]:

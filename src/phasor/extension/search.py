@@ -65,7 +65,7 @@ class Found:
 
 def check_installed() -> None:
     """Raise unless Optuna is there."""
-    needs("optuna", "--search")
+    needs("optuna", "search=True")
 
 
 def search(
@@ -108,16 +108,16 @@ def search(
     """
     if not documents.search:
         raise ArgumentError(
-            f"--search needs documents of more than {subject.situation.target_length:,} tokens "
+            f"search=True needs documents of more than {subject.situation.target_length:,} tokens "
             f"beside the {len(documents.measured)} to measure on, and {documents.source} has no "
-            "more; pass more text with --text"
+            "more; pass more text with text="
         )
     trials = TRIALS if trials is None else trials
     file = folder / "search.db"
     if file.exists() and not resume:
         raise ArgumentError(
-            f"{folder} holds a search of a run that did not end; add --resume to go on with it, or "
-            "delete that folder"
+            f"{folder} holds a search of a run that did not end; add resume=True to go on "
+            "with it, or delete that folder"
         )
     setup = {**setup, "documents": len(documents.search), "trials": trials}
     open_spaces = spaces(subject.situation)
@@ -157,7 +157,7 @@ class _Study:
         if before not in (None, setup):
             raise ArgumentError(
                 f"the search that was begun was another: {before} there and {setup} here; repeat "
-                "with those, or choose another folder with --out"
+                "with those, or choose another folder with out="
             )
         self._study.set_user_attr("setup", setup)
 

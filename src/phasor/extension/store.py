@@ -55,11 +55,11 @@ _MEASUREMENTS = Kind(
     file="measurements.jsonl",
     read=lambda fields: Measurement(**fields | {"values": tuple(fields["values"])}),
     busy="wait for it",
-    present="{folder} holds {count} measurements of a run that did not end; add --resume to go on "
-    "with them, or delete that folder",
+    present="{folder} holds {count} measurements of a run that did not end; add resume=True to "
+    "go on with them, or delete that folder",
     damaged="delete {folder} and start anew",
     other="{folder} holds measurements of another run: {changes}; repeat with those, or choose "
-    "another folder with --out",
+    "another folder with out=",
 )
 
 

@@ -75,7 +75,7 @@ def judge(
         trained_length: Tokens.
         target_length: Tokens.
         ends: Whether the model as it is cannot read past its trained length at all.
-        tried: Of `"--search"` and `"--finetune"`, those that were.
+        tried: Of `"search"` and `"finetune"`, those that were.
     """
     bounds = tuple(edges(target_length, trained_length))
     reference = {m.document: m.values for m in measurements if m.kind == "cropped"}

@@ -78,7 +78,7 @@ def appearing(folder: Path, *, advice: str = "make room") -> Iterator[Path]:
         ArgumentError: `folder` exists, or the disk refuses.
     """
     if folder.exists():
-        raise ArgumentError(f"{folder} exists already; choose another folder with --out")
+        raise ArgumentError(f"{folder} exists already; choose another folder with out=")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with whole_folder(folder) as draft:

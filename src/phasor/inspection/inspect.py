@@ -3,10 +3,11 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from phasor._shown import Shown
 from phasor.errors import ArgumentError
 from phasor.inspection.config_findings import config_findings
 from phasor.inspection.finding import Finding
@@ -16,6 +17,9 @@ from phasor.inspection.spec_findings import spec_findings
 from phasor.inspection.words import layer_in_words
 from phasor.spec import LayerSpec, PositionSpec, RotarySpec
 from phasor.spec.layer_words import which_layers
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _LONGEST = 2**31
 
@@ -29,8 +33,8 @@ class LayerGroup:
     words: str
 
 
-@dataclass(frozen=True)
-class Inspection:
+@dataclass(frozen=True, repr=False)
+class Inspection(Shown):
     """A spec, and what its numbers mean.
 
     Args:
@@ -68,6 +72,16 @@ class Inspection:
             "findings": [dataclasses.asdict(finding) for finding in self.findings],
             "towers": [tower.as_json() for tower in self.towers],
         }
+
+    def _parts(self) -> "Iterator[RenderableType]":
+        from phasor.inspection.screen import parts
+
+        return parts(self)
+
+    def _page(self) -> str:
+        from phasor.inspection.page import render_page
+
+        return render_page(self)
 
 
 def inspect(

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -24,29 +24,28 @@ _BAR = 24
 _ROWS = 9
 
 
-def print_inspection(inspection: Inspection, console: Console) -> None:
-    """Print all of it, towers last."""
-    console.print(Text(headline(inspection), style="bold"))
-    console.print()
-    console.print(_named(layer_lines(inspection)))
+def parts(inspection: Inspection) -> Iterator[RenderableType]:
+    """All of it, towers last."""
+    yield Text(headline(inspection), style="bold")
+    yield ""
+    yield _named(layer_lines(inspection))
     travel = travel_line(inspection)
     if travel:
-        console.print(Text(travel))
+        yield Text(travel)
     for rotation, rounding in zip(inspection.rotations, inspection.roundings, strict=True):
-        console.print()
-        console.print(Text(rotation_title(inspection, rotation), style="bold"))
-        console.print(_named(rotation_lines(rotation, rounding)))
-        console.print(_pair_table(rotation))
+        yield ""
+        yield Text(rotation_title(inspection, rotation), style="bold")
+        yield _named(rotation_lines(rotation, rounding))
+        yield _pair_table(rotation)
     for level, title, style in (("warning", "Warnings", "yellow"), ("note", "Notes", "dim")):
         found = [finding for finding in inspection.findings if finding.level == level]
         if found:
-            console.print()
-            console.print(Text(title, style="bold"))
-            for finding in found:
-                console.print(_finding(finding, style))
+            yield ""
+            yield Text(title, style="bold")
+            yield from (_finding(finding, style) for finding in found)
     for tower in inspection.towers:
-        console.print()
-        print_inspection(tower, console)
+        yield ""
+        yield from parts(tower)
 
 
 def _named(lines: list[tuple[str, str]]) -> RenderableType:

@@ -30,12 +30,19 @@ class Opened:
     notes: tuple[str, ...] = ()
 
 
-def open_source(path: Path) -> Opened:
-    """Read a model's folder, a config or a spec's own JSON.
+def open_source(source: Any) -> Opened:
+    """Read a model's folder, a config or a spec's own JSON; or whatever `phasor.read` takes.
 
     Raises:
         ArgumentError: Nothing there, or nothing that is understood.
     """
+    if isinstance(source, PositionSpec):
+        return Opened(source)
+    if not isinstance(source, str | Path):
+        reading = examine(source)
+        config = source if isinstance(source, Mapping) else None
+        return Opened(reading.spec, config, reading.notes)
+    path = Path(source)
     if not path.exists():
         raise ArgumentError(f"{path} does not exist; give a model's folder or its config.json")
     file = path / "config.json" if path.is_dir() else path

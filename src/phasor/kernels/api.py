@@ -1,6 +1,6 @@
 """The public rotation: checks its input and picks who computes it."""
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -27,12 +27,13 @@ from phasor.rotary.layout import Layout, RotarySlice, check_layout, check_slice
 from phasor.rotary.phase import Precision, check_precision
 
 RotateImpl = Literal["auto", "reference", "cpu", "triton"]
+Key = TypeVar("Key", bound=Tensor | None)  # no key in, no key out
 IMPLS: tuple[RotateImpl, ...] = ("auto", "reference", "cpu", "triton")
 
 
 def rotate(
     query: Tensor,
-    key: Tensor | None,
+    key: Key,
     positions: Tensor,
     frequencies: Frequencies | Tensor,
     *,
@@ -42,7 +43,7 @@ def rotate(
     precision: Precision = "exact",
     inplace: bool = False,
     impl: RotateImpl = "auto",
-) -> tuple[Tensor, Tensor | None]:
+) -> tuple[Tensor, Key]:
     r"""Rotate the pairs of query and key by their positions (RoPE).
 
     Arithmetic is in float32, or float64 for float64 activations, and rounded once. The gradient is
@@ -102,7 +103,7 @@ def rotate(
     else:
         operand = _learned(frequencies, precision)
         check_positions(positions, axes=operand.shape[-2], owner="rotate")
-    return turn(
+    turned = turn(
         query,
         key,
         positions,
@@ -115,6 +116,7 @@ def rotate(
         impl=impl,
         owner="rotate",
     )
+    return cast("tuple[Tensor, Key]", turned)
 
 
 def turn(

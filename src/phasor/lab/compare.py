@@ -18,6 +18,7 @@ from phasor.lab.config import TrialConfig
 from phasor.lab.files import write_atomically
 from phasor.lab.known_answers import known_answers
 from phasor.lab.report import render_report
+from phasor.lab.results import Results
 from phasor.lab.store import open_store
 from phasor.lab.summary import summarise
 from phasor.lab.tasks import build_task
@@ -101,7 +102,7 @@ class Watcher(Protocol):
         ...
 
 
-def compare(comparison: Comparison, watcher: Watcher) -> dict[str, Any]:
+def compare(comparison: Comparison, watcher: Watcher) -> Results:
     """Run the trials that are missing, then write `results.json` and `report.html`.
 
     Each finished trial is on disk before the next result is looked at, so that a kill loses the
@@ -147,7 +148,7 @@ def compare(comparison: Comparison, watcher: Watcher) -> dict[str, Any]:
             scale_up_command(*described),
         )
         write_atomically(
-            out / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n"
+            out / "results.json", json.dumps(results.to_json(), indent=1, allow_nan=False) + "\n"
         )
         write_atomically(out / "report.html", render_report(results))
     return results

@@ -1,6 +1,6 @@
 """Facts about position that follow from mathematics alone, checked in float64 before training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -26,17 +26,18 @@ class KnownAnswer:
         statement: The fact, in words.
         expected_zero: Whether the measured number must vanish, or must not.
         measured: Largest change, relative to the largest output.
+        holds: Whether it agrees.
     """
 
     encoding: str
     statement: str
     expected_zero: bool
     measured: float
+    holds: bool = field(init=False)
 
-    @property
-    def holds(self) -> bool:
-        """Whether the measurement agrees."""
-        return self.measured < _ZERO if self.expected_zero else self.measured > _VISIBLE
+    def __post_init__(self) -> None:
+        agrees = self.measured < _ZERO if self.expected_zero else self.measured > _VISIBLE
+        object.__setattr__(self, "holds", agrees)
 
 
 def known_answers(encodings: list[str]) -> list[KnownAnswer]:

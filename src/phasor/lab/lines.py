@@ -92,7 +92,7 @@ def open_lines(
         raise ArgumentError(f"another run is writing to {folder}; {kind.busy}") from None
     except OSError as error:
         raise ArgumentError(
-            f"cannot write to {folder}: {error.strerror}; choose another folder with --out"
+            f"cannot write to {folder}: {error.strerror}; choose another folder with out="
         ) from error
     try:
         lines = content.splitlines(keepends=True)

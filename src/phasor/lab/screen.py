@@ -1,7 +1,7 @@
 """What a person sees while trials run: a live screen in a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,6 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from phasor.lab.compare import Comparison, Watcher
 from phasor.lab.config import TrialConfig
 from phasor.lab.tables import trials_table
 from phasor.lab.trial import Trial
@@ -145,3 +146,22 @@ class PlainScreen:
     def _print(self, line: str) -> None:
         self._console.print(self._label + line, soft_wrap=True, highlight=False, markup=False)
         self._console.file.flush()  # a pipe would keep it back until some thousand bytes are there
+
+
+class Told:
+    """Tells a function of each event."""
+
+    def __init__(self, progress: Callable[[Event], None]) -> None:
+        self._progress = progress
+
+    def begin(self, done: Sequence[Trial], jobs: Sequence[Job]) -> None: ...
+    def end(self) -> None: ...
+
+    def see(self, event: Event) -> None:
+        self._progress(event)
+
+
+def screen(console: Console) -> Callable[[Comparison, str], Watcher]:
+    """What shows a comparison on `console`, under a label."""
+    kind = LiveScreen if console.is_terminal else PlainScreen
+    return lambda comparison, label: kind(console, comparison.config, label)

@@ -1,14 +1,14 @@
 """Several tasks in one run: a folder for each, and one page about all."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from phasor.errors import ArgumentError
 from phasor.lab.compare import Comparison, Watcher, compare
 from phasor.lab.files import write_atomically
 from phasor.lab.report import render_overview
+from phasor.lab.results import Results
 from phasor.lab.store import open_store
 from phasor.lab.tasks import TASKS
 
@@ -20,7 +20,7 @@ def holds_tasks(out: Path) -> bool:
 
 def compare_tasks(
     comparisons: Sequence[Comparison], out: Path, watch: Callable[[Comparison], Watcher]
-) -> dict[str, Any]:
+) -> Mapping[str, Results]:
     """Run each of `comparisons` in its folder, then write `results.json` and `report.html`.
 
     A folder that is resumed with fewer tasks than it holds keeps them in its report.
@@ -31,7 +31,7 @@ def compare_tasks(
         watch: Makes what shows the progress of one comparison.
 
     Returns:
-        What `results.json` holds: `tasks.<name>`, each the `results.json` of one task.
+        What was found by task, those found before among them; `results.json` has it as `tasks`.
 
     Raises:
         ArgumentError: A folder cannot be used; see `open_store`. Nothing has run then.
@@ -40,12 +40,12 @@ def compare_tasks(
     resume = all(comparison.resume for comparison in comparisons)
     if (out / "trials.jsonl").exists():
         raise ArgumentError(
-            f"{out} holds the trials of one task; choose another folder for several with --out"
+            f"{out} holds the trials of one task; choose another folder for several with out="
         )
     if holds_tasks(out) and not resume:
         raise ArgumentError(
-            f"{out} already holds trials of several tasks; add --resume to go on with them, or "
-            "choose another folder with --out"
+            f"{out} already holds trials of several tasks; add resume=True to go on with them, or "
+            "choose another folder with out="
         )
     for comparison in comparisons:
         # What cannot be used fails now and not after the tasks before it.
@@ -56,16 +56,16 @@ def compare_tasks(
     }
     others = {name: out / name / "results.json" for name in TASKS if name not in found}
     found |= {name: _read(file) for name, file in others.items() if file.exists()}
-    results = {"tasks": found}
+    results = {"tasks": {name: one.to_json() for name, one in found.items()}}
     write_atomically(out / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n")
-    write_atomically(out / "report.html", render_overview(results))
-    return results
+    write_atomically(out / "report.html", render_overview(found))
+    return found
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> Results:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+        return Results.from_json(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArgumentError(
-            f"{file} is damaged ({error}); name its task in --task, which writes it anew"
+            f"{file} is damaged ({error}); name its task in task=, which writes it anew"
         ) from error

@@ -11,12 +11,12 @@ from phasor.lab.trial import Trial
 _TRIALS = Kind(
     file="trials.jsonl",
     read=lambda fields: Trial(**fields),
-    busy="wait for it, or choose another folder with --out",
-    present="{folder} already holds {count} trials; add --resume to go on with them, or choose "
-    "another folder with --out",
-    damaged="choose another folder with --out",
+    busy="wait for it, or choose another folder with out=",
+    present="{folder} already holds {count} trials; add resume=True to go on with them, or choose "
+    "another folder with out=",
+    damaged="choose another folder with out=",
     other="{folder} holds trials of another configuration: {changes}; repeat with the "
-    "configuration of that folder, or choose another folder with --out",
+    "configuration of that folder, or choose another folder with out=",
 )
 
 

@@ -1,13 +1,13 @@
 """Tables in the terminal: as trials come in, at the end, and over several tasks."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from phasor.lab.config import TrialConfig
 from phasor.lab.report.heat_map import names as encodings_of
+from phasor.lab.results import Results
 from phasor.lab.statistics import Estimate, mean_interval
 from phasor.lab.tasks import look_up_task
 from phasor.lab.trial import Trial
@@ -48,40 +48,39 @@ def trials_table(trials: Sequence[Trial], config: TrialConfig) -> Table:
     return table
 
 
-def results_table(results: dict[str, Any]) -> Table:
+def results_table(results: Results) -> Table:
     """The table at the end: every encoding of `results`, best at the training length first."""
-    encodings = results["encodings"]
-    exact = any(summary["exact_match"] for summary in encodings.values())
+    encodings = results.encodings
+    exact = any(summary.exact_match for summary in encodings.values())
     quantity = "exact_match" if exact else "loss"
-    unit = "exact match" if exact else f"nats per {results['unit']}"
-    lengths = list(map(str, results["config"]["eval_lengths"]))
+    unit = "exact match" if exact else f"nats per {results.unit}"
+    lengths = list(map(str, results.config.eval_lengths))
     spread = "least and greatest Wilson bound of the seeds" if exact else "95 % interval over seeds"
     table = _table(f"{unit} by length: mean and {spread}")
     table.add_column("encoding", no_wrap=True)
     for column in (*lengths, *(() if exact else ("params", "tok/s"))):
         table.add_column(column, justify="right", no_wrap=True)
-    for name in results["ranking"]:
+    for name in results.ranking:
         summary = encodings[name]
-        cost = (_short(summary["parameters"]), _short(summary["tokens_per_second"]))
+        cost = (_short(summary.parameters), _short(summary.tokens_per_second))
         table.add_row(
             name,
             *(
-                _text(Estimate(cell["mean"], cell["low"], cell["high"]), symmetric=not exact)
-                for cell in (summary[quantity][length] for length in lengths)
+                _text(cell, symmetric=not exact)
+                for cell in (getattr(summary, quantity)[length] for length in lengths)
             ),
             *(() if exact else cost),
         )
     return table
 
 
-def tasks_table(results: dict[str, Any]) -> Table:
-    """All tasks of `results`: the mean at the training length and at the longest."""
-    tasks = results["tasks"]
-    encodings = encodings_of(results)
+def tasks_table(tasks: Mapping[str, Results]) -> Table:
+    """All tasks: the mean at the training length and at the longest."""
+    encodings = encodings_of(tasks)
     losses = [name for name, task in tasks.items() if not look_up_task(name).has_one_answer]
     nats = f" (nats for {', '.join(losses)})" if losses else ""
     table = _table(f"exact match{nats}: at the training length → at the longest")
-    lengths = {name: task["config"]["eval_lengths"] for name, task in tasks.items()}
+    lengths = {name: task.config.eval_lengths for name, task in tasks.items()}
     heads = {
         name: f"{name} {' → '.join(map(str, n[:1] + n[1:][-1:]))}" for name, n in lengths.items()
     }
@@ -101,12 +100,12 @@ def tasks_table(results: dict[str, Any]) -> Table:
     return table
 
 
-def _ends(results: dict[str, Any], encoding: str) -> str:
-    if encoding not in results["encodings"]:
+def _ends(results: Results, encoding: str) -> str:
+    if encoding not in results.encodings:
         return "–"
-    summary = results["encodings"][encoding]
-    quantity = summary["exact_match"] or summary["loss"]
-    means = [f"{cell['mean']:.2f}" for cell in quantity.values()]
+    summary = results.encodings[encoding]
+    quantity = summary.exact_match or summary.loss
+    means = [f"{cell.mean:.2f}" for cell in quantity.values()]
     return " → ".join(means[:1] + means[1:][-1:])
 
 

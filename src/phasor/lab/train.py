@@ -212,8 +212,8 @@ def _measure(
 
 def _diverged(loss: float, step: int, config: TrialConfig) -> ArgumentError:
     return ArgumentError(
-        f"the loss became {loss} by step {step}; repeat with a lower --learning-rate than "
-        f"{config.learning_rate:g}, into a new --out"
+        f"the loss became {loss} by step {step}; repeat with a lower learning_rate= than "
+        f"{config.learning_rate:g}, into a new out="
     )
 
 

@@ -62,6 +62,19 @@ class LayerSpec:
                 f"{[type(each).__name__ for each in self.encodings]}"
             )
 
+    @property
+    def rotary(self) -> RotarySpec:
+        """Its rotation.
+
+        Raises:
+            ArgumentError: It has none.
+        """
+        for spec in self.encodings:
+            if isinstance(spec, RotarySpec):
+                return spec
+        others = ", ".join(type(spec).__name__ for spec in self.encodings)
+        raise ArgumentError(f"this layer has no RotarySpec; it has {others or 'no encoding'}")
+
     def build(self, *, precision: Precision = "exact") -> PositionEncoding:
         """One encoding for the layer."""
         built = [

@@ -115,7 +115,7 @@ def test_names_are_those_of_peft(tmp_path: Path) -> None:
     ("change", "base", "message"),
     [
         ({"peft_type": "LOKR"}, True, "peft_type in .* must be 'LORA', got 'LOKR'"),
-        ({}, False, "pass the model's folder with --base"),
+        ({}, False, "pass the model's folder with base="),
         ({"phasor": {"layout": "diagonal"}}, True, "no layout 'diagonal'"),
         ({"phasor": 7}, True, "must be an object, got 7"),
     ],

@@ -74,10 +74,10 @@ def plan(
     if to is not None and style == source.format:
         raise ArgumentError(f"{source.folder} is in the {style} format already")
     if source.format == "adapter" and to is not None:
-        raise ArgumentError("--format is for whole models; use --layout for an adapter")
+        raise ArgumentError("format= is for whole models; use layout= for an adapter")
     if source.format == "meta" and to is None:
         raise ArgumentError(
-            "params.json has no place for a layout; use --format hf for the half layout"
+            "params.json has no place for a layout; use format='hf' for the half layout"
         )
     if to is None and target == source.heads.layout:
         raise ArgumentError(f"{source.folder} is in the {target} layout already")

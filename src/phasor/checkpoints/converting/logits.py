@@ -99,7 +99,7 @@ def _load(source: Source) -> Any:
     if loaded.missing:
         raise ArgumentError(
             f"{source.folder} lacks {loaded.missing[0]}, without which the model cannot be run to "
-            "verify the conversion; pass --no-verify to do without"
+            "verify the conversion; pass verify=False to do without"
         )
     return loaded.model
 

@@ -137,7 +137,7 @@ def params_of_config(source: Source) -> dict[str, Any]:
     heads = source.heads
     if config.get("model_type") != "llama":
         raise ArgumentError(
-            f"--format meta is for LLaMA, and {where} is {config.get('model_type')!r}; use --layout"
+            f"format='meta' is for LLaMA, and {where} is {config.get('model_type')!r}; use layout="
         )
     expected = {"attention_bias": False, "mlp_bias": False, "hidden_act": "silu"}
     for key, value in expected.items():

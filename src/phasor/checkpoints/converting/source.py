@@ -121,7 +121,7 @@ def _heads_of_adapter(config: dict[str, Any], where: Path, base: Path | None) ->
     if base is None:
         raise ArgumentError(
             f"{where.parent} is an adapter, which does not say how many heads its model has; pass "
-            "the model's folder with --base"
+            "the model's folder with base="
         )
     if os.path.lexists(base / CONFIG["hf"]):
         own_file(base, CONFIG["hf"])

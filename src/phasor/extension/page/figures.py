@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Any
 
 import plotly.graph_objects as go
 
 from phasor.extension.explain import Explanation, TableExplanation
 from phasor.extension.findings import LOSS_TOLERANCE
+from phasor.extension.search import Found
 from phasor.extension.verdict import Verdict
 
 _COLOURS = (
@@ -105,16 +105,20 @@ def passkeys(verdict: Verdict) -> go.Figure:
     return figure
 
 
-def search_trials(searched: Mapping[str, Any], colour: Mapping[str, str]) -> go.Figure:
+def search_trials(searched: Mapping[str, Found], colour: Mapping[str, str]) -> go.Figure:
     """Loss of each setting that was tried, hollow where it was stopped early; the least so far.
 
     Args:
-        searched: By candidate, `Found.to_json()`.
+        searched: By candidate, what was found.
         colour: By candidate.
     """
     figure = go.Figure()
     for name, found in searched.items():
-        tried = [(at + 1, *one) for at, one in enumerate(found["tried"]) if one[0] is not None]
+        tried = [
+            (at, loss, pruned)
+            for at, (loss, pruned) in enumerate(found.tried, 1)
+            if loss is not None
+        ]
         best = min((one for one in tried if not one[2]), key=lambda one: one[1])
         symbols = [
             "star" if one is best else "circle-open" if one[2] else "circle" for one in tried

@@ -1,7 +1,11 @@
 """Fills the page."""
 
+from dataclasses import replace
+
+from phasor._options import as_command
 from phasor.extension.explain import TableExplanation
 from phasor.extension.findings import LOSS_TOLERANCE, PASSKEY_CHANCE, PASSKEY_SHARE
+from phasor.extension.options import Options
 from phasor.extension.page.figures import (
     EXCESS_SHOWN,
     colours,
@@ -21,6 +25,7 @@ from phasor.lab.report.page import fill
 def render_page(extension: Extension) -> str:
     """One self-contained HTML page that shows `extension`."""
     verdict, explanation = extension.verdict, extension.explanation
+    verdict = replace(verdict, sentence=as_command(verdict.sentence, Options))
     figures = {
         "change": row_similarity(explanation)
         if isinstance(explanation, TableExplanation)

@@ -1,11 +1,10 @@
 """The pictures of the report. Colours of text and grid are the page's, which has two themes."""
 
 from collections.abc import Callable
-from typing import Any
 
 import plotly.graph_objects as go
 
-Results = dict[str, Any]
+from phasor.lab.results import Results
 
 # Okabe and Ito's colours, which most kinds of colour blindness keep apart, darkest yellow left out.
 _COLOURS = (
@@ -27,7 +26,7 @@ _DASHES = ("solid", "dash", "dot", "longdash", "dashdot")
 
 def colours(results: Results) -> dict[str, str]:
     """A colour for each encoding, grey for none."""
-    names = [name for name in results["encodings"] if name != "none"]
+    names = [name for name in results.encodings if name != "none"]
     named = {name: _COLOURS[at % len(_COLOURS)] for at, name in enumerate(names)}
     return {"none": _NO_ENCODING, **named}
 
@@ -35,7 +34,7 @@ def colours(results: Results) -> dict[str, str]:
 def loss_against_position(results: Results) -> go.Figure:
     """Held-out loss by position in a long window; where each curve leaves the others, it breaks."""
     figure = _curves(results, "loss_by_position")
-    length = results["config"]["train_length"]
+    length = results.config.train_length
     figure.add_vline(x=length, line={"dash": "dot", "width": 1.5, "color": "#8a8f98"})
     figure.add_annotation(
         x=length,
@@ -48,7 +47,7 @@ def loss_against_position(results: Results) -> go.Figure:
         yanchor="top",
     )
     figure.update_xaxes(title="position in the window (tokens)", rangemode="tozero")
-    figure.update_yaxes(title=f"loss (nats per {results['unit']})")
+    figure.update_yaxes(title=f"loss (nats per {results.unit})")
     return figure
 
 
@@ -62,7 +61,7 @@ def exact_match_against_length(results: Results) -> go.Figure:
 def loss_against_length(results: Results) -> go.Figure:
     """Loss by length; every seed is a dot."""
     figure = _against_length(results, "loss")
-    figure.update_yaxes(title=f"loss (nats per {results['unit']})", rangemode="tozero")
+    figure.update_yaxes(title=f"loss (nats per {results.unit})", rangemode="tozero")
     return figure
 
 
@@ -73,15 +72,13 @@ def learning_curves(results: Results) -> go.Figure:
     # The first steps fall from the same height for all and would flatten everything after them.
     late = [
         mean
-        for summary in results["encodings"].values()
-        for at, mean in zip(
-            summary["learning_curve"]["at"], summary["learning_curve"]["mean"], strict=True
-        )
-        if at > results["config"]["steps"] / 10
+        for summary in results.encodings.values()
+        for at, mean in zip(summary.learning_curve.at, summary.learning_curve.mean, strict=True)
+        if at > results.config.steps / 10
     ]
     room = 0.1 * (max(late) - min(late))
     figure.update_yaxes(
-        title=f"training loss (nats per {results['unit']})",
+        title=f"training loss (nats per {results.unit})",
         range=[min(late) - room, max(late) + room],
     )
     return figure
@@ -93,7 +90,7 @@ def order_sensitivity(results: Results) -> go.Figure:
     figure.update_xaxes(title="tokens back from the end", type="log", dtick=0.30103)
     figure.update_yaxes(title="change of the prediction", rangemode="tozero")
     distances = [
-        at for summary in results["encodings"].values() for at in summary["order_sensitivity"]["at"]
+        at for summary in results.encodings.values() for at in summary.order_sensitivity.at
     ]
     ticks = sorted(set(distances))
     figure.update_xaxes(tickvals=ticks, ticktext=[str(tick) for tick in ticks])
@@ -111,8 +108,8 @@ def score_against_distance(results: Results) -> go.Figure:
 def cost(results: Results) -> go.Figure:
     """Training speed: the median of all seeds."""
     colour = colours(results)
-    names = list(results["encodings"])
-    speeds = [results["encodings"][name]["tokens_per_second"] for name in names]
+    names = list(results.encodings)
+    speeds = [results.encodings[name].tokens_per_second for name in names]
     figure = go.Figure(
         go.Bar(
             x=speeds,
@@ -143,21 +140,21 @@ def _against_length(results: Results, quantity: str) -> go.Figure:
     """A line per encoding through the means of `quantity` at each length, a dot for each seed."""
     figure = go.Figure()
     colour = colours(results)
-    lengths = results["config"]["eval_lengths"]
-    for at, (name, summary) in enumerate(results["encodings"].items()):
+    lengths = results.config.eval_lengths
+    for at, (name, summary) in enumerate(results.encodings.items()):
         # Many curves lie on 0 or on 1: dashes let those below show through. Where colours come
         # round again, dashes are one further.
         dash = _DASHES[(at + at // len(_COLOURS)) % len(_DASHES)]
-        cells = [summary[quantity][str(length)] for length in lengths]
+        cells = [getattr(summary, quantity)[str(length)] for length in lengths]
         figure.add_scatter(
             x=lengths,
-            y=[cell["mean"] for cell in cells],
+            y=[cell.mean for cell in cells],
             name=name,
             legendgroup=name,
             mode="lines",
             line={"color": colour[name], "width": 2.5, "dash": dash},
         )
-        seeds = [(n, y) for n, cell in zip(lengths, cells, strict=True) for y in cell["seeds"]]
+        seeds = [(n, y) for n, cell in zip(lengths, cells, strict=True) for y in cell.seeds]
         figure.add_scatter(
             x=[x for x, _ in seeds],
             y=[y for _, y in seeds],
@@ -169,7 +166,7 @@ def _against_length(results: Results, quantity: str) -> go.Figure:
             hoverinfo="skip",
         )
     figure.add_vline(
-        x=results["config"]["train_length"], line={"dash": "dot", "width": 1.5, "color": "#8a8f98"}
+        x=results.config.train_length, line={"dash": "dot", "width": 1.5, "color": "#8a8f98"}
     )
     figure.update_xaxes(title="length", tickvals=lengths)
     return figure
@@ -179,12 +176,12 @@ def _curves(results: Results, quantity: str, *, mode: str = "lines") -> go.Figur
     """One line per encoding through the means of `quantity`, over the band of its intervals."""
     figure = go.Figure()
     colour = colours(results)
-    for name, summary in results["encodings"].items():
-        curve = summary[quantity]
-        if curve["low"] and None not in curve["low"]:
+    for name, summary in results.encodings.items():
+        curve = getattr(summary, quantity)
+        if curve.low and None not in curve.low:
             figure.add_scatter(
-                x=curve["at"] + curve["at"][::-1],
-                y=curve["high"] + curve["low"][::-1],
+                x=curve.at + curve.at[::-1],
+                y=curve.high + curve.low[::-1],
                 name=name,
                 legendgroup=name,
                 showlegend=False,
@@ -194,12 +191,12 @@ def _curves(results: Results, quantity: str, *, mode: str = "lines") -> go.Figur
                 line={"width": 0},
                 fillcolor=_transparent(colour[name]),
             )
-    for at, (name, summary) in enumerate(results["encodings"].items()):
-        curve = summary[quantity]
+    for at, (name, summary) in enumerate(results.encodings.items()):
+        curve = getattr(summary, quantity)
         dash = _DASHES[at // len(_COLOURS) % len(_DASHES)]
         figure.add_scatter(
-            x=curve["at"],
-            y=curve["mean"],
+            x=curve.at,
+            y=curve.mean,
             name=name,
             legendgroup=name,
             mode=mode,

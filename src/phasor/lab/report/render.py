@@ -1,18 +1,21 @@
 """Fills the page."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from itertools import pairwise
-from typing import Any
 
 from phasor.lab.report.figures import FIGURES, colours
 from phasor.lab.report.heat_map import heat_map, names
 from phasor.lab.report.page import fill
+from phasor.lab.results import Results
+from phasor.lab.statistics import Estimate
 from phasor.lab.tasks import look_up_task
 from phasor.lab.verdict import BREAKS, HOLDS, rank
 
 
-def render_report(results: dict[str, Any]) -> str:
-    """One self-contained HTML page that shows `results`, as `summarise` made them."""
-    lengths = [str(length) for length in results["config"]["eval_lengths"]]
+def render_report(results: Results) -> str:
+    """One self-contained HTML page that shows `results`."""
+    lengths = [str(length) for length in results.config.eval_lengths]
     # Neighbours in the ranking at each length: the differences that its signs stand for.
     steps = {}
     for length in lengths:
@@ -20,10 +23,10 @@ def render_report(results: dict[str, Any]) -> str:
         pairs = list(pairwise(order))
         steps[length] = [
             row
-            for row in results["differences"]
-            if row["length"] == length and (row["better"], row["worse"]) in pairs
+            for row in results.differences
+            if row.length == length and (row.better, row.worse) in pairs
         ]
-    task = look_up_task(results["config"]["task"])
+    task = look_up_task(results.config.task)
     left_out = set()
     if not task.has_running_text:
         left_out |= {"loss_against_position", "order_sensitivity"}
@@ -38,10 +41,11 @@ def render_report(results: dict[str, Any]) -> str:
         figures,
         filters=_FILTERS,
         results=results,
-        config=results["config"],
-        encodings=results["encodings"],
+        config=results.config,
+        settings=asdict(results.config),
+        encodings=results.encodings,
         lengths=lengths,
-        ranked=results["ranking"],
+        ranked=results.ranking,
         rankings={length: rank(results, length) for length in lengths},
         steps=steps,
         task=task,
@@ -52,23 +56,22 @@ def render_report(results: dict[str, Any]) -> str:
     )
 
 
-def render_overview(results: dict[str, Any]) -> str:
-    """One self-contained HTML page about all tasks of `results`, which links to that of each."""
-    tasks = results["tasks"]
+def render_overview(tasks: Mapping[str, Results]) -> str:
+    """One self-contained HTML page about all tasks, which links to that of each."""
     what = {name: look_up_task(name) for name in tasks}
     machines: dict[str, list[str]] = {}
     for name, task in tasks.items():
-        versions = ", ".join(f"{library} {number}" for library, number in task["versions"].items())
-        machine = task["machine"]["gpu"] or task["machine"]["processor"]
+        versions = ", ".join(f"{library} {number}" for library, number in task.versions.items())
+        machine = task.machine.gpu or task.machine.processor
         machines.setdefault(f"{versions}; {machine}", []).append(name)
     return fill(
         "overview.html.j2",
-        {"heat_map": heat_map(results)},
+        {"heat_map": heat_map(tasks)},
         filters=_FILTERS,
         tasks=tasks,
         what=what,
-        encodings=names(results),
-        num_columns=sum(len(task["config"]["eval_lengths"]) for task in tasks.values()),
+        encodings=names(tasks),
+        num_columns=sum(len(task.config.eval_lengths) for task in tasks.values()),
         shares=[name for name, task in what.items() if task.has_one_answer],
         losses=[name for name, task in what.items() if not task.has_one_answer],
         machines=machines,
@@ -79,9 +82,9 @@ def _nats(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _interval(estimate: dict[str, Any], digits: int = 3) -> str:
+def _interval(estimate: Estimate, digits: int = 3) -> str:
     """Half-width where the interval is symmetric, both bounds where it is not."""
-    low, high, mean = estimate["low"], estimate["high"], estimate["mean"]
+    low, high, mean = estimate.low, estimate.high, estimate.mean
     if low is None or high is None:
         return ""
     if abs((high - mean) - (mean - low)) < 1e-9:

@@ -1,4 +1,4 @@
-"""Ctrl-C while the command is still being imported, which takes seconds."""
+"""What ends the command from outside: Ctrl-C, also while it is imported, and SIGTERM."""
 
 import signal
 import sys
@@ -18,9 +18,10 @@ def end_at_once_if_command() -> None:
 
 
 def as_usual() -> None:
-    """Ctrl-C raises `KeyboardInterrupt` again."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Ctrl-C raises `KeyboardInterrupt` again, and SIGTERM does too: what is open is put away."""
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(ending) is signal.SIG_DFL:
+            signal.signal(ending, signal.default_int_handler)
 
 
 def _is_command() -> bool:

@@ -39,20 +39,30 @@ def tensors(kv_heads: int) -> tuple[Tensor, Tensor, Tensor]:
     return query, key, value
 
 
+def gradient_of_the_output() -> Tensor:
+    return torch.randn(2, HEADS, SEQ, DIM, generator=torch.Generator().manual_seed(7))
+
+
 def process(rank: int, store: str, out: str) -> None:
     dist.init_process_group("gloo", init_method=store, rank=rank, world_size=2)
     mesh = init_device_mesh("cpu", (2,))
     # PyTorch has the ring for the kernels of GPUs; on CPU its kernel returns the same two things.
     kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
     ring.custom_ops[kernel] = _ring_on_cpu
+    kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward.default
+    ring.custom_ops[kernel] = _ring_backward_on_cpu
     found: dict[str, Any] = {}
+    for name, (encoding, kv_heads, causal, balanced) in THROUGH.items():
+        ring._cp_options.enable_load_balance = balanced
+        whole, positions, upstream = tensors(kv_heads), torch.arange(SEQ), gradient_of_the_output()
+        buffers = [*whole, positions, upstream]
+        with context_parallel(mesh, buffers=buffers, buffer_seq_dims=[2, 2, 2, 0, 2]):
+            parts = [x.detach().clone().requires_grad_() for x in whole]
+            part = phasor.attention(*parts, encoding, positions=positions, causal=causal)
+            part.backward(upstream)
+            several = [part.detach(), *(x.grad for x in parts)]
+            found[name] = _attention.context_parallel_unshard(mesh, several, [2] * 4)
     with torch.no_grad():
-        for name, (encoding, kv_heads, causal, balanced) in THROUGH.items():
-            ring._cp_options.enable_load_balance = balanced
-            whole, positions = tensors(kv_heads), torch.arange(SEQ)
-            with context_parallel(mesh, buffers=[*whole, positions], buffer_seq_dims=[2, 2, 2, 0]):
-                part = phasor.attention(*whole, encoding, positions=positions, causal=causal)
-                [found[name]] = _attention.context_parallel_unshard(mesh, [part], [2])
         whole, half = tensors(HEADS), torch.arange(SEQ // 2)
         with context_parallel(mesh, buffers=[*whole], buffer_seq_dims=[2, 2, 2]):
             for name, encoding, positions in (
@@ -76,3 +86,18 @@ def _ring_on_cpu(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tupl
         mesh.get_group(), 2, op, query=query, key=key, value=value, **options
     )
     return tuple(DTensor.from_local(x, mesh, [Shard(2)], run_check=False) for x in parts[:2])
+
+
+def _ring_backward_on_cpu(
+    op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[DTensor, ...]:
+    mesh = args[0].device_mesh
+    upstream, query, key, value, out, logsumexp = (x.to_local() for x in args[:6])
+    names = ("dropout_p", "is_causal", "attn_mask")
+    options = dict(zip(names, args[6:], strict=False)) | kwargs
+
+    parts = ring._templated_ring_attention_backward(
+        mesh.get_group(), 2, op, grad_out=upstream, grad_out_name="grad_out", query=query,
+        key=key, value=value, out=out, logsumexp=logsumexp, **options,
+    )  # fmt: skip
+    return tuple(DTensor.from_local(x, mesh, [Shard(2)], run_check=False) for x in parts)

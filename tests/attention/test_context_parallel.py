@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from attention.ring import DIM, HEADS, SEQ, THROUGH, process, tensors
+from attention.ring import DIM, HEADS, SEQ, THROUGH, gradient_of_the_output, process, tensors
 from torch import Tensor, nn
 from torch.testing import assert_close
 
@@ -30,10 +30,10 @@ def turned(x: Tensor) -> Tensor:
     return torch.cat((pairs.real, pairs.imag), -1)
 
 
-def whole(name: str) -> Tensor:
-    """Attention of the whole sequence, written down."""
+def whole(name: str) -> list[Tensor]:
+    """Attention of the whole sequence, written down; its output, and gradients of q, k and v."""
     _, kv_heads, causal, _ = THROUGH[name]
-    query, key, value = (x.double() for x in tensors(kv_heads))
+    leaves = query, key, value = [x.double().requires_grad_() for x in tensors(kv_heads)]
     if name != "none":
         query, key = turned(query), turned(key)
     if name == "growing":  # Llama 4's temperature
@@ -42,12 +42,19 @@ def whole(name: str) -> Tensor:
     score = query @ key.repeat_interleave(group, 1).mT / DIM**0.5
     if causal:
         score = score.masked_fill(torch.ones(SEQ, SEQ).triu(1).bool(), -torch.inf)
-    return score.softmax(-1) @ value.repeat_interleave(group, 1)
+    out = score.softmax(-1) @ value.repeat_interleave(group, 1)
+    return [out, *torch.autograd.grad(out, leaves, gradient_of_the_output().double())]
 
 
 @pytest.mark.parametrize("name", THROUGH)
 def test_two_processes_give_what_one_gives(name: str, found: dict[str, Any]) -> None:
-    assert_close(found[name].double(), whole(name), rtol=1e-5, atol=1e-5)
+    assert_close(found[name][0].double(), whole(name)[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", THROUGH)
+def test_two_processes_have_the_gradients_that_one_has(name: str, found: dict[str, Any]) -> None:
+    for ours, right in zip(found[name][1:], whole(name)[1:], strict=True):
+        assert_close(ours.double(), right, rtol=1e-5, atol=1e-5)
 
 
 def test_two_processes_refuse_what_would_see_half(found: dict[str, Any]) -> None:

@@ -90,6 +90,19 @@ def nested(folder: Path) -> Path:
     return folder
 
 
+def elsewhere(name: str) -> Callable[[Path], Path]:
+    """The file lies outside of the folder, whole; a link is in its place."""
+
+    def damage(folder: Path) -> Path:
+        outside = folder.with_name(f"{folder.name}, outside")
+        outside.mkdir()
+        shutil.move(folder / name, outside / name)
+        (folder / name).symlink_to(outside / name)
+        return folder
+
+    return damage
+
+
 def gone(folder: Path) -> Path:
     shutil.rmtree(folder)
     return folder
@@ -101,6 +114,8 @@ NO_GGUF = ("no complete GGUF", "is a file; name its folder")
 BAD: dict[str, tuple[Callable[[Path], Path], tuple[str, str]]] = {
     "missing": (gone, ("does not exist", "there is no folder")),
     "weights cut": (cut("model.safetensors", 0.5), ("no complete safetensors", "not a whole safe")),
+    "weights elsewhere": (elsewhere("model.safetensors"), ("outside of that folder",) * 2),
+    "config elsewhere": (elsewhere("config.json"), ("outside of that folder",) * 2),
     "header cut": (cut("model.safetensors", 1e-4), ("no complete safetensors", "not a whole safe")),
     "100 MB": (config(note="a" * 100_000_000), ("larger than the 16 MB",) * 2),
     "nested": (nested, ("nested deeper than the 64 levels",) * 2),

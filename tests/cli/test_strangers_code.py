@@ -41,6 +41,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "llama": {"model_type": "llama", "architectures": ["LlamaForCausalLM"], **SIZES},
     "evil": {"model_type": "evil", **SIZES},
 }  # fmt: skip
+STORED = tuple(2.0**-at for at in range(8))
 VERBS = {
     "inspect": ["inspect", "{folder}"],
     "diff": ["diff", "{folder}", "{folder}"],
@@ -123,6 +124,58 @@ def test_weights_elsewhere_are_not_opened(name: str, tmp_path: Path) -> None:
     link_weights(tmp_path / "model", tmp_path / "other.safetensors", name)
     with pytest.raises(ArgumentError, match="outside of that folder"):
         load_model(tmp_path / "model", causal=True)
+
+
+def with_frequencies(folder: Path) -> Path:
+    """A checkpoint that stores other frequencies than its config says."""
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(CONFIGS["llama"]))
+    tensors = {"model.norm.weight": torch.ones(32), "rotary_emb.inv_freq": torch.tensor(STORED)}
+    save_file(tensors, folder / "model.safetensors")
+    return folder
+
+
+def frequencies(folder: Path) -> tuple[float, ...]:
+    import phasor
+
+    with pytest.warns(UserWarning, match="in the checkpoint replaces the frequencies"):
+        (rotary,) = phasor.read(folder).layers[0].encodings
+    return tuple(rotary.build().frequencies.inv_freq[0].tolist())
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_files_elsewhere_are_not_read(name: str, tmp_path: Path) -> None:
+    """The frequencies that are stored there would be in the spec."""
+    import phasor
+    from phasor.errors import ArgumentError
+    from phasor.inspection.source import open_source
+    from phasor.spec.golden.llama import llama_2
+
+    folder = with_frequencies(tmp_path / "model")
+    assert frequencies(folder) == STORED
+    (folder / name).rename(tmp_path / name)
+    if name == "config.json":
+        # It is a spec of phasor's own, which would be taken as it is.
+        (tmp_path / name).write_text(llama_2().to_json())
+    (folder / name).symlink_to(tmp_path / name)
+    (tmp_path / "text.txt").write_text("The cat sat on the mat. " * 400)
+    for read in (
+        lambda: phasor.read(folder),
+        lambda: open_source(folder),
+        lambda: phasor.extend(folder, to=128, text=tmp_path / "text.txt", out=tmp_path / "out"),
+    ):
+        with pytest.raises(ArgumentError, match="outside of that folder"):
+            read()
+    assert not (tmp_path / "out").exists()
+
+
+def test_frequencies_in_blobs_of_the_hub_cache_are_read(tmp_path: Path) -> None:
+    snapshot = with_frequencies(tmp_path / "models--a--b" / "snapshots" / "abc")
+    blob = tmp_path / "models--a--b" / "blobs" / "1234"
+    blob.parent.mkdir()
+    (snapshot / "model.safetensors").rename(blob)
+    (snapshot / "model.safetensors").symlink_to(blob)
+    assert frequencies(snapshot) == STORED
 
 
 def test_blobs_of_the_hub_cache_are_opened(tmp_path: Path) -> None:

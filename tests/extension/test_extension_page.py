@@ -14,7 +14,7 @@ from phasor.extension.evidence import edges
 from phasor.extension.explain import explain
 from phasor.extension.methods import METHODS, candidates
 from phasor.extension.page import render_page
-from phasor.extension.page.figures import colours, search_trials, training_loss
+from phasor.extension.page.figures import colours, excess_by_position, search_trials, training_loss
 from phasor.extension.space import spaces
 from phasor.extension.store import Measurement
 from phasor.extension.verdict import judge
@@ -163,6 +163,30 @@ def test_the_page_says_what_was_found(report: Path) -> None:
     assert "6 of 12" in html
     assert "18 of 64 pairs" not in html
     assert "pairs never complete a turn in 2,048 tokens" in html
+
+
+def test_the_intervals_that_the_caption_speaks_of_are_drawn() -> None:
+    """Three documents, of which the last is .03 worse: by the table of t, 4.303 standard errors."""
+    results = [
+        Measurement(
+            kind=kind, candidate="none", document=document, length=TARGET, depth=None,
+            values=(value,) * (len(edges(TARGET, TRAINED)) - 1), seconds=1.0,
+        )
+        for document, loss in enumerate((2.5, 2.5, 2.53))
+        for kind, value in (("cropped", 2.5), ("loss", loss))
+    ]  # fmt: skip
+    given = situation(rotary_dim=128, trained=TRAINED, target=TARGET)
+    none = [each for each in candidates(["auto"], given) if each.name == "none"]
+    verdict = judge(results, none, trained_length=TRAINED, target_length=TARGET)
+    (line,) = excess_by_position(verdict, TRAINED).data
+    assert line.y == pytest.approx([0.01] * len(line.y))
+    half = 4.303 * 0.03 / 3  # the standard deviation is .03 / sqrt(3), its error that / sqrt(3)
+    assert line.error_y.array == pytest.approx([half] * len(line.y), rel=1e-3)
+    assert line.error_y.arrayminus == pytest.approx([half] * len(line.y), rel=1e-3)
+    (line,) = excess_by_position(
+        judge(results[:2], none, trained_length=TRAINED, target_length=TARGET), TRAINED
+    ).data
+    assert line.error_y.array is None
 
 
 def test_the_search_is_shown_with_its_best(report: Path) -> None:

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import phasor
 from phasor.errors import ArgumentError
+from phasor.extension import run
 from phasor.extension.store import Measurement, open_store
 from phasor.extension.write import appearing
 
@@ -77,6 +80,37 @@ def test_a_damaged_line_is_said_to_be_one(folder: Path, line: str) -> None:
         open_store(folder, SETUP, resume=True),
     ):
         pass
+
+
+def test_measurements_of_an_older_phasor_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its version, and by records that have other fields; both are said with what to do."""
+    model = tmp_path / "model.gguf"
+    model.write_bytes(b"weights")
+    subject: Any = SimpleNamespace(path=model, trained_length=128, target_length=256)
+    texts: Any = SimpleNamespace(sha256="abc", first_sha256="a")
+    monkeypatch.setattr(phasor, "__version__", "0.0.9")
+    older = run._setup(subject, texts)
+    monkeypatch.undo()
+    newer, folder = run._setup(subject, texts), tmp_path / "out.measuring"
+    with open_store(folder, older, resume=False) as store:
+        store.add(measurement())
+    advice = "repeat with those, or choose another folder with --out"
+    said = f"another run: phasor is '0.0.9' there and '{phasor.__version__}' here; {advice}$"
+    with pytest.raises(ArgumentError, match=said), open_store(folder, newer, resume=True):
+        pass
+    file = folder / "measurements.jsonl"
+    fields = json.loads(file.read_text())
+    del fields["seconds"]
+    for other in (fields, {**fields, "seconds": 1.0, "score": 1.0}):
+        file.write_text(json.dumps(other) + "\n")
+        with (
+            pytest.raises(ArgumentError, match=r"was not written by this version .* start anew$"),
+            open_store(folder, newer, resume=True),
+        ):
+            pass
+        assert json.loads(file.read_text()) == other
 
 
 def test_two_runs_do_not_write_to_one_folder(folder: Path) -> None:

@@ -6,7 +6,6 @@ So no file of Python or pickle is there to be found, whatever transformers would
 """
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from phasor.checkpoints.gguf_header import read_header
 from phasor.checkpoints.limits import read_json
 from phasor.checkpoints.own_files import own_file
 from phasor.checkpoints.quiet import no_progress_bars, quiet_libraries
+from phasor.checkpoints.whole_folder import passing_folder
 from phasor.errors import ArgumentError
 from phasor.installation import needs
 
@@ -124,8 +124,7 @@ def data_alone(
     """
     needs("transformers", "running a model")
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    with tempfile.TemporaryDirectory(prefix="phasor-") as name, quiet_libraries():
-        folder = Path(name)
+    with passing_folder() as folder, quiet_libraries():
         if path.is_file():
             file = own_file(path.resolve().parent, path.resolve().name)
             read_header(file)  # which transformers takes for true

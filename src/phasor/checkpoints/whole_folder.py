@@ -1,7 +1,8 @@
-"""A folder that appears whole or not at all."""
+"""Folders that a kill does not leave half: one that appears whole, and one that is for a while."""
 
 import os
 import re
+import secrets
 import shutil
 import sys
 import tempfile
@@ -13,7 +14,8 @@ from filelock import FileLock, Timeout
 
 from phasor.errors import ArgumentError
 
-_LOCK = "lock"
+_LOCK, _FILES = "lock", "whole"
+_PASSING = "phasor-for-a-while-"
 
 
 @contextmanager
@@ -38,44 +40,69 @@ def whole_folder(target: Path, *, num_bytes: int = 0) -> Iterator[Path]:
             raise ArgumentError(
                 f"the disk of {target} has {free:,} bytes free, and {num_bytes:,} are needed"
             )
-        hidden, lock = _hidden_folder(target.parent, prefix)
     except FileNotFoundError:
         raise ArgumentError(f"there is no folder {target.parent} to write in") from None
-    folder = hidden / "whole"
-    try:
-        folder.mkdir()
+    with _hidden_folder(target.parent, prefix) as folder:
         yield folder
         _sync(folder)
         if target.exists():
             raise ArgumentError(f"{target} was made by somebody else meanwhile")
         folder.rename(target)
         _sync(target.parent)
+
+
+@contextmanager
+def passing_folder() -> Iterator[Path]:
+    """An empty folder among the system's temporary ones, for as long as the block lasts.
+
+    Like `whole_folder`: what a process that was killed left behind, the next one deletes.
+    """
+    parent = Path(tempfile.gettempdir())
+    _delete_left_behind(parent, _PASSING)
+    with _hidden_folder(parent, _PASSING) as folder:
+        yield folder
+
+
+@contextmanager
+def _hidden_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new folder in a hidden one of `parent`, whose lock is held as long as the block lasts."""
+    # The name is known before the folder is there: Ctrl-C may come at any line.
+    hidden = parent / f"{prefix}{secrets.token_hex(4)}"
+    lock = FileLock(hidden / _LOCK, timeout=0)
+    try:
+        while not _made(hidden, lock):
+            hidden = parent / f"{prefix}{secrets.token_hex(4)}"
+            lock = FileLock(hidden / _LOCK, timeout=0)
+        folder = hidden / _FILES
+        folder.mkdir()
+        yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(hidden / _FILES, ignore_errors=True)
         lock.release()
         shutil.rmtree(hidden, ignore_errors=True)
 
 
-def _hidden_folder(parent: Path, prefix: str) -> tuple[Path, FileLock]:
-    """A new folder and its lock, held."""
-    while True:
-        hidden = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
-        lock = FileLock(hidden / _LOCK, timeout=0)
-        try:
-            lock.acquire()
-        except (FileNotFoundError, Timeout):  # somebody takes it for left behind, and deletes it
-            continue
-        except (NotImplementedError, OSError):  # a file system without locks: nobody can take it
-            return hidden, lock
-        if (hidden / _LOCK).exists():
-            return hidden, lock
-        lock.release()
+def _made(hidden: Path, lock: FileLock) -> bool:
+    """Make `hidden` and take its lock, unless somebody takes it for left behind, and deletes it."""
+    hidden.mkdir(mode=0o700)
+    try:
+        lock.acquire()
+    except (FileNotFoundError, Timeout):
+        return False
+    except (NotImplementedError, OSError):  # a file system without locks: nobody can take it
+        return True
+    if (hidden / _LOCK).exists():
+        return True
+    lock.release()
+    return False
 
 
 def _delete_left_behind(parent: Path, prefix: str) -> None:
-    made_here = re.compile(re.escape(prefix) + r"[a-z0-9_]{8}")  # as tempfile names them
+    made_here = re.compile(re.escape(prefix) + r"[a-z0-9_]{8}")
     for hidden in sorted(parent.iterdir()):
         if not made_here.fullmatch(hidden.name) or hidden.is_symlink() or not hidden.is_dir():
+            continue
+        if not _is_mine(hidden):
             continue
         lock = FileLock(hidden / _LOCK, timeout=0)
         try:
@@ -87,6 +114,16 @@ def _delete_left_behind(parent: Path, prefix: str) -> None:
             lock.release()
         shutil.rmtree(hidden, ignore_errors=True)
         lock.release()
+
+
+def _is_mine(folder: Path) -> bool:
+    """Whether nobody else can have put something there: many write to one temporary folder."""
+    if sys.platform == "win32":
+        return True
+    try:
+        return folder.stat().st_uid == os.getuid()
+    except FileNotFoundError:  # somebody else has deleted it meanwhile
+        return False
 
 
 def _sync(folder: Path) -> None:

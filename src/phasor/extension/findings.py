@@ -33,6 +33,7 @@ class Finding:
             document was. A model that ends has the bins within its trained length alone.
         excess: By bin, how much that lies above the reference: the model as it is, with no more
             context than it was trained for.
+        excess_interval: By bin, the 95 % t interval of that; empty where one document was read.
         documents: How many were read to the target.
         passkeys: By length, how many keys were found, of how many.
         overall: Excess over all positions to the target, nats per token; `None` where the target
@@ -49,6 +50,7 @@ class Finding:
     name: str
     loss: tuple[float, ...]
     excess: tuple[float, ...]
+    excess_interval: tuple[tuple[float, float], ...]
     documents: int
     passkeys: dict[int, tuple[int, int]]
     overall: Estimate | None
@@ -92,6 +94,9 @@ def find(
         name=name,
         loss=mean_by_bin(list(own.values())),
         excess=tuple(one.mean for one in by_bin),
+        excess_interval=tuple(
+            (one.low, one.high) for one in by_bin if one.low is not None and one.high is not None
+        ),
         documents=len(own),
         passkeys=passkeys,
         overall=mean_interval([mean_over_positions(row, bounds) for row in above.values()])

@@ -1,13 +1,14 @@
 """The whole of it: load, explain, measure, judge, write."""
 
 import json
-import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import phasor
+from phasor.checkpoints.whole_folder import passing_folder
 from phasor.errors import ArgumentError
 from phasor.extension import finetune as tuning
 from phasor.extension.course import Terms, measure_rotary, measure_table
@@ -131,8 +132,7 @@ def extend(
         passkey_trials=passkeys,
         ends=isinstance(subject, TableSubject),
     )
-    with tempfile.TemporaryDirectory() as nowhere:
-        folder = Path(nowhere) if out is None else measuring(out)
+    with passing_folder() if out is None else nullcontext(measuring(out)) as folder:
         # Without --out nothing can be gone on with, and the weights need not be read once more.
         setup = {} if out is None else _setup(subject, texts)
         if out is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from phasor.checkpoints import examine
 from phasor.checkpoints.limits import read_json
+from phasor.checkpoints.own_files import own_file
 from phasor.checkpoints.quiet import quiet_libraries
 from phasor.errors import ArgumentError
 from phasor.spec import PositionSpec
@@ -38,8 +39,10 @@ def open_source(path: Path) -> Opened:
     if not path.exists():
         raise ArgumentError(f"{path} does not exist; give a model's folder or its config.json")
     file = path / "config.json" if path.is_dir() else path
-    if path.is_dir() and not file.exists():
-        raise ArgumentError(f"{path} has no config.json; give the folder of a checkpoint")
+    if path.is_dir():
+        if not file.exists():
+            raise ArgumentError(f"{path} has no config.json; give the folder of a checkpoint")
+        own_file(path, file.name)
     config = read_json(file) if file.suffix == ".json" else None
     if config is not None and _SPEC_KEY in config:
         return Opened(PositionSpec.from_json(file.read_text(encoding="utf-8")))

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 import traceback
 from collections import deque
 from collections.abc import Generator, Sequence
@@ -161,6 +162,7 @@ def _context() -> ForkServerContext | SpawnContext:
 def _work(sender: Connection, job: Job, config: TrialConfig, text: Text | None) -> None:
     # Where there is no server to inherit it from.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
     from phasor.lab.tasks import build_task
@@ -187,6 +189,14 @@ def _work(sender: Connection, job: Job, config: TrialConfig, text: Text | None) 
     except Exception as error:
         summary = f"{type(error).__name__}: {error}"
         sender.send(_Failed(summary, traceback.format_exc(), may_resume=True))
+
+
+def _end_with_parent() -> None:
+    """Nobody ends the trials of a command that was killed, and a report may be minutes away."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _death(job: Job, exitcode: int | None) -> str:

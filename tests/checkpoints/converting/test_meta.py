@@ -1,5 +1,6 @@
 """LLaMA between Meta's format and that of transformers."""
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,14 @@ import torch
 from checkpoints.converting.models import save
 from checkpoints.converting.test_families import contents
 from safetensors.torch import save_file
+from torch.nn import functional
 
+import phasor
 from phasor.checkpoints.converting.convert import plan, write
 from phasor.checkpoints.converting.json_file import read_object, write_object
 from phasor.checkpoints.converting.logits import compare_logits
-from phasor.checkpoints.converting.meta import feed_forward_size
+from phasor.checkpoints.converting.meta import feed_forward_size, other_name
+from phasor.checkpoints.converting.meta_forward import meta_logits
 from phasor.checkpoints.converting.source import read_source
 from phasor.errors import ArgumentError
 
@@ -111,6 +115,10 @@ def test_what_meta_does_not_do(changes: dict[str, Any], message: str, tmp_path: 
         ({"moe": {"num_experts": 8}}, "has moe, which LLaMA does not"),
         ({"n_heads": 5}, "dim and n_heads, which divides it"),
         ({"n_heads": "4"}, "n_heads in"),
+        ({"head_dim": 13}, "heads of 13 channels, which do not pair"),
+        ({"sliding_window": 4096, "hidden_dim": 64}, "has sliding_window, which LLaMA does not"),
+        ({"hidden_dim": 65}, "hidden_dim 65, and layers.0.feed_forward.w1.weight has 64 rows"),
+        ({"hidden_dim": 64, "rope_theta": None}, "is Mistral's and has no rope_theta; add"),
         ({"n_kv_heads": 3}, "but the configuration says 3 heads of 12 channels"),
     ],
 )
@@ -134,4 +142,79 @@ def test_frequencies_are_dropped_and_strangers_refused(tmp_path: Path) -> None:
     assert contents(tmp_path / "back").keys() == contents(tmp_path / "hf").keys()
     save_file({**tensors, "extra.weight": torch.zeros(6)}, folder / "consolidated.safetensors")
     with pytest.raises(ArgumentError, match=r"extra\.weight has no name in the transf"):
+        plan(read_source(folder), to="hf")
+
+
+def test_heads_of_a_width_that_params_states(tmp_path: Path) -> None:
+    """48 / 4 would be 12; Mistral Nemo has 128 where 5120 / 32 is 160.
+
+    Made by the known script: rows (head, half, pair) of transformers' become (head, pair, half).
+    The logits of both sides are compared too: Meta's by a LLaMA of complex numbers.
+    """
+    source = save("llama", tmp_path / "hf", **PLAIN, head_dim=16, num_key_value_heads=4)
+    old, config = contents(source), read_object(source / "config.json")
+    folder = tmp_path / "meta"
+    folder.mkdir()
+    tensors = {str(other_name(name, to="meta")): value for name, value in old.items()}
+    for name, rows in tensors.items():
+        if name.endswith(("wq.weight", "wk.weight")):
+            tensors[name] = rows.view(4, 2, 8, 48).transpose(1, 2).reshape(-1, 48)
+    save_file(tensors, folder / "consolidated.safetensors")
+    params = {
+        "dim": 48, "n_layers": 2, "head_dim": 16, "hidden_dim": 64, "n_heads": 4, "n_kv_heads": 4,
+        "norm_eps": config["rms_norm_eps"], "vocab_size": 96, "max_position_embeddings": 128,
+        "rope_theta": config["rope_parameters"]["rope_theta"], "sliding_window": None,
+    }  # fmt: skip
+    write_object(folder / "params.json", params)
+    assert there(folder, tmp_path / "back", "hf") < 2e-5
+    new = contents(tmp_path / "back")
+    assert old.keys() == new.keys()
+    assert all(torch.equal(old[name], new[name]) for name in old)
+    assert read_object(tmp_path / "back" / "config.json")["head_dim"] == 16
+
+
+def test_attention_is_looked_up_when_it_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Context parallelism of PyTorch replaces it while it is active."""
+    folder = tmp_path / "meta"
+    there(save("llama", tmp_path / "hf", **PLAIN), folder, "meta")
+    usual, calls = functional.scaled_dot_product_attention, []
+
+    def another(*args: Any, **options: Any) -> torch.Tensor:
+        calls.append(args)
+        return usual(*args, **options)
+
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", another)
+    meta_logits(read_object(folder / "params.json"), contents(folder).__getitem__, torch.arange(5))
+    assert len(calls) == 2
+
+
+def test_no_file_binds_fused_attention_when_it_is_imported() -> None:
+    files = sorted(Path(phasor.__path__[0]).rglob("*.py"))
+    assert len(files) > 200
+    bound = [
+        file.name
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        and any(name.name == "scaled_dot_product_attention" for name in node.names)
+    ]
+    assert bound == []
+
+
+def test_heads_that_do_not_divide_the_width_are_refused(tmp_path: Path) -> None:
+    """`LlamaConfig` refuses them, whatever head_dim is."""
+    folder = tmp_path / "meta"
+    there(save("llama", tmp_path / "hf", **PLAIN), folder, "meta")
+    tensors = contents(folder)
+    for name in tensors:
+        if name.endswith(("wq.weight", "wk.weight", "wv.weight")):
+            tensors[name] = torch.randn(5 * 12, 48)
+    for file in folder.glob("*.safetensors*"):
+        file.unlink()
+    save_file(tensors, folder / "consolidated.safetensors")
+    params = {"n_heads": 5, "n_kv_heads": 5, "head_dim": 12}
+    write_object(folder / "params.json", read_object(folder / "params.json") | params)
+    with pytest.raises(ArgumentError, match="dim 48 and 5 heads, which do not divide it"):
         plan(read_source(folder), to="hf")

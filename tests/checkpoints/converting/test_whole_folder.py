@@ -9,7 +9,6 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -136,6 +135,18 @@ def test_only_what_is_left_behind_is_deleted(tmp_path: Path) -> None:
     assert content(target).keys() == content(source).keys()
 
 
+def test_interrupted_while_the_hidden_folder_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(whole_folder.FileLock, "acquire", interrupt)
+    with pytest.raises(KeyboardInterrupt), whole_folder.whole_folder(tmp_path / "target"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody can tell whether a folder is in use, so none is deleted."""
     source, left = small(tmp_path / "source"), tmp_path / ".target.phasor-abcdefgh"
@@ -177,7 +188,7 @@ def test_a_disk_that_is_full_before(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
-@pytest.mark.parametrize("call", ["mkdtemp", "copyfile", "write_text", "fsync", "rename"])
+@pytest.mark.parametrize("call", ["mkdir", "copyfile", "write_text", "fsync", "rename"])
 def test_a_disk_that_refuses(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = small(tmp_path / "source")
     (source / "tokenizer.json").write_text("{}")
@@ -187,7 +198,7 @@ def test_a_disk_that_refuses(call: str, tmp_path: Path, monkeypatch: pytest.Monk
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    module = {"mkdtemp": tempfile, "copyfile": shutil, "fsync": os}.get(call, Path)
+    module = {"copyfile": shutil, "fsync": os}.get(call, Path)
     monkeypatch.setattr(module, call, fail)
     with pytest.raises(OSError, match="No space left"):
         write(planned, tmp_path / "target")

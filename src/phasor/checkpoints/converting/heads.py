@@ -142,17 +142,21 @@ def _mark(config: dict[str, Any], where: Path) -> dict[str, Any]:
 
 
 def heads_of_params(params: dict[str, Any], where: Path) -> Heads:
-    """Read Meta's `params.json`."""
+    """Read Meta's `params.json`, in which Mistral states `head_dim`."""
     num_heads = whole_number(params, "n_heads", where=where)
     width = whole_number(params, "dim", where=where)
-    if num_heads is None or width is None or width % num_heads:
-        raise ArgumentError(f"{where} must say dim and n_heads, which divides it")
+    head_dim = whole_number(params, "head_dim", where=where)
+    if num_heads is None or width is None or (head_dim is None and width % num_heads):
+        raise ArgumentError(f"{where} must say dim and n_heads, which divides it, or head_dim too")
+    head_dim = head_dim or width // num_heads
+    if head_dim % 2:
+        raise ArgumentError(f"{where} says heads of {head_dim} channels, which do not pair")
     return Heads(
         family=META,
         layout=META.layout,
         num_heads=num_heads,
         num_kv_heads=whole_number(params, "n_kv_heads", where=where) or num_heads,
-        head_dim=whole_number(params, "head_dim", where=where) or width // num_heads,
+        head_dim=head_dim,
         rotary_dim=None,
         stacked=False,
     )

@@ -32,6 +32,8 @@ _PARAMS = {
     "dim", "n_layers", "n_heads", "n_kv_heads", "head_dim", "vocab_size", "multiple_of",
     "ffn_dim_multiplier", "norm_eps", "rope_theta", "use_scaled_rope", "rope_scaling_factor",
     "rope_high_freq_factor", "max_seq_len", "max_batch_size",
+    # Mistral's, whose models without a window are LLaMAs.
+    "hidden_dim", "max_position_embeddings",
 }  # fmt: skip
 _LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
 _ORIGINAL = 8192
@@ -54,7 +56,7 @@ def other_name(name: str, *, to: str) -> str | None:
 def config_of_params(source: Source) -> dict[str, Any]:
     """`config.json` for what `params.json` and the tensors say."""
     params, where = source.config, source.folder / "params.json"
-    unknown = sorted(set(params) - _PARAMS)
+    unknown = sorted(name for name in set(params) - _PARAMS if params[name] is not None)
     if unknown:
         raise ArgumentError(f"{where} has {unknown[0]}, which LLaMA does not")
     shapes = {entry.name: entry.shape for entry in source.entries}
@@ -66,7 +68,24 @@ def config_of_params(source: Source) -> dict[str, Any]:
             f"{source.folder} lacks tok_embeddings.weight or layers.0.feed_forward.w1.weight as "
             "LLaMA has them, whole in one checkpoint"
         ) from None
-    longest = whole_number(params, "max_seq_len", where=where)
+    num_heads = source.heads.num_heads
+    if width % num_heads:
+        raise ArgumentError(
+            f"{where} says dim {width} and {num_heads} heads, which do not divide it; transformers "
+            "has no LLaMA like that"
+        )
+    stated = whole_number(params, "hidden_dim", where=where)
+    if stated not in (None, intermediate):
+        raise ArgumentError(
+            f"{where} says hidden_dim {stated}, and layers.0.feed_forward.w1.weight has "
+            f"{intermediate} rows; they are of two models"
+        )
+    if stated is not None and params.get("rope_theta") is None:
+        raise ArgumentError(
+            f'{where} is Mistral\'s and has no rope_theta; add "rope_theta": 1000000 where its '
+            "model has no window"
+        )
+    longest = whole_number(params, "max_position_embeddings", "max_seq_len", where=where)
     if longest is None:
         raise ArgumentError(
             f'{where} does not say the longest sequence; add "max_seq_len": 2048 for LLaMA, 4096 '

@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear, scaled_dot_product_attention, silu
+from torch.nn import functional
+from torch.nn.functional import linear, silu
 
 
 def meta_logits(params: dict[str, Any], tensor: Callable[[str], Tensor], tokens: Tensor) -> Tensor:
@@ -30,7 +31,8 @@ def meta_logits(params: dict[str, Any], tensor: Callable[[str], Tensor], tokens:
     """
     dim, num_heads = params["dim"], params["n_heads"]
     num_kv_heads = params.get("n_kv_heads") or num_heads
-    head_dim, eps = dim // num_heads, params.get("norm_eps", 1e-5)
+    head_dim = params.get("head_dim") or dim // num_heads
+    eps = params.get("norm_eps", 1e-5)
     angle = torch.outer(torch.arange(len(tokens)).double(), _frequencies(params, head_dim))
     turn = torch.polar(torch.ones_like(angle), angle).to(torch.complex64)[:, None]
 
@@ -53,7 +55,10 @@ def meta_logits(params: dict[str, Any], tensor: Callable[[str], Tensor], tokens:
             for name, count in (("wq", num_heads), ("wk", num_kv_heads), ("wv", num_kv_heads))
         )
         query, key, value = (x.transpose(0, 1)[None] for x in (rotated(query), rotated(key), value))
-        attended = scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
+        # Looked up now, as in `attention/fused.py`.
+        attended = functional.scaled_dot_product_attention(
+            query, key, value, is_causal=True, enable_gqa=True
+        )
         attended = attended[0].transpose(0, 1).flatten(1)
         x = x + linear(attended, tensor(f"{layer}.attention.wo.weight"))
         normed = norm(x, f"{layer}.ffn_norm.weight")

@@ -41,14 +41,20 @@ def loss_by_position(verdict: Verdict, trained_length: int) -> go.Figure:
 
 
 def excess_by_position(verdict: Verdict, trained_length: int) -> go.Figure:
-    """How much each candidate lies above the reference, and the line that it must stay below."""
+    """How much each candidate lies above the reference, and the line that it must stay below.
+
+    With the interval of each bin, where there is one.
+    """
     figure = go.Figure()
     excess = {finding.name: finding.excess for finding in verdict.findings if finding.excess}
-    _along(figure, verdict, excess, "+.3f")
+    intervals = {finding.name: finding.excess_interval for finding in verdict.findings}
+    _along(figure, verdict, excess, "+.3f", intervals)
     figure.add_hline(y=LOSS_TOLERANCE, line={"dash": "dot", "width": 1.5, "color": "#b3261e"})
     _mark(figure, trained_length)
-    least = min(min(values) for values in excess.values())
-    most = max(max(values) for values in excess.values())
+    bounds = [bound for pairs in intervals.values() for pair in pairs for bound in pair]
+    means = [mean for values in excess.values() for mean in values]
+    least = min(*means, max(min(bounds, default=0.0), -EXCESS_SHOWN))
+    most = max(*means, *bounds)
     # What breaks altogether would press the others onto the axis; the figure above shows it whole.
     top = min(max(most, 2 * LOSS_TOLERANCE), EXCESS_SHOWN)
     figure.update_yaxes(title="nats above the reference", range=[least - 0.05 * top, 1.05 * top])
@@ -152,17 +158,27 @@ def training_loss(losses: Sequence[float]) -> go.Figure:
 
 
 def _along(
-    figure: go.Figure, verdict: Verdict, values: Mapping[str, Sequence[float]], digits: str
+    figure: go.Figure,
+    verdict: Verdict,
+    values: Mapping[str, Sequence[float]],
+    digits: str,
+    intervals: Mapping[str, Sequence[tuple[float, float]]] | None = None,
 ) -> None:
-    """A line for each candidate over the positions of the document."""
+    """A line for each candidate over the positions of the document, with these intervals."""
     middles = _middles(verdict)
     colour = colours([finding.name for finding in verdict.findings])
     for name, row in values.items():
+        around = (intervals or {}).get(name)
+        bars = around and {
+            "array": [high - mean for mean, (_, high) in zip(row, around, strict=True)],
+            "arrayminus": [mean - low for mean, (low, _) in zip(row, around, strict=True)],
+            "thickness": 1, "width": 2,
+        }  # fmt: skip
         if row:
             figure.add_scatter(
                 x=middles[: len(row)], y=row, name=name, mode="lines+markers",
                 line={"color": colour[name], "width": 2.2}, marker={"size": 5},
-                hovertemplate=f"%{{y:{digits}}}",
+                hovertemplate=f"%{{y:{digits}}}", error_y=bars or None,
             )  # fmt: skip
     figure.update_xaxes(title="position in the document (tokens)", rangemode="tozero")
 

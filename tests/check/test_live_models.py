@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from spec.golden.layer import rotary_layer
 from torch import Tensor, nn
 from transformers import (
     BertConfig,
@@ -35,7 +36,6 @@ from phasor.checkpoints import read
 from phasor.cli import app
 from phasor.errors import ArgumentError
 from phasor.spec import ALiBiSpec, LayerSpec, LearnedSpec, PositionSpec
-from phasor.spec.golden.layer import rotary_layer
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 97,

@@ -10,6 +10,7 @@ import torch
 import transformers
 from checkpoints.proof import prove
 from checkpoints.tiny import Subject, subjects
+from spec.golden import GOLDEN
 
 import phasor
 from phasor.checkpoints import architectures
@@ -18,7 +19,6 @@ from phasor.inspection.page import render_page
 from phasor.inspection.sentences import layer_lines, rotation_title
 from phasor.rotary.scaling import YaRN
 from phasor.spec import PositionSpec, RotarySpec
-from phasor.spec.golden import GOLDEN
 
 MODELS: dict[str, dict[str, Any]] = {
     "AXK2Config": {},

@@ -146,10 +146,11 @@ def frequencies(folder: Path) -> tuple[float, ...]:
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
 def test_files_elsewhere_are_not_read(name: str, tmp_path: Path) -> None:
     """The frequencies that are stored there would be in the spec."""
+    from spec.golden.llama import llama_2
+
     import phasor
     from phasor.errors import ArgumentError
     from phasor.inspection.source import open_source
-    from phasor.spec.golden.llama import llama_2
 
     folder = with_frequencies(tmp_path / "model")
     assert frequencies(folder) == STORED

@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from spec.golden import GOLDEN
+from spec.golden.layer import rotary_layer
 
 import phasor
 from phasor.inspection import inspect
@@ -13,8 +15,6 @@ from phasor.inspection.finding import link
 from phasor.inspection.known_defects import DEFECTS
 from phasor.rotary.scaling import YaRN
 from phasor.spec import ImagePeriodsSpec, LayerSpec, LearnedSpec, PositionSpec, RotarySpec
-from phasor.spec.golden import GOLDEN
-from phasor.spec.golden.layer import rotary_layer
 
 YARN = phasor.scaling.yarn(factor=4, original_seq_len=4096)
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from spec.golden import GOLDEN
 from typer.testing import CliRunner, Result
 
 from phasor.cli import app
 from phasor.inspection import inspect
 from phasor.inspection.words import number
-from phasor.spec.golden import GOLDEN
 
 LLAMA: dict[str, Any] = {
     "model_type": "llama",

@@ -8,6 +8,8 @@ from dataclasses import replace
 import mpmath
 import pytest
 from rich.console import Console
+from spec.golden import GOLDEN
+from spec.golden.layer import rotary_layer
 from torch.testing import assert_close
 
 import phasor
@@ -17,8 +19,6 @@ from phasor.inspection.rounding import rounding_at
 from phasor.rotary.scaling import LengthScaling, Scaling
 from phasor.spec import ExplicitSpec, GeometricSpec, LayerSpec, PositionSpec, RotarySpec
 from phasor.spec.frequencies import FrequencySpec
-from phasor.spec.golden import GOLDEN
-from phasor.spec.golden.layer import rotary_layer
 
 BASE, DIM, TRAINED = 10_000.0, 64, 2048
 

@@ -1,6 +1,7 @@
 """Every kind of encoding in words, with the numbers that it has."""
 
 import pytest
+from spec.golden import GOLDEN
 
 from phasor.inspection.words import encoding_in_words
 from phasor.spec import (
@@ -16,7 +17,6 @@ from phasor.spec import (
     TransformerXLSpec,
     UnevenRotarySpec,
 )
-from phasor.spec.golden import GOLDEN
 
 SENTENCES = {
     "no rotation: 60 of 64 channels, 2i with 2i + 1, of which the two turn by different angles": (

@@ -1,7 +1,8 @@
 """Models that add position to the scores, and Falcon, which came in both kinds."""
 
+from spec.golden.layer import rotary_layer
+
 from phasor.spec.encodings import ALiBiSpec, T5BiasSpec
-from phasor.spec.golden.layer import rotary_layer
 from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 

@@ -1,16 +1,13 @@
-"""What published models do, written down: one function each, compared with transformers in tests.
-
-llama = phasor.spec.golden.GOLDEN["llama-3.1-8b"]()
-"""
+"""What published models do, written down: one function each, compared with transformers in tests."""
 
 from collections.abc import Callable
 
-from phasor.spec.golden.bias import bloom, falcon, falcon_rw, mpt, t5
-from phasor.spec.golden.bidirectional import attention_is_all_you_need, bert, modernbert
-from phasor.spec.golden.deepseek import deepseek_v2, deepseek_v3, deepseek_v3_2
-from phasor.spec.golden.gemma import gemma_1, gemma_2, gemma_3, gemma_4
-from phasor.spec.golden.gpt import gpt_2, gpt_3, gpt_j, gpt_neox, gpt_oss
-from phasor.spec.golden.llama import (
+from spec.golden.bias import bloom, falcon, falcon_rw, mpt, t5
+from spec.golden.bidirectional import attention_is_all_you_need, bert, modernbert
+from spec.golden.deepseek import deepseek_v2, deepseek_v3, deepseek_v3_2
+from spec.golden.gemma import gemma_1, gemma_2, gemma_3, gemma_4
+from spec.golden.gpt import gpt_2, gpt_3, gpt_j, gpt_neox, gpt_oss
+from spec.golden.llama import (
     llama_1,
     llama_2,
     llama_3_1,
@@ -20,8 +17,8 @@ from phasor.spec.golden.llama import (
     mistral,
     smollm_3,
 )
-from phasor.spec.golden.phi import phi_3, phi_3_128k
-from phasor.spec.golden.qwen import (
+from spec.golden.phi import phi_3, phi_3_128k
+from spec.golden.qwen import (
     qwen_2,
     qwen_2_5,
     qwen_2_5_yarn,
@@ -29,8 +26,9 @@ from phasor.spec.golden.qwen import (
     qwen_3,
     qwen_3_vl,
 )
-from phasor.spec.golden.relative import deberta_v3, w2v_bert_2, xlnet
-from phasor.spec.golden.uneven import vjepa_2
+from spec.golden.relative import deberta_v3, w2v_bert_2, xlnet
+from spec.golden.uneven import vjepa_2
+
 from phasor.spec.position_spec import PositionSpec
 
 GOLDEN: dict[str, Callable[[], PositionSpec]] = {

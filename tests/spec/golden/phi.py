@@ -1,7 +1,8 @@
 """Phi-3: without and with LongRoPE."""
 
+from spec.golden.layer import rotary_layer
+
 from phasor.rotary.scaling import longrope
-from phasor.spec.golden.layer import rotary_layer
 from phasor.spec.position_spec import PositionSpec
 
 # fmt: off

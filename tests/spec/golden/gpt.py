@@ -1,8 +1,9 @@
 """The GPTs: learned tables first, rotary from GPT-J on."""
 
+from spec.golden.layer import rotary_layer
+
 from phasor.rotary.scaling import yarn
 from phasor.spec.encodings import LearnedSpec
-from phasor.spec.golden.layer import rotary_layer
 from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 

@@ -1,7 +1,8 @@
 """Encoders, and the first Transformer."""
 
+from spec.golden.layer import rotary_layer
+
 from phasor.spec.encodings import LearnedSpec, SinusoidalSpec
-from phasor.spec.golden.layer import rotary_layer
 from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 

@@ -1,9 +1,10 @@
 """Qwen: text, and text with images."""
 
+from spec.golden.layer import rotary_layer
+
 from phasor.rotary.scaling import yarn
 from phasor.spec.encodings import RotarySpec
 from phasor.spec.frequencies import AxialSpec, GeometricSpec, SectionsSpec
-from phasor.spec.golden.layer import rotary_layer
 from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 

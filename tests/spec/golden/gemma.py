@@ -1,9 +1,10 @@
 """Gemma: local layers with windows, and global ones."""
 
+from spec.golden.layer import rotary_layer
+
 from phasor.rotary.scaling import linear
 from phasor.spec.encodings import RotarySpec
 from phasor.spec.frequencies import GeometricSpec, ProportionalSpec
-from phasor.spec.golden.layer import rotary_layer
 from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 

@@ -13,7 +13,8 @@ from faults.processes import Started
 from faults.verbs import Materials, Verb, lines_of
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-_ENDS_WITHIN, HANGS_AFTER = 5.0, 120.0
+# A server of forks that is still importing ends when it has done so.
+_ENDS_WITHIN, HANGS_AFTER = 30.0, 120.0
 
 
 @dataclass(frozen=True)

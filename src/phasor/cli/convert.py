@@ -10,7 +10,7 @@ from rich.console import Console
 
 from phasor._options import Option, as_command
 from phasor.checkpoints.converting import command as converting
-from phasor.cli.base import FAILURE, command, fail, failing
+from phasor.cli.base import FAILURE, INTERRUPTED, command, fail, failing
 from phasor.errors import ArgumentError
 
 
@@ -33,12 +33,18 @@ def convert(options: _Options, *, detect: bool, as_json: bool) -> None:
     the old one is left alone. Every head is verified by its products; logits are
     compared where the model can be run.
     """
+    target = options.target
+    was_free = target is None or not target.exists()
     with failing(_Options, "; nothing was kept"):
         try:
             lines, values = _detect(options) if detect else _convert(options)
         except OSError as error:
-            where = error.filename or options.target or options.source
+            where = error.filename or target or options.source
             fail(f"{where}: {error.strerror or error}; nothing was kept", status=FAILURE)
+        except KeyboardInterrupt:
+            if was_free and target is not None and target.exists():
+                fail(f"stopped; {target} is whole", status=INTERRUPTED)
+            raise
     if as_json:
         typer.echo(json.dumps(values, indent=1))
         return

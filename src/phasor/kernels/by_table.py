@@ -86,14 +86,16 @@ def rotate_by_table(
         >>> torch.testing.assert_close(turned, expected)
     """
     check_layout(layout)
-    roads = _road(rounding), _road(backward_rounding or rounding)
+    road = backward_road = _road(rounding)
+    if backward_rounding is not None:
+        backward_road = _road(backward_rounding)
     if gradient_order not in _ORDERS:
         raise ArgumentError(
             f"gradient_order must be one of {list(_ORDERS)}, got {gradient_order!r}"
         )
-    how = (layout == "interleaved", start, 1, 0, roads[0], _ORDERS[gradient_order], roads[1])
-    plain = _is_plain(*((query, cos, sin) if key is None else (query, key, cos, sin)))
-    if plain and _plainly_fits(query, key, cos, sin, start):
+    order = _ORDERS[gradient_order]
+    how = (layout == "interleaved", start, 1, 0, road, order, backward_road)
+    if _is_plain(query, key, cos, sin) and _plainly_fits(query, key, cos, sin, start):
         turned_query, turned_key = _turn(
             query, query[:, :0] if key is None else key, cos, sin, *how
         )
@@ -130,7 +132,7 @@ def _road(rounding: Rounding) -> int:
     return ROUNDINGS[rounding]
 
 
-def _is_plain(*tensors: Tensor) -> bool:
+def _is_plain(query: Tensor, key: Tensor | None, cos: Tensor, sin: Tensor) -> bool:
     """Whether nobody watches: PyTorch's dispatcher would take longer than a decoding step."""
     if (
         torch.compiler.is_compiling()
@@ -140,8 +142,19 @@ def _is_plain(*tensors: Tensor) -> bool:
         or forward_ad._current_level >= 0
     ):
         return False
-    watching = torch.is_grad_enabled()
-    return not any(type(x) not in PLAIN or (watching and x.requires_grad) for x in tensors)
+    if (
+        type(query) not in PLAIN
+        or type(cos) not in PLAIN
+        or type(sin) not in PLAIN
+        or (key is not None and type(key) not in PLAIN)
+    ):
+        return False
+    return not torch.is_grad_enabled() or not (
+        query.requires_grad
+        or cos.requires_grad
+        or sin.requires_grad
+        or (key is not None and key.requires_grad)
+    )
 
 
 def _plainly_fits(query: Tensor, key: Tensor | None, cos: Tensor, sin: Tensor, start: int) -> bool:
@@ -227,8 +240,9 @@ def _turn(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> tu
     cos, sin = aligned(cos), aligned(sin)
     if sin.stride() != cos.stride():
         cos, sin = cos.contiguous(), sin.contiguous()
-    outs = _empty(query, order), _empty(key, order)
-    (query, query_out), (key, key_out) = map(walkable, (query, key), outs)
+    outs = turned_query, turned_key = _empty(query, order), _empty(key, order)
+    query, query_out = walkable(query, turned_query)
+    key, key_out = walkable(key, turned_key)
     batch, heads, seq, head_dim = query.shape
     of_key = NO_KEY
     if key.shape[1]:
@@ -250,9 +264,10 @@ def _turn(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> tu
     )  # fmt: skip
     if rotate_function()(call):
         raise MemoryError(f"no memory for a table of {seq} tokens with {pairs} pairs each")
-    for out, turned in zip(outs, (query_out, key_out), strict=True):
-        if out is not turned:
-            out.copy_(turned)
+    if query_out is not turned_query:
+        turned_query.copy_(query_out)
+    if key_out is not turned_key:
+        turned_key.copy_(key_out)
     return outs
 
 

@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from phasor.encoding import Compose, NoPE, PositionEncoding
+from phasor._compose import Compose
+from phasor.encoding import NoPE, PositionEncoding
 from phasor.encodings import Learned, Rotary, Sinusoidal, T5Bias
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.per_layer import PerLayer

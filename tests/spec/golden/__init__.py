@@ -1,4 +1,4 @@
-"""What published models do, written down: one function each, compared with transformers in tests."""
+"""What published models do, written down: a function each, compared with transformers in tests."""
 
 from collections.abc import Callable
 

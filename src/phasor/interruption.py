@@ -3,7 +3,10 @@
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 def end_at_once_if_command() -> None:
@@ -22,6 +25,34 @@ def as_usual() -> None:
     for ending in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(ending) is signal.SIG_DFL:
             signal.signal(ending, signal.default_int_handler)
+
+
+@contextmanager
+def put_off() -> Iterator[None]:
+    """Ctrl-C and SIGTERM take effect after the block, which is short: something is put away.
+
+    In the main thread, the only one in which they raise.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[tuple[int, Any]] = []
+
+    def note(number: int, frame: Any) -> None:
+        arrived.append((number, frame))
+
+    usual = {ending: signal.signal(ending, note) for ending in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for ending, handler in usual.items():
+            signal.signal(ending, signal.SIG_DFL if handler is None else handler)
+        for number, frame in arrived[:1]:
+            handler = usual[signal.Signals(number)]
+            if callable(handler):
+                handler(number, frame)
+            elif handler == signal.SIG_DFL:
+                signal.raise_signal(number)
 
 
 def _is_command() -> bool:

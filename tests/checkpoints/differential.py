@@ -27,12 +27,6 @@ from phasor.checkpoints import examine
 from phasor.errors import PhasorError
 from phasor.spec import PositionSpec, RotarySpec
 
-SLOW = {
-    "GraniteMoeHybridConfig",
-    "Qwen3NextConfig",
-}
-"""Seconds each, for other parts of the model."""
-
 SAME = "the same angles"
 REFUSED = "refused by phasor alone"
 THEIRS = "refused by transformers alone"
@@ -61,7 +55,6 @@ def compared() -> dict[str, Subject]:
         name: subject
         for name, subject in subjects().items()
         if subject.row is None
-        and name not in SLOW
         and CONFIG_MAPPING[subject.config_class.model_type] is subject.config_class
     }
 

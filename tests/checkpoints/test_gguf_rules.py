@@ -177,6 +177,17 @@ def test_windows_and_layers_without_rotation(tmp_path: Path) -> None:
     assert llama4.layers[3].encodings == (
         QueryTemperatureSpec(original_seq_len=8192, coefficient=0.1, offset=1),
     )
+    # No chunks, no temperature, and a step of all layers: the last one does not turn.
+    whole = read(tmp_path, "llama4", attention__sliding_window=0)
+    assert [layer.chunk for layer in whole.layers] == [None] * 4
+    assert [len(layer.encodings) for layer in whole.layers] == [1, 1, 1, 0]
+    other = read(
+        tmp_path, "llama4", attention__sliding_window=512,
+        attention__sliding_window_pattern=2, rope__freq_base_swa=5000.0,
+    )  # fmt: skip
+    assert [layer.chunk for layer in other.layers] == [8192, None] * 2
+    bases = [rotary_of(layer).frequencies.build().base for layer in other.layers[:3]]
+    assert bases == [5000.0, 10_000.0, 5000.0]
     lfm = read(tmp_path, "lfm2", attention__head_count_kv=[0, 2, 0, 2])
     assert [bool(layer.encodings) for layer in lfm.layers] == [False, True] * 2
     still = read(tmp_path, "granite", rope__scaling__finetuned=False)

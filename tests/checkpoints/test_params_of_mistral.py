@@ -1,6 +1,9 @@
 """Mistral's params.json, against what transformers makes of the same models' config.json.
 
 The numbers are those that Mistral publishes of Mistral 7B v0.1, Mistral Small 3.1 and Ministral 3.
+Held against copies of them elsewhere: the vision encoder and Ministral's `yarn` against the
+fixtures of transformers' own tests of this format, the sizes of Small against the config.json of
+the same model, what `yarn` means against `_remap_mistral_yarn_args` of vLLM.
 """
 
 import re

@@ -6,6 +6,7 @@ kind has it where the name says so. Lists of factors are cut to the pairs of a s
 
 import copy
 import json
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -196,7 +197,13 @@ def test_nothing_else_is_said_of_what_is_as_it_should_be(name: str) -> None:
 
 
 def test_the_gain_of_phi_3_5_moe_is_that_of_its_config() -> None:
-    """Of the two lengths alone it would be 1.19."""
+    """Of the two lengths alone it would be 1.19.
+
+    Both gains in its config are sqrt(17 / 11), what the lengths 131,072 and 2,048 give. Its code in
+    transformers multiplies cos and sin by one of them, whatever the length, and by nothing else.
+    """
+    assert PHI["short_mscale"] == PHI["long_mscale"] == pytest.approx((17 / 11) ** 0.5, abs=1e-15)
+    assert (1 + math.log(131_072 / 2048) / math.log(2048)) ** 0.5 == pytest.approx((17 / 11) ** 0.5)
     name, published = PUBLISHED["Phi 3.5 MoE"]
     rotary = first_rotary(examine(config_of(SUBJECTS[name], published)).spec).build()
     for seq_len in (100, 5000):

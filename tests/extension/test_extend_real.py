@@ -60,9 +60,12 @@ def test_as_it_is_the_model_reads_to_ten_thousand_tokens_and_then_climbs(run: Ru
     assert all(2.7 < loss < 3.6 for loss in run.loss("none", 0, TRAINED))
     assert all(2.7 < loss < 3.6 for loss in run.loss("none", TRAINED, 10_240))
     assert run.loss("none", 15_360, TARGET)[-1] > 6
-    held = run.of("none").effective
-    assert held is not None
-    assert TRAINED <= held < 12_000
+    none = run.of("none")
+    assert none.effective is not None
+    assert none.at_most is not None
+    assert none.effective < 12_000
+    # Intervals need more than one document; with fewer nothing is shown.
+    assert TRAINED <= none.at_most < (TARGET if none.documents > 1 else TARGET + 1)
 
 
 @pytest.mark.parametrize("name", ["ntk", "yarn"])
@@ -90,9 +93,14 @@ def test_pass_keys_are_found_within_the_trained_length(run: Run) -> None:
 def test_the_checkpoint_holds_to_the_target_and_generates_in_stock_transformers(run: Run) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    # Others do as well on this text, and a few pass keys decide between them.
-    assert run.result.verdict.best in ("ntk", "yarn", "llama3", "dynamic_ntk")
-    held = run.of(run.result.verdict.best).effective
+    # Several do as well on this text: the simplest is written, and is the best only if it is shown.
+    verdict = run.result.verdict
+    assert verdict.written in ("ntk", "yarn", "llama3", "dynamic_ntk")
+    assert verdict.best in (None, verdict.written)
+    assert verdict.written in verdict.tied
+    assert "none" not in verdict.tied
+    # The documents may be too few to show that it holds; none may show that it does not.
+    held = run.of(verdict.written).at_most
     assert held is not None
     assert held > 12_000
     config = json.loads((run.out / "config.json").read_text())

@@ -1,6 +1,7 @@
 """The command in a session of its own: forked from a process that imported it, or started anew."""
 
 import importlib
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import NoReturn
 import psutil
 
 MODULES = (
-    "torch._dynamo", "transformers.models.llama.modeling_llama", "phasor.lab.compare",
+    "phasor.lab.workers_preload", "transformers.models.llama.modeling_llama", "phasor.lab.compare",
     "phasor.lab.screen", "phasor.extension.run", "phasor.extension.screen",
     "phasor.checkpoints.converting.command", "phasor.inspection.page", "phasor.inspection.screen",
     "phasor.cli",
@@ -22,12 +23,19 @@ MODULES = (
 
 
 def warm() -> None:
-    """Import what the verbs import, once."""
+    """Import what the verbs import, once.
+
+    The trials of `compare` are forked from the command then: its own server would import all anew,
+    seconds for each kill. The commands that are started anew have their server.
+    """
     for name in MODULES:
         importlib.import_module(name)
     import torch
 
+    from phasor.lab import workers
+
     torch.set_num_threads(1)
+    workers._context = lambda: multiprocessing.get_context("fork")
 
 
 def _become(arguments: list[str], said: Path, temporary: Path, before: Callable[[], None]) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from phasor.errors import ArgumentError
+from phasor.interruption import put_off
 
 _LOCK, _FILES = "lock", "whole"
 _PASSING = "phasor-for-a-while-"
@@ -47,8 +48,9 @@ def whole_folder(target: Path, *, num_bytes: int = 0) -> Iterator[Path]:
         _sync(folder)
         if target.exists():
             raise ArgumentError(f"{target} was made by somebody else meanwhile")
-        folder.rename(target)
-        _sync(target.parent)
+        with put_off():
+            folder.rename(target)
+            _sync(target.parent)
 
 
 @contextmanager
@@ -77,9 +79,10 @@ def _hidden_folder(parent: Path, prefix: str) -> Iterator[Path]:
         folder.mkdir()
         yield folder
     finally:
-        shutil.rmtree(hidden / _FILES, ignore_errors=True)
-        lock.release()
-        shutil.rmtree(hidden, ignore_errors=True)
+        with put_off():
+            shutil.rmtree(hidden / _FILES, ignore_errors=True)
+            lock.release()
+            shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _made(hidden: Path, lock: FileLock) -> bool:

@@ -57,6 +57,7 @@ def convert(
     the old one is left alone. Every head is verified by its products; logits are
     compared where the model can be run.
     """
+    was_free = target is None or not target.exists()
     try:
         if detect:
             if any(option is not None for option in (target, layout, to, verify)):
@@ -70,7 +71,9 @@ def convert(
         where = error.filename or target or source
         fail(f"{where}: {error.strerror or error}; nothing was kept", status=FAILURE)
     except KeyboardInterrupt:
-        fail("stopped; nothing was kept", status=INTERRUPTED)
+        whole = was_free and target is not None and target.exists()
+        kept = f"{target} is whole" if whole else "nothing was kept"
+        fail(f"stopped; {kept}", status=INTERRUPTED)
     if as_json:
         typer.echo(json.dumps(values, indent=1))
         return

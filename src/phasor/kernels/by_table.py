@@ -86,12 +86,15 @@ def rotate_by_table(
         >>> torch.testing.assert_close(turned, expected)
     """
     check_layout(layout)
-    roads = _road(rounding), _road(backward_rounding or rounding)
+    road = backward_road = _road(rounding)
+    if backward_rounding is not None:
+        backward_road = _road(backward_rounding)
     if gradient_order not in _ORDERS:
         raise ArgumentError(
             f"gradient_order must be one of {list(_ORDERS)}, got {gradient_order!r}"
         )
-    how = (layout == "interleaved", start, 1, 0, roads[0], _ORDERS[gradient_order], roads[1])
+    order = _ORDERS[gradient_order]
+    how = (layout == "interleaved", start, 1, 0, road, order, backward_road)
     if is_unwatched(query, cos, sin, key) and _plainly_fits(query, key, cos, sin, start):
         turned_query, turned_key = _turn(
             query, query[:, :0] if key is None else key, cos, sin, *how
@@ -206,16 +209,18 @@ def _turn(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> tu
     cos, sin = aligned(cos), aligned(sin)
     if sin.stride() != cos.stride():
         cos, sin = cos.contiguous(), sin.contiguous()
-    outs = _empty(query, order), _empty(key, order)
-    (query, query_out), (key, key_out) = map(walkable, (query, key), outs)
+    outs = turned_query, turned_key = _empty(query, order), _empty(key, order)
+    query, query_out = walkable(query, turned_query)
+    key, key_out = walkable(key, turned_key)
     places = (cos.data_ptr(), sin.data_ptr(), cos.shape[0], *cos.stride())
     turn_heads(
         query, key, query_out, key_out, road, DTYPES[cos.dtype], 1, cos.shape[2], places,
         Turn(interleaved, start, sign),
     )  # fmt: skip
-    for out, turned in zip(outs, (query_out, key_out), strict=True):
-        if out is not turned:
-            out.copy_(turned)
+    if query_out is not turned_query:
+        turned_query.copy_(query_out)
+    if key_out is not turned_key:
+        turned_key.copy_(key_out)
     return outs
 
 

@@ -148,8 +148,12 @@ def _check_written(
 def _check_slots(slots: Tensor, capacity: int) -> None:
     if slots.device.type != "cpu":
         return  # looking would wait for the device; kernels skip what the cache does not have
-    outside = slots[(slots < -1) | (slots >= capacity)]
-    if outside.numel():
+    if not slots.numel():
+        return
+    slots = slots.long()
+    least, most = slots.aminmax()
+    if least < -1 or most >= capacity:
+        outside = slots[(slots < -1) | (slots >= capacity)]
         raise PositionRangeError(
             f"the cache has slots 0 to {capacity - 1}, and -1 for nowhere, but slots contains "
             f"{int(outside[0])}; make the cache longer or give the token another slot"

@@ -170,7 +170,7 @@ def may_share(x: Tensor, other: Tensor) -> bool:
         return True
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
         return False  # the operator looks again, when it gets the tensors themselves
-    if any(type(y) not in PLAIN or y.is_meta for y in (x, other)):
+    if type(x) not in PLAIN or type(other) not in PLAIN or x.is_meta or other.is_meta:
         return False
     return _share_elements(x, other)
 
@@ -179,8 +179,10 @@ def _share_elements(query: Tensor, key: Tensor) -> bool:
     """Whether an element of one may be one of the other: of views of one buffer too."""
     size = query.element_size()
     apart = key.data_ptr() - query.data_ptr()
-    query_reach, key_reach = reach(query) * size, reach(key) * key.element_size()
-    if apart >= query_reach or -apart >= key_reach or not query_reach or not key_reach:
+    # Most lie apart: what comes first in memory ends before the other begins.
+    if apart >= reach(query) * size if apart >= 0 else -apart >= reach(key) * key.element_size():
+        return False
+    if not query.numel() or not key.numel():
         return False
     if query.ndim != 4 or key.ndim != 4:
         return True
@@ -206,8 +208,8 @@ def _share_elements(query: Tensor, key: Tensor) -> bool:
 
 def reach(x: Tensor) -> int:
     """Elements from the first in memory to the last."""
-    if x.numel() == 0:
-        return 0
+    if x.is_contiguous() or x.numel() == 0:
+        return x.numel()
     return 1 + sum((size - 1) * step for size, step in zip(x.shape, x.stride(), strict=True))
 
 

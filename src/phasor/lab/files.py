@@ -2,10 +2,12 @@
 
 import os
 import re
-import tempfile
+import secrets
 from pathlib import Path
 
 import psutil
+
+from phasor.interruption import put_off
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -15,18 +17,18 @@ def write_atomically(path: Path, text: str) -> None:
     same file deletes it. Its name says which process it is of.
     """
     _delete_left_behind(path)
-    prefix = f".{path.name}.phasor-{os.getpid()}-"
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix)
+    # The name is known before the file is there: Ctrl-C may come at any line.
+    temporary = path.with_name(f".{path.name}.phasor-{os.getpid()}-{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with temporary.open("x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        with put_off():
+            temporary.unlink(missing_ok=True)
 
 
 def _delete_left_behind(path: Path) -> None:

@@ -1,0 +1,76 @@
+"""Ctrl-C while something is put away: it is put away all the same, and then Ctrl-C is heard."""
+
+import os
+import pathlib
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phasor.checkpoints import whole_folder
+from phasor.interruption import put_off
+from phasor.lab.files import write_atomically
+
+STRIKES = [signal.SIGINT, signal.SIGTERM]
+
+
+@pytest.fixture(autouse=True)
+def _as_in_the_command() -> Any:
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def struck(function: Callable[..., Any], sign: signal.Signals) -> Callable[..., Any]:
+    """`function`, with a signal right before it does anything, and one right after."""
+
+    def striking(*args: Any, **kwargs: Any) -> Any:
+        os.kill(os.getpid(), sign)
+        found = function(*args, **kwargs)
+        os.kill(os.getpid(), sign)
+        return found
+
+    return striking
+
+
+@pytest.mark.parametrize("sign", STRIKES)
+@pytest.mark.parametrize(("owner", "name"), [(shutil, "rmtree"), (pathlib.Path, "rename")])
+def test_a_folder(
+    owner: Any, name: str, sign: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, name, struck(getattr(owner, name), sign))
+    target = tmp_path / "target"
+    with pytest.raises(KeyboardInterrupt), whole_folder.whole_folder(target) as folder:
+        (folder / "weights").write_text("1")
+    assert [file.name for file in tmp_path.iterdir()] == ["target"]
+    assert (target / "weights").read_text() == "1"
+
+
+@pytest.mark.parametrize("sign", STRIKES)
+@pytest.mark.parametrize("name", ["chmod", "replace", "unlink"])
+def test_a_file(
+    name: str, sign: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pathlib.Path, name, struck(getattr(pathlib.Path, name), sign))
+    page = tmp_path / "page.html"
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(page, "whole")
+    assert [file.name for file in tmp_path.iterdir()] == ["page.html"] * (name == "unlink")
+
+
+def test_it_is_heard_once_and_after() -> None:
+    seen = []
+
+    def both() -> None:
+        with put_off():
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
+            seen.append("after both")
+
+    with pytest.raises(KeyboardInterrupt):
+        both()
+    assert seen == ["after both"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

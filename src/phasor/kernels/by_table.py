@@ -215,7 +215,7 @@ def _turn(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> tu
     places = (cos.data_ptr(), sin.data_ptr(), cos.shape[0], *cos.stride())
     turn_heads(
         query, key, query_out, key_out, road, DTYPES[cos.dtype], 1, cos.shape[2], places,
-        Turn(interleaved, start, sign),
+        (interleaved, start, sign, 1.0),
     )  # fmt: skip
     if query_out is not turned_query:
         turned_query.copy_(query_out)

@@ -68,7 +68,7 @@ def turn_heads(
     axes: int,
     pairs: int,
     places: tuple[int, ...],
-    turn: Turn,
+    turn: tuple[bool, int, int, float],
 ) -> None:
     """Turn by positions or by a table, whose addresses are known.
 
@@ -83,21 +83,29 @@ def turn_heads(
         pairs: That turn.
         places: Addresses of positions and frequencies, or of cosines and sines; how many batches
             they have, and their strides along batch, seq and axis.
-        turn: How.
+        turn: A `Turn`, or its fields.
     """
+    interleaved, start, sign, gain = turn
     batch, heads, seq, head_dim = query.shape
-    of_key = NO_KEY
+    of_key, tensors = NO_KEY, 1
     if key is not None and key_out is not None and key.shape[1]:
-        of_key = (
-            key.data_ptr(), key_out.data_ptr(), key.shape[1],
-            *key.stride()[:3], *key_out.stride()[:3],
+        in_batch, in_head, in_seq, _ = key.stride()
+        out_batch, out_head, out_seq, _ = key_out.stride()
+        of_key, tensors = (
+            (
+                key.data_ptr(), key_out.data_ptr(), key.shape[1],
+                in_batch, in_head, in_seq, out_batch, out_head, out_seq,
+            ),
+            2,
         )  # fmt: skip
+    in_batch, in_head, in_seq, _ = query.stride()
+    out_batch, out_head, out_seq, _ = query_out.stride()
     fields = (
-        DTYPES[query.dtype], source, by_dtype, turn.interleaved,
-        batch, seq, head_dim, turn.start, axes, pairs,
-        torch.get_num_threads(), 1 if of_key is NO_KEY else 2, turn.sign, turn.gain, *places,
+        DTYPES[query.dtype], source, by_dtype, interleaved,
+        batch, seq, head_dim, start, axes, pairs,
+        torch.get_num_threads(), tensors, sign, gain, *places,
         query.data_ptr(), query_out.data_ptr(), heads,
-        *query.stride()[:3], *query_out.stride()[:3],
+        in_batch, in_head, in_seq, out_batch, out_head, out_seq,
         *of_key,
     )  # fmt: skip
     call(rotate_function(), fields)

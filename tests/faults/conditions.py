@@ -19,7 +19,7 @@ from pathlib import Path
 
 from faults.campaign import materials
 from faults.processes import Started, warm
-from faults.trial import HANGS_AFTER, Undisturbed, same, undisturbed
+from faults.trial import HANGS_AFTER, Undisturbed, nothing_left, same, undisturbed
 from faults.verbs import VERBS, Materials, Verb
 
 _NEW_MOUNTS = 0x00020000  # CLONE_NEWNS
@@ -126,11 +126,7 @@ def run(
                 wrong.append(f"no sentence: {words[-300:]}")
             if verb.name != "compare" and out.exists() and not same(verb, out, usual):
                 wrong.append("half an output")
-        kept = {out.name, f"{out.name}.measuring"}
-        if names := sorted({file.name for file in out.parent.iterdir()} - kept):
-            wrong.append(f"left beside the output: {names}")
-        if names := sorted(file.name for file in (place / "tmp").iterdir()):
-            wrong.append(f"left in the temporary folder: {names}")
+        nothing_left(out, place / "tmp", wrong, but={f"{out.name}.measuring"})
     sentence = next((line for line in words.splitlines() if line.startswith("Error: ")), "")
     return "as elsewhere" if status == 0 else sentence or f"status {status}", wrong
 

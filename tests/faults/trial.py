@@ -127,7 +127,7 @@ def _look(
     if verb.name != "compare" and out.exists() and not same(verb, out, usual):
         wrong.append("half an output")
     if sign != signal.SIGKILL:
-        _nothing_left(out, temporary, wrong, but={f"{out.name}.measuring"})
+        nothing_left(out, temporary, wrong, but={f"{out.name}.measuring"})
 
 
 def _go_on(
@@ -153,7 +153,7 @@ def _go_on(
         wrong.append("going on ends with something else")
     if again.left_after(_ENDS_WITHIN):
         wrong.append("processes go on after going on")
-    _nothing_left(out, temporary, wrong, but=set())
+    nothing_left(out, temporary, wrong, but=set())
 
 
 def same(verb: Verb, out: Path, usual: Undisturbed) -> bool:
@@ -163,7 +163,7 @@ def same(verb: Verb, out: Path, usual: Undisturbed) -> bool:
         return False
 
 
-def _nothing_left(out: Path, temporary: Path, wrong: list[str], but: set[str]) -> None:
+def nothing_left(out: Path, temporary: Path, wrong: list[str], but: set[str]) -> None:
     names = {file.name for file in out.parent.iterdir()} - {out.name} - but
     if names:
         wrong.append(f"left beside the output: {sorted(names)}")

@@ -2,12 +2,13 @@
 
 import copy
 from collections.abc import Iterable
-from typing import Any, Literal, Protocol, Self, TypeAlias, final
+from typing import Any, Literal, Self, TypeAlias, final
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
+from phasor._encoding_spec import EncodingSpec, options_of, with_arguments
 from phasor._prepared import (
     OF_PREPARED,
     Asked,
@@ -16,6 +17,8 @@ from phasor._prepared import (
     check_part,
     takes_its_own,
 )
+from phasor._score_mod import ScoreMod as ScoreMod
+from phasor._score_mod import check_sizes as check_sizes
 from phasor.errors import SiteError
 
 Site = Literal["embedding", "query_key", "score", "value"]
@@ -35,29 +38,6 @@ _LOOKING: dict[Content, tuple[str, ...]] = {"query_key": ("look",), "hidden": ("
 
 Features: TypeAlias = Any
 """What `observe` makes of each token: a tensor `[batch, seq, ...]`, or of `Compose` a list."""
-
-
-class ScoreMod(Protocol):
-    """Changes attention scores, in the signature of PyTorch's FlexAttention.
-
-    `score` is the scaled product of query and key. The indices are integer tensors that broadcast
-    with it, so one call serves a single score, a block of them or all.
-    """
-
-    def __call__(
-        self, score: Tensor, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
-    ) -> Tensor: ...
-
-
-def check_sizes(score_mod: ScoreMod | None, shape: tuple[int, int, int, int]) -> None:
-    """Raise unless all scores, `shape` `[batch, num_heads, seq, key_seq]`, fit what was prepared.
-
-    A `score_mod` that sees a block cannot tell how many there are. Those with a method
-    `check_sizes(shape)` are asked here.
-    """
-    check = getattr(score_mod, "check_sizes", None)
-    if check is not None:
-        check(shape)
 
 
 class PositionEncoding(nn.Module):
@@ -128,9 +108,15 @@ class PositionEncoding(nn.Module):
     """
     integer_positions: bool = False
     """Whether positions are rows of a table, so that floats are refused."""
+    Options: type[EncodingSpec[Any]] | None = None
+    """The arguments of its constructor as data; see `constructed_from`."""
+    options: EncodingSpec[Any] | None = None
+    """Those that it was made with."""
     spelling: str | None = None
-    """Its name on the command line; `None` keeps it out of there, where it needs more than a model
-    can tell it.
+    """Its name on the command line and in JSON."""
+    compared: bool = True
+    """Whether a comparison of all encodings has it: not what goes beside another one, or needs more
+    than a text model can tell it.
     """
     has_parts: bool = False
     """Whether `heads` can give some of its `num_heads`, because it takes `of_heads` of all numbers
@@ -196,6 +182,11 @@ class PositionEncoding(nn.Module):
                 setattr(cls, method, takes_its_own(cls.__dict__[method], place))
         for method in {"look", "observe"} & cls.__dict__.keys():
             setattr(cls, method, called_as_module(cls.__dict__[method]))
+        options = options_of(cls)
+        if options is not None:
+            cls.Options = options
+            options.encoding = cls
+            cls.__doc__ = with_arguments(cls.__doc__ or "", options)
 
     def __init__(self) -> None:
         super().__init__()
@@ -351,6 +342,11 @@ class PositionEncoding(nn.Module):
     def turn_back(self, out: Tensor, prepared: Any) -> Tensor:
         """Turn what attention made of turned values, `[batch, num_heads, seq, head_dim]`, back."""
         return out
+
+    def extra_repr(self) -> str:
+        given = "" if self.options is None else self.options.given()
+        stop = self.first_head + getattr(self, "num_heads", 0)
+        return given + f", heads {self.first_head} to {stop - 1} of them" * self.is_part
 
 
 @final

@@ -1,11 +1,14 @@
 """Attention with linear biases: a penalty on the score that grows with distance."""
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from typing import Literal, final
 
 import torch
 from torch import Tensor
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encodings._bases.score import ScoreBias
 from phasor.errors import ArgumentError
 from phasor.positions.checks import check_count
@@ -55,11 +58,9 @@ def _rounded_slopes(num_heads: int) -> Tensor:
     return torch.cat(slopes).bfloat16().double()
 
 
-@final
-class ALiBi(ScoreBias):
-    r"""A penalty on the attention score, linear in distance.
-
-    The score of a query at $m$ and a key at $n$ changes by $-s_h\,|m - n|$ in head $h$.
+@dataclass(frozen=True)
+class ALiBiSpec(EncodingSpec["ALiBi"]):
+    r"""`phasor.ALiBi` as data.
 
     Args:
         num_heads: Number of query heads, each of which gets its own slope.
@@ -69,6 +70,34 @@ class ALiBi(ScoreBias):
             product are each rounded to bfloat16, and the product is added instead of a distance.
             The same for the softmax of a causal model, were it not for the rounding, which makes
             neighbours beyond position 256 indistinguishable: it is what the weights know.
+    """
+
+    num_heads: int
+    _: KW_ONLY
+    scale: float = 1.0
+    precision: Literal["exact", "bfloat16"] = "exact"
+
+    def check(self) -> None:
+        check_count("num_heads", self.num_heads, at_least=1, advice="pass the number of query heads")
+        if not 0 < self.scale < math.inf:
+            raise ArgumentError(f"scale must be positive, got {self.scale}; 1.0 is the paper's")
+        if self.precision not in ("exact", "bfloat16"):
+            raise ArgumentError(f"precision must be 'exact' or 'bfloat16', got {self.precision!r}")
+
+    def in_words(self) -> str:
+        slopes = [self.scale * slope for slope in alibi_slopes(self.num_heads)]
+        rounded = ", rounded to bfloat16" if self.precision == "bfloat16" else ""
+        return (
+            f"ALiBi: {self.num_heads} heads with slopes from {number(max(slopes))} to "
+            f"{number(min(slopes))}{rounded}"
+        )
+
+
+@final
+class ALiBi(ScoreBias):
+    r"""A penalty on the attention score, linear in distance.
+
+    The score of a query at $m$ and a key at $n$ changes by $-s_h\,|m - n|$ in head $h$.
 
     Raises:
         ArgumentError: `num_heads` is less than 1, `scale` is not positive, or an unknown precision.
@@ -87,24 +116,16 @@ class ALiBi(ScoreBias):
     spelling = "alibi"
     paper = "arXiv:2108.12409"
 
-    def __init__(
-        self,
-        num_heads: int,
-        *,
-        scale: float = 1.0,
-        precision: Literal["exact", "bfloat16"] = "exact",
-    ) -> None:
-        super().__init__(num_heads)
-        if not 0 < scale < math.inf:
-            raise ArgumentError(f"scale must be positive, got {scale}; 1.0 is the paper's")
-        if precision not in ("exact", "bfloat16"):
-            raise ArgumentError(f"precision must be 'exact' or 'bfloat16', got {precision!r}")
-        self.scale = scale
-        self.precision = precision
+    @constructed_from(ALiBiSpec)
+    def __init__(self, options: ALiBiSpec) -> None:
+        super().__init__(options.num_heads)
+        self.scale = options.scale
+        self.precision = options.precision
         # Not a buffer: .to(bfloat16) would round the slopes, to_empty() would lose them.
-        self.slopes = torch.tensor(alibi_slopes(num_heads), dtype=torch.float64, device="cpu")
-        if precision == "bfloat16":
-            self.slopes = _rounded_slopes(num_heads)
+        slopes = alibi_slopes(options.num_heads)
+        self.slopes = torch.tensor(slopes, dtype=torch.float64, device="cpu")
+        if options.precision == "bfloat16":
+            self.slopes = _rounded_slopes(options.num_heads)
             self.is_relative = False
 
     @property
@@ -134,10 +155,3 @@ class ALiBi(ScoreBias):
             rounded = slopes[head].bfloat16() * n.bfloat16()
             return self.scale * rounded.to(slopes.dtype)
         return -self.scale * slopes[head] * (m - n).abs().to(slopes.dtype)
-
-    def extra_repr(self) -> str:
-        return (
-            super().extra_repr()
-            + f", scale={self.scale}" * (self.scale != 1.0)
-            + f", precision={self.precision!r}" * (self.precision != "exact")
-        )

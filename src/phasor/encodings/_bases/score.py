@@ -202,9 +202,6 @@ class ScoreBias(PositionEncoding, abstract=True):
         found = self.bias_at(prepared, batch, head, query_index, key_index)
         return found.to(prepared.zero.dtype)
 
-    def extra_repr(self) -> str:
-        return f"num_heads={self.num_heads}"
-
 
 class Bias(Protocol):
     """What is added to scores; the indices are those of a `ScoreMod`."""

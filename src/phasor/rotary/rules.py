@@ -15,7 +15,7 @@ from phasor.rotary import (
 )
 from phasor.rotary.axes import SectionOrder
 from phasor.rotary.scaling import Scaling
-from phasor.spec.sizes import check_channels, check_matrix
+from phasor._sizes import check_channels, check_matrix
 
 
 @dataclass(frozen=True, kw_only=True)

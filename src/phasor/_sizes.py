@@ -2,10 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import Any, Protocol
-
-import torch
 
 from phasor.errors import ArgumentError
 
@@ -63,46 +59,3 @@ def within_float64() -> Iterator[None]:
         yield
     except ArithmeticError as error:
         raise ArgumentError(f"its numbers pass what float64 holds ({error.args[-1]})") from None
-
-
-class Buildable(Protocol):
-    """A spec of an encoding: frozen, and able to make its module."""
-
-    def __hash__(self) -> int: ...
-
-    def build(self) -> Any: ...
-
-
-# Many layers do the same, and a config may say so ten thousand times.
-@lru_cache(maxsize=64)
-def check_builds(spec: Buildable) -> None:
-    """Raise unless `spec` can make its module; nothing is allocated.
-
-    Raises:
-        ArgumentError: What the module refuses, or tables that no memory holds.
-    """
-    try:
-        with within_float64(), torch.device("meta"):
-            module = spec.build()
-    except RuntimeError as error:  # the size of a table passes what a tensor can count
-        reason = str(error).splitlines()[0]
-        raise ArgumentError(f"its tables cannot be made: {reason}") from None
-    numbers = sum(parameter.numel() for parameter in module.parameters())
-    if numbers > MOST_NUMBERS:
-        raise ArgumentError(
-            f"{type(module).__name__} would have tables of {numbers} numbers; at most "
-            f"{MOST_NUMBERS} are made"
-        )
-
-
-@lru_cache(maxsize=64)
-def check_rotates(spec: Buildable) -> None:
-    """Raise unless `spec` can make its module, for short and for long sequences.
-
-    Raises:
-        ArgumentError: What the module or its scaling refuses, or numbers past float64.
-    """
-    with within_float64():
-        built = spec.build()
-        for seq_len in (1, MOST_TOKENS):
-            built.at(seq_len)

@@ -31,11 +31,10 @@ def whole_folder(target: Path, *, num_bytes: int = 0) -> Iterator[Path]:
         target: Must not exist.
         num_bytes: What will be written, checked against the space on the disk before anything is.
     """
-    if target.exists() or target.is_symlink():
-        raise ArgumentError(f"{target} exists already; name a folder that does not")
-    prefix = f".{target.name}.phasor-"
     try:
-        _delete_left_behind(target.parent, prefix)
+        delete_left_behind(target)
+        if target.exists() or target.is_symlink():
+            raise ArgumentError(f"{target} exists already; name a folder that does not")
         free = shutil.disk_usage(target.parent).free
         if free < num_bytes:
             raise ArgumentError(
@@ -43,7 +42,7 @@ def whole_folder(target: Path, *, num_bytes: int = 0) -> Iterator[Path]:
             )
     except FileNotFoundError:
         raise ArgumentError(f"there is no folder {target.parent} to write in") from None
-    with _hidden_folder(target.parent, prefix) as folder:
+    with _hidden_folder(target.parent, _prefix(target)) as folder:
         yield folder
         _sync(folder)
         if target.exists():
@@ -51,6 +50,15 @@ def whole_folder(target: Path, *, num_bytes: int = 0) -> Iterator[Path]:
         with put_off():
             folder.rename(target)
             _sync(target.parent)
+
+
+def delete_left_behind(target: Path) -> None:
+    """Delete the hidden folders of processes that were killed while they filled `target`.
+
+    One that was killed just after `target` appeared has left such a folder too. So whoever goes on
+    with what is in `target`, and fills it no more, calls this.
+    """
+    _delete_left_behind(target.parent, _prefix(target))
 
 
 @contextmanager
@@ -63,6 +71,10 @@ def passing_folder() -> Iterator[Path]:
     _delete_left_behind(parent, _PASSING)
     with _hidden_folder(parent, _PASSING) as folder:
         yield folder
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name}.phasor-"
 
 
 @contextmanager

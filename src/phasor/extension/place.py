@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from phasor.checkpoints.whole_folder import whole_folder
+from phasor.checkpoints.whole_folder import delete_left_behind, whole_folder
 from phasor.errors import ArgumentError
 
 _MEASUREMENTS = "measurements.jsonl"
@@ -18,11 +18,14 @@ def measuring(out: Path) -> Path:
 
 
 def check_place(out: Path, *, resume: bool) -> None:
-    """Raise unless a run may end at `out`.
+    """Raise unless a run may end at `out`; hidden folders that a kill left beside it are deleted.
 
     Raises:
         ArgumentError: There is something, and no run that is to be gone on with.
     """
+    if out.parent.is_dir():
+        delete_left_behind(out)
+        delete_left_behind(measuring(out))
     if not out.exists() and not out.is_symlink():
         return
     ended = (out / _MEASUREMENTS).is_file()

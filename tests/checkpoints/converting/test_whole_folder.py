@@ -21,6 +21,7 @@ from phasor.checkpoints.converting.convert import plan, write
 from phasor.checkpoints.converting.json_file import write_object
 from phasor.checkpoints.converting.source import read_source
 from phasor.errors import ArgumentError
+from phasor.extension.place import check_place
 
 CONVERT = """
 import re, sys
@@ -109,6 +110,41 @@ def test_killed_while_it_writes(megabytes: int, tmp_path: Path) -> None:
     assert left.is_dir()
     write(plan(read_source(source), layout="interleaved"), target)
     assert {path.name for path in tmp_path.iterdir()} == {"source", "target"}
+
+
+KILLED_AFTER_IT_APPEARED = """
+import os, pathlib, sys
+from phasor.checkpoints import whole_folder
+whole_folder.shutil.rmtree = lambda *_, **__: os._exit(9)
+with whole_folder.whole_folder(pathlib.Path(sys.argv[1])) as folder:
+    (folder / "file").write_text("whole")
+"""
+
+
+@pytest.mark.parametrize("target", ["out", "out.measuring"])
+def test_killed_just_after_it_appeared(target: str, tmp_path: Path) -> None:
+    """Whoever goes on with it, and has nothing to write there, deletes the hidden folder too."""
+    arguments = [sys.executable, "-c", KILLED_AFTER_IT_APPEARED, tmp_path / target]
+    assert subprocess.run(arguments, check=False).returncode == 9
+    assert len(list(tmp_path.glob(f".{target}.phasor-*"))) == 1
+    check_place(tmp_path / "out.other", resume=True)  # of another run
+    assert len(list(tmp_path.iterdir())) == 2
+    (tmp_path / target / "measurements.jsonl").touch()
+    check_place(tmp_path / "out", resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == [target]
+    with pytest.raises(ArgumentError, match="exists already"):
+        check_place(tmp_path / target, resume=False)
+
+
+def test_killed_just_after_it_appeared_and_refused(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-c", KILLED_AFTER_IT_APPEARED, tmp_path / "out"]
+    assert subprocess.run(arguments, check=False).returncode == 9
+    with (
+        pytest.raises(ArgumentError, match="exists already"),
+        whole_folder.whole_folder(tmp_path / "out"),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_only_what_is_left_behind_is_deleted(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ _end_at_once_if_command()  # before torch is imported
 from phasor import errors as errors
 from phasor import positions as positions
 from phasor._compose import Compose as Compose
+from phasor._encoding_spec import EncodingSpec as EncodingSpec
+from phasor._encoding_spec import constructed_from as constructed_from
 from phasor.attention import attention as attention
 from phasor.encoding import NoPE as NoPE
 from phasor.encoding import PositionEncoding as PositionEncoding

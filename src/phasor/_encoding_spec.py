@@ -6,18 +6,17 @@ the words of a report and `repr` all come from the fields of one frozen dataclas
 
 import dataclasses
 import inspect
-import operator
 import re
-import types
 import typing
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 import torch
 
+from phasor._kinds import check_kinds, stated
 from phasor._sizes import MOST_NUMBERS, check_channels, check_tokens, within_float64
-from phasor.errors import ArgumentError, ArgumentTypeError
+from phasor.errors import ArgumentError
 
 if TYPE_CHECKING:
     from phasor.encoding import PositionEncoding
@@ -48,7 +47,7 @@ class EncodingSpec(Generic[Encoding]):
     """The class that it is of."""
 
     def __post_init__(self) -> None:
-        _check_kinds(self)
+        check_kinds(self)
         self.check()
         sizes = {name: getattr(self, name, None) for name in (*_CHANNELS, *_TOKENS)}
         check_channels(**{k: v for k, v in sizes.items() if v is not None and k in _CHANNELS})
@@ -56,6 +55,19 @@ class EncodingSpec(Generic[Encoding]):
 
     def check(self) -> None:
         """Raise unless the arguments fit each other; nothing is allocated."""
+
+    @property
+    def each_layer(self) -> bool:
+        """Whether the module holds what its layer alone learned, so that no other may share it."""
+        return bool(self.encoding.each_layer)
+
+    def check_whole(self) -> None:
+        """Raise unless a model can have it, as a spec of one asks: tables that memory holds."""
+        check_builds(self)
+
+    def kept(self) -> Self:
+        """What a module keeps of the options that it is made with."""
+        return self
 
     def build(self) -> Encoding:
         """The module, with untrained parameters."""
@@ -75,11 +87,6 @@ class EncodingSpec(Generic[Encoding]):
         )
 
 
-def stated(spec: Any) -> list[dataclasses.Field[Any]]:
-    """The fields of a spec that are arguments, in their order."""
-    return [field for field in dataclasses.fields(spec) if field.init]
-
-
 def constructed_from(
     options: Callable[Arguments, EncodingSpec[Any]],
 ) -> Callable[[Callable[[Owner, Any], None]], Callable[Concatenate[Owner, Arguments], None]]:
@@ -93,12 +100,22 @@ def constructed_from(
     ) -> Callable[Concatenate[Owner, Arguments], None]:
         @wraps(init)
         def constructor(self: Owner, *args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-            given = options(*args, **kwargs)
+            try:
+                given = options(*args, **kwargs)
+            except TypeError as error:  # of the constructor that was called, not of this one
+                prefix = f"{getattr(options, '__qualname__', '')}.__init__()"
+                if not str(error).startswith(prefix):
+                    raise
+                words = str(error).replace(prefix, f"{type(self).__name__}()", 1)
+                raise TypeError(words) from None
             init(self, given)
-            self.options = given
+            self.options = given.kept()
 
         own, *_ = inspect.signature(init).parameters.values()
-        fields = inspect.signature(options).parameters.values()
+        fields = [
+            field.replace(annotation=getattr(field.annotation, "type", field.annotation))
+            for field in inspect.signature(options).parameters.values()
+        ]  # without InitVar
         constructor.__signature__ = inspect.Signature([own, *fields])  # type: ignore[attr-defined]
         constructor.options = options  # type: ignore[attr-defined]
         return constructor
@@ -125,6 +142,16 @@ def with_arguments(text: str, options: type) -> str:
 
 # Many layers do the same, and a config may say so ten thousand times.
 @lru_cache(maxsize=64)
+def check_whole(spec: EncodingSpec[Any]) -> None:
+    """Raise unless a model can have `spec`.
+
+    Raises:
+        ArgumentError: It cannot.
+        ArgumentTypeError: Something in it has no name.
+    """
+    spec.check_whole()
+
+
 def check_builds(spec: EncodingSpec[Any]) -> None:
     """Raise unless `spec` can make its module; nothing is allocated.
 
@@ -143,41 +170,3 @@ def check_builds(spec: EncodingSpec[Any]) -> None:
             f"{type(module).__name__} would have tables of {numbers} numbers; at most "
             f"{MOST_NUMBERS} are made"
         )
-
-
-@lru_cache
-def _kinds(options: type) -> dict[str, type]:
-    """The fields that hold a number, a flag or a word, or `None` in place of it, and which."""
-    found = {}
-    for name, hint in typing.get_type_hints(options).items():
-        union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-        kinds = typing.get_args(hint) if union else (hint,)
-        plain = [kind for kind in kinds if kind is not type(None)]
-        if len(plain) == 1 and plain[0] in (int, float, bool, str):
-            found[name] = plain[0]
-    return found
-
-
-def _check_kinds(spec: EncodingSpec[Any]) -> None:
-    """Raise unless numbers are numbers; those of other libraries become Python's."""
-    own = {field.name: field for field in stated(spec)}
-    for name, kind in _kinds(type(spec)).items():
-        if name not in own:
-            continue
-        value = getattr(spec, name)
-        if type(value) is kind or isinstance(value, torch.SymInt | torch.SymFloat):
-            continue
-        if value is None and own[name].default is None:
-            continue
-        if kind is int and hasattr(type(value), "__index__"):
-            object.__setattr__(spec, name, operator.index(value))
-        elif kind is float and isinstance(value, int):
-            continue  # as written; equal to the float
-        elif kind is float and hasattr(type(value), "__float__"):
-            object.__setattr__(spec, name, float(value))
-        else:
-            words = {int: "an integer", float: "a number", bool: "True or False", str: "a word"}
-            raise ArgumentTypeError(
-                f"{name} of {spec.encoding.__name__} must be {words[kind]}, got "
-                f"{type(value).__name__} {value!r}"
-            )

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from phasor.cli import app
 from phasor.inspection import inspect
-from phasor.inspection.words import number
+from phasor._words import number
 
 LLAMA: dict[str, Any] = {
     "model_type": "llama",

@@ -3,7 +3,6 @@
 import pytest
 from spec.golden import GOLDEN
 
-from phasor.inspection.words import encoding_in_words
 from phasor.spec import (
     AxialSpec,
     DeBERTaSpec,
@@ -56,11 +55,11 @@ SENTENCES = {
 
 @pytest.mark.parametrize("words", SENTENCES)
 def test_words(words: str) -> None:
-    assert words in encoding_in_words(SENTENCES[words])
+    assert words in SENTENCES[words].in_words()
 
 
 def test_every_golden_spec_has_words() -> None:
     for function in GOLDEN.values():
         for stack in (function(), *function().towers):
             for layer in dict.fromkeys(stack.layers):
-                assert all(encoding_in_words(each) for each in layer.encodings)
+                assert all(each.in_words() for each in layer.encodings)

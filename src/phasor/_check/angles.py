@@ -7,7 +7,7 @@ from torch import nn
 
 from phasor._check.result import Result
 from phasor._check.tables import Table, copied, excess
-from phasor.inspection.words import number
+from phasor._words import number
 from phasor.rotary import Frequencies
 from phasor.spec import PositionSpec, RotarySpec
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from phasor.rotary.layout import Layout
 from phasor.spec import AxialSpec, ExplicitSpec, GeometricSpec, RotarySpec, SectionsSpec
-from phasor.spec.frequencies import FrequencySpec, ImagePeriodsSpec
+from phasor.rotary.rules import FrequencySpec, ImagePeriodsSpec
 
 
 def image_rotary(

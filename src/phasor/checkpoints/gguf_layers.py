@@ -9,7 +9,7 @@ from phasor.checkpoints.gguf_models import GGUFModel, Windows
 from phasor.checkpoints.gguf_rope import Turns, head_dim_of, read_rotation, read_turns
 from phasor.checkpoints.limits import MAX_LAYERS
 from phasor.spec import ALiBiSpec, LayerSpec, LearnedSpec, QueryTemperatureSpec
-from phasor.spec.sites import EmbeddingSpec, LayerEncodingSpec
+from phasor._encoding_spec import EncodingSpec
 
 TABLE = "position_embd.weight"
 """The tensor of a learned table of positions."""
@@ -48,7 +48,7 @@ def read_gguf_layers(
 
 def read_gguf_embedding(
     fields: Fields, row: GGUFModel, tensors: Mapping[str, Any]
-) -> EmbeddingSpec | None:
+) -> EncodingSpec[Any] | None:
     """The learned table of positions, if the model has one."""
     if row.embedding is None or (row.embedding == "tensor" and TABLE not in tensors):
         return None
@@ -67,7 +67,7 @@ def _layer(
     windowed: bool,
     turns_here: bool,
 ) -> LayerSpec:
-    encodings: list[LayerEncodingSpec] = []
+    encodings: list[EncodingSpec[Any]] = []
     if _has_alibi(fields, row, count):
         encodings.append(ALiBiSpec(num_heads=fields.whole("attention.head_count")))
     if turns is not None and turns_here:

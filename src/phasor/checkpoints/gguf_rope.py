@@ -15,7 +15,7 @@ from phasor.checkpoints.notes import Notes
 from phasor.rotary.layout import Layout
 from phasor.rotary.scaling import LengthScaling, Scaling, linear, longrope, stretch, yarn
 from phasor.spec import GeometricSpec, ProportionalSpec, RotarySpec, SectionsSpec
-from phasor.spec.frequencies import FrequencySpec
+from phasor.rotary.rules import FrequencySpec
 
 FREQS, LONG, SHORT = "rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"
 """Tensors of factors on the frequencies."""

@@ -9,7 +9,7 @@ from phasor.checkpoints.limits import MAX_LAYERS, MOST_SIZE
 from phasor.checkpoints.rope import Turning, read_indexer, read_rotary
 from phasor.checkpoints.scaling import check_keys
 from phasor.spec import ALiBiSpec, LayerSpec, T5BiasSpec
-from phasor.spec.sites import LayerEncodingSpec
+from phasor._encoding_spec import EncodingSpec
 
 _BARE = {"linear_attention", "conv", "mamba", "mamba2", "recurrent", "short_conv", "moe", "mlp"}
 
@@ -52,7 +52,7 @@ def read_layers(
         turns = [True] * len(types) if flags is None else [bool(flag) for flag in flags]
     indexed = _indexed_layers(fields, row, len(types))
     layers: list[LayerSpec] = []
-    distinct: set[LayerEncodingSpec] = set()
+    distinct: set[EncodingSpec[Any]] = set()
     size = 0
     for at, kind in enumerate(types):
         if kind in _BARE:
@@ -71,7 +71,7 @@ def read_layers(
     return tuple(layers)
 
 
-def _size(encoding: LayerEncodingSpec) -> int:
+def _size(encoding: EncodingSpec[Any]) -> int:
     """How many numbers it takes to make an encoding, up to a factor."""
     return max(getattr(encoding, name, 0) for name in ("head_dim", "num_heads", "dim"))
 

@@ -20,7 +20,7 @@ from phasor.spec import (
     QueryTemperatureSpec,
     RotarySpec,
 )
-from phasor.spec.sites import LayerEncodingSpec
+from phasor._encoding_spec import EncodingSpec
 
 _OWN = {"hidden_dim", "sliding_window", "_sliding_window", "yarn", "llama_4_scaling"}
 _OWN |= {"vision_encoder"}
@@ -75,7 +75,7 @@ def read_mistral(params: Mapping[str, Any], notes: Notes) -> PositionSpec:
     )
 
 
-def _encodings(fields: Fields, *, has_window: bool) -> tuple[LayerEncodingSpec, ...]:
+def _encodings(fields: Fields, *, has_window: bool) -> tuple[EncodingSpec[Any], ...]:
     notes = fields.notes
     if fields.get("rope_theta") is None:
         base = _WITH_WINDOW if has_window else _WITHOUT

@@ -18,7 +18,7 @@ from phasor.spec import (
     SectionsSpec,
     UnevenRotarySpec,
 )
-from phasor.spec.frequencies import FrequencySpec
+from phasor.rotary.rules import FrequencySpec
 
 Turning = tuple[RotarySpec | UnevenRotarySpec, ...]
 """The rotation of one layer, in one part or in several; none where it does not turn."""

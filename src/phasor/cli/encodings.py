@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from phasor.cli.base import app
-from phasor.errors import PhasorError
+from phasor.errors import ArgumentError, PhasorError
 
 
 @app.command()
@@ -21,22 +21,30 @@ def encodings(
     Those of other installed packages, from their entry points in the group phasor.encodings, last.
     """
     from phasor.encodings._elsewhere import installed
-    from phasor.encodings.catalogue import CATALOGUE, ModelShape, look_up
+    from phasor.encodings.catalogue import BY_NAME, ModelShape, look_up
     from phasor.encodings.spelling import parse_spelling
 
     shape = ModelShape(dim=768, head_dim=64, num_heads=12, num_positions=1024)
-    found = dict(CATALOGUE)
+    found = dict(BY_NAME)
     for name in installed():
         try:
             found.setdefault(name, look_up(name))
         except PhasorError as error:
             typer.echo(f"Left out: {error}", err=True)
+
+    def parameters(name: str) -> int | None:
+        """`None` where it needs to be told more than a model can."""
+        try:
+            return sum(p.numel() for p in parse_spelling(name).build(shape, 1).parameters())
+        except ArgumentError:
+            return None
+
     rows = [
         {
             "name": name,
             "class": encoding.__name__,
             "sites": sorted(encoding.sites),
-            "parameters": sum(p.numel() for p in parse_spelling(name).build(shape, 1).parameters()),
+            "parameters": parameters(name),
             "paper": encoding.paper,
             "summary": (encoding.__doc__ or "").strip().partition("\n")[0],
         }
@@ -49,7 +57,8 @@ def encodings(
     console.print(f"{'name':<18}{'site':<18}{'parameters':>12}  paper", style="dim")
     for row in rows:
         sites = ", ".join(row["sites"]) or "none"
-        facts = f"{sites:<18}{row['parameters']:>12,}  {row['paper']}"
+        count = "it depends" if row["parameters"] is None else f"{row['parameters']:,}"
+        facts = f"{sites:<18}{count:>12}  {row['paper']}"
         console.print(Text.assemble((f"{row['name']:<18}", "bold"), facts))
         console.print(Padding(Text(row["summary"], style="dim"), (0, 0, 0, 2)))
     console.print()

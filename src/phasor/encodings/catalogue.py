@@ -10,8 +10,8 @@ from phasor.errors import unknown_name
 _SITES = ("score", "query_key", "embedding")
 
 
-def _catalogue() -> dict[str, type[PositionEncoding]]:
-    """Those that have a spelling, in the order of the sites that they have."""
+def _by_name() -> dict[str, type[PositionEncoding]]:
+    """In the order of the sites that they have."""
     found = [
         encoding
         for encoding in (NoPE, *vars(encodings).values())
@@ -21,7 +21,11 @@ def _catalogue() -> dict[str, type[PositionEncoding]]:
     return {encoding.spelling: encoding for encoding in found if encoding.spelling is not None}
 
 
-CATALOGUE: dict[str, type[PositionEncoding]] = _catalogue()
+BY_NAME: dict[str, type[PositionEncoding]] = _by_name()
+"""All of phasor's."""
+
+CATALOGUE = {name: encoding for name, encoding in BY_NAME.items() if encoding.compared}
+"""Those that a text model can have by themselves, with nothing said of them."""
 
 ALIASES = {"rope": "rotary", "nope": "none"}
 """Other names by which everybody knows an encoding; `PoPE` is one letter away from both."""
@@ -56,11 +60,11 @@ def look_up(name: str) -> type[PositionEncoding]:
         ArgumentTypeError: What `module:Class` names is no encoding.
     """
     name = ALIASES.get(name, name)
-    if name in CATALOGUE:
-        return CATALOGUE[name]
+    if name in BY_NAME:
+        return BY_NAME[name]
     if ":" in name:
         return load(name)
     others = installed()
     if name not in others:
-        raise unknown_name("there is no encoding", name, [*CATALOGUE, *ALIASES, *others])
+        raise unknown_name("there is no encoding", name, [*BY_NAME, *ALIASES, *others])
     return load(others[name].value)

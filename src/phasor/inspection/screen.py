@@ -18,7 +18,7 @@ from phasor.inspection.sentences import (
     rotation_title,
     travel_line,
 )
-from phasor.inspection.words import number
+from phasor._words import number
 
 _BAR = 24
 _ROWS = 9

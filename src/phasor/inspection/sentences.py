@@ -3,7 +3,8 @@
 from phasor.inspection.inspect import Inspection
 from phasor.inspection.rotation import Rotation
 from phasor.inspection.rounding import Rounding
-from phasor.inspection.words import encoding_in_words, number, scaling_in_words
+from phasor._words import number
+from phasor.rotary.words import scaling_in_words
 from phasor.spec.layer_words import which_layers
 
 _FROM = {
@@ -31,7 +32,7 @@ def headline(inspection: Inspection) -> str:
 def layer_lines(inspection: Inspection) -> list[tuple[str, str]]:
     """Which layers, and what they do; the embedding first."""
     embedding = inspection.spec.embedding
-    lines = [] if embedding is None else [("embedding", encoding_in_words(embedding))]
+    lines = [] if embedding is None else [("embedding", embedding.in_words())]
     return lines + [(group.which, group.words) for group in inspection.groups]
 
 
@@ -84,7 +85,7 @@ def _scaling(rotation: Rotation) -> str:
         gains.append(f"cos and sin times {number(rotation.attention_scale)}")
     if rotation.softmax_scale != 1:
         gains.append(f"attention logits times {number(rotation.softmax_scale)}")
-    return f"{scaling_in_words(rotation.rotary)} {'; '.join([effect, *gains])}"
+    return f"{scaling_in_words(rotation.rotary.scaling)} {'; '.join([effect, *gains])}"
 
 
 def _turns(rotation: Rotation) -> str:

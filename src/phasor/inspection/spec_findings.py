@@ -13,7 +13,7 @@ from phasor.inspection.known_defects import (
 )
 from phasor.inspection.rotation import Rotation
 from phasor.inspection.rounding import Rounding
-from phasor.inspection.words import number
+from phasor._words import number
 from phasor.spec import PositionSpec
 
 _COARSE = 0.01

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from phasor._words import own_in_words
 from phasor.errors import ArgumentError, ArgumentTypeError
 
 # 2^192 / (2 pi), rounded. Enough bits for any float64 frequency to become turns without a second
@@ -124,6 +125,14 @@ class Frequencies:
     def with_inv_freq(self, inv_freq: Tensor) -> "Frequencies":
         """The same gains and base with other frequencies."""
         return replace(self, inv_freq=inv_freq)
+
+    def build(self) -> "Frequencies":
+        """These: they are their own rule."""
+        return self
+
+    def in_words(self) -> str:
+        """As a report has it."""
+        return own_in_words(self.attention_scale)
 
     @property
     def axes(self) -> int:

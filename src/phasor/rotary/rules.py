@@ -1,9 +1,13 @@
-"""Frequencies as a spec states them: the rule and its numbers, from which the matrix follows."""
+"""Frequencies by their rule and its numbers, from which the matrix follows."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
+from phasor._kinds import check_kinds
+from phasor._sizes import check_channels, check_matrix
+from phasor._words import base_in_words, number, own_in_words
 from phasor.errors import ArgumentError
 from phasor.rotary import (
     Frequencies,
@@ -15,7 +19,23 @@ from phasor.rotary import (
 )
 from phasor.rotary.axes import SectionOrder
 from phasor.rotary.scaling import Scaling
-from phasor._sizes import check_channels, check_matrix
+
+
+class Rule(Protocol):
+    """What frequencies follow from: a rule by name, or `Frequencies` themselves."""
+
+    @property
+    def base(self) -> float | None:
+        """Of the progression, where there is one."""
+        ...
+
+    def build(self) -> Frequencies:
+        """The frequencies."""
+        ...
+
+    def in_words(self) -> str:
+        """With every number that matters."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +51,15 @@ class GeometricSpec:
     base: float = 10_000.0
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         check_channels(rotary_dim=self.rotary_dim)
 
     def build(self) -> Frequencies:
         """The frequencies."""
         return geometric(self.rotary_dim, self.base)
+
+    def in_words(self) -> str:
+        return base_in_words(self.base)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +79,19 @@ class ProportionalSpec:
     factor: float = 1.0
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         check_channels(head_dim=self.head_dim)
 
     def build(self) -> Frequencies:
         """The frequencies."""
         return proportional(self.head_dim, self.proportion, self.base, factor=self.factor)
+
+    def in_words(self) -> str:
+        slower = f", {number(self.factor)} times slower" if self.factor != 1 else ""
+        return (
+            f"{base_in_words(self.base)} over the whole head, of which the fastest "
+            f"{number(100 * self.proportion)} % turn{slower}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +111,15 @@ class AxialSpec:
     divided: bool = False
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         check_matrix(self.axes, self.rotary_dim // 2)
 
     def build(self) -> Frequencies:
         """The frequencies."""
         return axial(self.rotary_dim, self.axes, self.base, divided=self.divided)
+
+    def in_words(self) -> str:
+        return f"{base_in_words(self.base)}, {self.axes} axes" + ", divided" * self.divided
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,11 +135,15 @@ class ImagePeriodsSpec:
     base: float = 100.0
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         check_channels(rotary_dim=self.rotary_dim)
 
     def build(self) -> Frequencies:
         """The frequencies."""
         return image_periods(self.rotary_dim, self.base)
+
+    def in_words(self) -> str:
+        return f"image periods up to {number(self.base)} times the shortest"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +163,7 @@ class ExplicitSpec:
     softmax_scale: float = 1.0
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         check_matrix(len(self.inv_freq), max(map(len, self.inv_freq), default=0))
 
     def build(self) -> Frequencies:
@@ -135,9 +176,25 @@ class ExplicitSpec:
         matrix = torch.tensor(self.inv_freq, dtype=torch.float64, device="cpu")
         return Frequencies(matrix, self.base, self.attention_scale, self.softmax_scale)
 
+    def in_words(self) -> str:
+        return own_in_words(self.attention_scale)
+
 
 FrequencySpec = GeometricSpec | ProportionalSpec | AxialSpec | ImagePeriodsSpec | ExplicitSpec
-"""A rule for frequencies."""
+"""A rule for frequencies that has a name."""
+
+
+def rule_of(frequencies: Frequencies) -> GeometricSpec | ExplicitSpec:
+    """The rule of a usual progression; of all others, their numbers."""
+    base = frequencies.base
+    if base is not None and frequencies == geometric(frequencies.rotary_dim, base):
+        return GeometricSpec(rotary_dim=frequencies.rotary_dim, base=base)
+    return ExplicitSpec(
+        inv_freq=tuple(map(tuple, frequencies.inv_freq.tolist())),
+        base=base,
+        attention_scale=frequencies.attention_scale,
+        softmax_scale=frequencies.softmax_scale,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

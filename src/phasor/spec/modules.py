@@ -1,37 +1,31 @@
 """The spec of modules that are built already."""
 
-import dataclasses
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from phasor._compose import Compose
+from phasor._encoding_spec import EncodingSpec
 from phasor.encoding import NoPE, PositionEncoding
-from phasor.encodings import Learned, Rotary, Sinusoidal, T5Bias
+from phasor.encodings.rotary import RotarySpec
+from phasor.encodings.t5 import T5BiasSpec
+from phasor.encodings.uneven_rotary import UnevenRotarySpec
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.per_layer import PerLayer
-from phasor.rotary import Frequencies, geometric
-from phasor.spec.frequencies import ExplicitSpec, FrequencySpec, GeometricSpec
-from phasor.spec.kinds import KINDS
+from phasor.rotary import Frequencies
+from phasor.rotary.rules import rule_of
 from phasor.spec.position_spec import LayerSpec, PositionSpec
-from phasor.spec.uneven import UnevenRotarySpec
-
-_SPEC_OF = {
-    module: kind
-    for kind in KINDS.values()
-    if hasattr(kind, "build") and kind is not UnevenRotarySpec  # which has a rule, not a table
-    if issubclass(module := kind.build.__annotations__["return"], PositionEncoding)
-}
 
 
 def spec_of(module: PositionEncoding | PerLayer) -> PositionSpec:
     """What an encoding, or the encodings of all layers, do.
 
     Args:
-        module: An encoding of phasor's that has a spec, a `Compose` of such, or a `PerLayer`.
+        module: An encoding of phasor's, a `Compose` of such, or a `PerLayer`.
 
     Raises:
-        ArgumentTypeError: An encoding without a spec.
-        ArgumentError: A `Sinusoidal` with `rms` or of several axes.
+        ArgumentTypeError: An encoding of the user's that has no options.
+        ArgumentError: Some of the heads of an encoding, or two encodings at the embedding.
     """
     layers: Sequence[PositionEncoding] = list(module) if isinstance(module, PerLayer) else [module]
     first = module.embedding if isinstance(module, PerLayer) else None
@@ -67,47 +61,22 @@ def _is_shared(part: PositionEncoding, layers: list[list[PositionEncoding]]) -> 
     return len(layers) == 1 or sum(each is part for layer in layers for each in layer) > 1
 
 
-def _spec(encoding: PositionEncoding, *, shared: bool) -> Any:
-    kind = _SPEC_OF.get(type(encoding))
-    if kind is None:
+def _spec(encoding: PositionEncoding, *, shared: bool) -> EncodingSpec[Any]:
+    options = encoding.options
+    if options is None:
         raise ArgumentTypeError(
-            f"{type(encoding).__name__} has no spec; there are those of "
-            f"{', '.join(sorted(module.__name__ for module in _SPEC_OF))}"
+            f"{type(encoding).__name__} has no options that a spec could state; its constructor "
+            "would be made by phasor.constructed_from, as those of phasor's encodings are"
         )
-    known: dict[str, Any] = {}
-    match encoding:
-        case Rotary():
-            known = _rotary(encoding)
-        case T5Bias():
-            known = {"shared": shared}
-        case Learned():
-            known = {"dim": encoding.weight.shape[1]}
-        case Sinusoidal():
-            if encoding.axes != 1 or encoding.gain != 1:
-                raise ArgumentError("a spec has no Sinusoidal of several axes or with rms")
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-        if field.name not in known:
-            owner = encoding if hasattr(encoding, field.name) else encoding.frequencies
-            known[field.name] = getattr(owner, field.name)
-    return kind(**known)
-
-
-def _rotary(encoding: Rotary) -> dict[str, Any]:
-    own = encoding.scaling is None and encoding.scaled_by is not None  # a function of the user's
-    return {
-        "frequencies": _rule(encoding.frequencies if own else encoding.unscaled),
-        "scaling": encoding.scaling,
-        "sections": None,
-    }
-
-
-def _rule(frequencies: Frequencies) -> FrequencySpec:
-    base = frequencies.base
-    if base is not None and frequencies == geometric(frequencies.rotary_dim, base):
-        return GeometricSpec(rotary_dim=frequencies.rotary_dim, base=base)
-    return ExplicitSpec(
-        inv_freq=tuple(map(tuple, frequencies.inv_freq.tolist())),
-        base=frequencies.base,
-        attention_scale=frequencies.attention_scale,
-        softmax_scale=frequencies.softmax_scale,
-    )
+    if encoding.is_part:
+        raise ArgumentError(
+            f"{encoding.in_words} is a part of an encoding, which a spec cannot state; pass the "
+            "encoding of all heads"
+        )
+    if isinstance(options, T5BiasSpec):
+        return replace(options, shared=shared)
+    if isinstance(options, RotarySpec | UnevenRotarySpec):
+        rule = options.frequencies
+        rule = rule_of(rule) if isinstance(rule, Frequencies) else rule
+        return replace(options, frequencies=rule, precision="exact")
+    return options

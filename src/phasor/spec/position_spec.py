@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from phasor._compose import Compose
+from phasor._encoding_spec import UNSTATED, EncodingSpec, check_whole
 from phasor.encoding import NoPE, PositionEncoding
+from phasor.encodings.rotary import RotarySpec
+from phasor.encodings.uneven_rotary import UnevenRotarySpec
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.per_layer import PerLayer
 from phasor.rotary.layout import Values
 from phasor.rotary.phase import Precision
 from phasor.spec.difference import differences
-from phasor.spec.encodings import RotarySpec
-from phasor.spec.serialise import UNSTATED_IF_NONE, decode, encode
-from phasor.spec.sites import EmbeddingSpec, LayerEncodingSpec, is_of_its_layer
-from phasor.spec.uneven import UnevenRotarySpec
+from phasor.spec.serialise import decode, encode
 
 if TYPE_CHECKING:
     from phasor.spec._targets.llama_cpp import LlamaCpp
@@ -37,12 +37,12 @@ class LayerSpec:
             may be. `build` and `encodings()` leave it out: build it by itself.
     """
 
-    encodings: tuple[LayerEncodingSpec, ...] = ()
+    encodings: tuple[EncodingSpec[Any], ...] = ()
     window: int | None = None
     chunk: int | None = None
     score_scale: float | None = None
     values: Values = "still"
-    indexer: RotarySpec | None = field(default=None, metadata=UNSTATED_IF_NONE)
+    indexer: RotarySpec | None = field(default=None, metadata=UNSTATED)
 
     def __post_init__(self) -> None:
         if not isinstance(self.encodings, tuple):
@@ -50,6 +50,8 @@ class LayerSpec:
                 f"encodings must be a tuple, got {type(self.encodings).__name__}; "
                 "for one write (RotarySpec(...),)"
             )
+        for each in self.encodings:
+            _check_part("encodings", each, at_embedding=False)
         for name in ("window", "chunk"):
             tokens = getattr(self, name)
             if tokens is not None and tokens < 1:
@@ -86,6 +88,19 @@ class LayerSpec:
         if not built:
             return NoPE()
         return built[0] if len(built) == 1 else Compose(*built)
+
+
+def _check_part(name: str, part: object, *, at_embedding: bool) -> None:
+    """Raise unless `part` is an encoding that has its place there, and a model can have it."""
+    if not isinstance(part, EncodingSpec):
+        raise ArgumentTypeError(
+            f"{name} must hold encodings as data, such as RotarySpec(...), got "
+            f"{type(part).__name__}; a module has its data in .options"
+        )
+    if ("embedding" in part.encoding.sites) != at_embedding:
+        place = "in layers: encodings=" if at_embedding else "at the embedding: embedding="
+        raise ArgumentError(f"{name} cannot hold {type(part).__name__}, which enters {place}")
+    check_whole(part)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +140,10 @@ class PositionSpec:
 
     model: str
     layers: tuple[LayerSpec, ...]
-    embedding: EmbeddingSpec | None = None
+    embedding: EncodingSpec[Any] | None = None
     causal: bool = True
     max_seq_len: int | None = None
-    trained_seq_len: int | None = field(default=None, metadata=UNSTATED_IF_NONE)
+    trained_seq_len: int | None = field(default=None, metadata=UNSTATED)
     towers: tuple["PositionSpec", ...] = ()
 
     def __post_init__(self) -> None:
@@ -143,6 +158,8 @@ class PositionSpec:
                         f"{name} must hold {kind.__name__}, got {type(each).__name__}; a spec is "
                         "made of data, as phasor.read returns, not of modules"
                     )
+        if self.embedding is not None:
+            _check_part("embedding", self.embedding, at_embedding=True)
         if not self.layers:
             raise ArgumentError(f"{self.model} must have at least one layer, got none")
         for name in ("max_seq_len", "trained_seq_len"):
@@ -168,7 +185,7 @@ class PositionSpec:
             encoding = shared.get(layer)
             if encoding is None:
                 encoding = layer.build(precision=precision)
-            if not any(is_of_its_layer(spec) for spec in layer.encodings):
+            if not any(spec.each_layer for spec in layer.encodings):
                 shared[layer] = encoding
             layers.append(encoding)
         return PerLayer(

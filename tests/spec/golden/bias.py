@@ -2,7 +2,7 @@
 
 from spec.golden.layer import rotary_layer
 
-from phasor.spec.encodings import ALiBiSpec, T5BiasSpec
+from phasor.spec import ALiBiSpec, T5BiasSpec
 from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 

@@ -2,7 +2,7 @@
 
 from spec.golden.layer import rotary_layer
 
-from phasor.spec.encodings import LearnedSpec, SinusoidalSpec
+from phasor.spec import LearnedSpec, SinusoidalSpec
 from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 

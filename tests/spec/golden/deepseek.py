@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from phasor.rotary.scaling import YaRN, yarn
-from phasor.spec.encodings import RotarySpec
-from phasor.spec.frequencies import GeometricSpec
+from phasor.spec import RotarySpec
+from phasor.rotary.rules import GeometricSpec
 from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 

@@ -3,8 +3,8 @@
 from spec.golden.layer import rotary_layer
 
 from phasor.rotary.scaling import linear
-from phasor.spec.encodings import RotarySpec
-from phasor.spec.frequencies import GeometricSpec, ProportionalSpec
+from phasor.spec import RotarySpec
+from phasor.rotary.rules import GeometricSpec, ProportionalSpec
 from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 

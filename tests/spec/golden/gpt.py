@@ -3,7 +3,7 @@
 from spec.golden.layer import rotary_layer
 
 from phasor.rotary.scaling import yarn
-from phasor.spec.encodings import LearnedSpec
+from phasor.spec import LearnedSpec
 from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 

@@ -2,8 +2,8 @@
 
 from phasor.rotary.layout import Layout
 from phasor.rotary.scaling import LengthScaling, Scaling
-from phasor.spec.encodings import RotarySpec
-from phasor.spec.frequencies import GeometricSpec
+from phasor.spec import RotarySpec
+from phasor.rotary.rules import GeometricSpec
 from phasor.spec.position_spec import LayerSpec
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from spec.golden.layer import rotary_layer
 
 from phasor.rotary.scaling import Scaling, llama3, yarn
-from phasor.spec.encodings import QueryTemperatureSpec, RotarySpec
-from phasor.spec.frequencies import GeometricSpec
+from phasor.spec import QueryTemperatureSpec, RotarySpec
+from phasor.rotary.rules import GeometricSpec
 from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 

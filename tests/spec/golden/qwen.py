@@ -3,8 +3,8 @@
 from spec.golden.layer import rotary_layer
 
 from phasor.rotary.scaling import yarn
-from phasor.spec.encodings import RotarySpec
-from phasor.spec.frequencies import AxialSpec, GeometricSpec, SectionsSpec
+from phasor.spec import RotarySpec
+from phasor.rotary.rules import AxialSpec, GeometricSpec, SectionsSpec
 from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 

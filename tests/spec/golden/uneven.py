@@ -1,8 +1,8 @@
 """A model whose rotary code went astray before its weights were trained."""
 
-from phasor.spec.frequencies import AxialSpec
+from phasor.rotary.rules import AxialSpec
 from phasor.spec.position_spec import LayerSpec, PositionSpec
-from phasor.spec.uneven import UnevenRotarySpec
+from phasor.spec import UnevenRotarySpec
 
 
 def vjepa_2() -> PositionSpec:

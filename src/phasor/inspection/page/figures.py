@@ -8,7 +8,7 @@ import torch
 
 from phasor.inspection.rotation import Rotation, plain_frequencies, scaled_frequencies
 from phasor.inspection.rounding import rounding_at
-from phasor.inspection.words import number
+from phasor._words import number
 from phasor.rotary import Frequencies
 from phasor.rotary.phase import angles
 

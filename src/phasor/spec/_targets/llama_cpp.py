@@ -19,8 +19,8 @@ from phasor.rotary.scaling import (
     YaRN,
 )
 from phasor.spec._targets.stack import geometric_of, refused, turning, yarn_gain
-from phasor.spec.encodings import RotarySpec
-from phasor.spec.frequencies import ProportionalSpec
+from phasor.spec import RotarySpec
+from phasor.rotary.rules import ProportionalSpec
 
 if TYPE_CHECKING:
     from phasor.spec.position_spec import PositionSpec

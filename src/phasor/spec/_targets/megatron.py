@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from phasor.rotary.scaling import NTK, Linear, Llama3, NTKAlpha, ThetaScale
 from phasor.spec._targets.stack import geometric_of, refused, turning
-from phasor.spec.encodings import LearnedSpec, RotarySpec
+from phasor.spec import LearnedSpec, RotarySpec
 
 if TYPE_CHECKING:
     from phasor.spec.position_spec import PositionSpec

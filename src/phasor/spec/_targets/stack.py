@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from phasor.errors import ArgumentError
 from phasor.rotary.scaling import YaRN
-from phasor.spec.encodings import RotarySpec
-from phasor.spec.frequencies import GeometricSpec
+from phasor.spec import RotarySpec
+from phasor.rotary.rules import GeometricSpec
 from phasor.spec.kinds import NAMES
 from phasor.spec.layer_words import which_layers
 

@@ -16,7 +16,7 @@ from phasor.spec._targets.hf import to_hf
 from phasor.spec._targets.stack import refused, turning, yarn_gain
 
 if TYPE_CHECKING:
-    from phasor.spec.encodings import RotarySpec
+    from phasor.spec import RotarySpec
     from phasor.spec.position_spec import PositionSpec
 
 _TARGET = "vLLM"

@@ -1,0 +1,66 @@
+"""Numbers are numbers: one sentence for an argument of another kind, from the fields' own types."""
+
+import dataclasses
+import operator
+import types
+import typing
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from phasor.errors import ArgumentTypeError
+
+_WORDS = {int: "an integer", float: "a number", bool: "True or False", str: "a word"}
+
+
+def stated(data: Any) -> list[dataclasses.Field[Any]]:
+    """The fields of a dataclass that are arguments, in their order."""
+    return [field for field in dataclasses.fields(data) if field.init]
+
+
+def check_kinds(data: Any, **others: Any) -> None:
+    """Raise unless numbers are numbers; those of other libraries become Python's.
+
+    Args:
+        data: A frozen dataclass.
+        **others: Arguments of it that are no fields (`InitVar`).
+
+    Raises:
+        ArgumentTypeError: They are not.
+    """
+    kinds, defaults = _kinds(type(data)), {field.name: field.default for field in stated(data)}
+    owner = getattr(data, "encoding", type(data)).__name__
+    for name in (*defaults, *others):
+        if name not in kinds:
+            continue
+        value = others[name] if name in others else getattr(data, name)
+        kind, default = kinds[name], defaults.get(name)
+        if type(value) is kind or isinstance(value, torch.SymInt | torch.SymFloat):
+            continue
+        if value is None and default is None:
+            continue
+        if kind is int and hasattr(type(value), "__index__"):
+            object.__setattr__(data, name, operator.index(value))
+        elif kind is float and isinstance(value, int):
+            continue  # as written; equal to the float
+        elif kind is float and hasattr(type(value), "__float__"):
+            object.__setattr__(data, name, float(value))
+        else:
+            raise ArgumentTypeError(
+                f"{name} of {owner} must be {_WORDS[kind]}, got {type(value).__name__} {value!r}"
+            )
+
+
+@lru_cache
+def _kinds(data: type) -> dict[str, type]:
+    """The fields that hold a number, a flag or a word, or `None` in place of it, and which."""
+    found = {}
+    for name, hint in typing.get_type_hints(data).items():
+        hint = getattr(hint, "type", hint)  # of an InitVar
+        union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+        kinds = typing.get_args(hint) if union else (hint,)
+        plain = [kind for kind in kinds if kind is not type(None)]
+        if len(plain) == 1 and plain[0] in _WORDS:
+            found[name] = plain[0]
+    return found

@@ -1,5 +1,6 @@
 """What ends the command from outside: Ctrl-C, also while it is imported, and SIGTERM."""
 
+import _thread
 import signal
 import sys
 import threading
@@ -25,6 +26,17 @@ def as_usual() -> None:
     for ending in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(ending) is signal.SIG_DFL:
             signal.signal(ending, signal.default_int_handler)
+    sys.unraisablehook = _interrupt_again
+
+
+def _interrupt_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Python drops what is raised in a destructor, or while a process forks: not Ctrl-C."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        again = threading.Timer(0.05, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 @contextmanager

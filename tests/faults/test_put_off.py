@@ -4,6 +4,8 @@ import os
 import pathlib
 import shutil
 import signal
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,37 @@ from typing import Any
 import pytest
 
 from phasor.checkpoints import whole_folder
-from phasor.interruption import put_off
+from phasor.interruption import as_usual, put_off
 from phasor.lab.files import write_atomically
 
 STRIKES = [signal.SIGINT, signal.SIGTERM]
+
+
+class Destroyed:
+    """Struck while it is destroyed, where Python drops whatever is raised."""
+
+    def __init__(self, sign: signal.Signals) -> None:
+        self.sign = sign
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), self.sign)
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("sign", STRIKES)
+def test_what_python_drops_is_heard_again(
+    sign: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    as_usual()
+    passing = [Destroyed(sign)]
+
+    def destroy() -> None:
+        passing.clear()
+        time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        destroy()
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import traceback
 from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver, resource_tracker
+from multiprocessing import forkserver, resource_tracker, util
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -17,6 +17,7 @@ from phasor.errors import PhasorError
 from phasor.lab.config import TrialConfig
 from phasor.lab.text import Text
 from phasor.lab.trial import Trial
+from phasor.lab.workers_folder import FOLDER
 
 
 @dataclass(frozen=True)
@@ -151,11 +152,14 @@ def _context() -> ForkServerContext | SpawnContext:
     # server inherits this mask, and the trials inherit it from the server. (The tracker clears the
     # mask when it starts, so it starts first.)
     resource_tracker.ensure_running()
+    # A command that is killed leaves the folder of its server's socket to the server.
+    os.environ[FOLDER] = util.get_temp_dir()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        del os.environ[FOLDER]
     return context
 
 

@@ -1,12 +1,43 @@
 """Swin's relative position bias: a learned number per head for each offset within a window."""
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import final
 
 import torch
 from torch import nn
 
-from phasor.encodings._bases.window import WindowBias, num_rows
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor.encodings._bases.window import WindowBias, check_window, num_rows
+from phasor.positions.checks import check_count
+
+
+@dataclass(frozen=True)
+class RelativeTableSpec(EncodingSpec["RelativeTable"]):
+    """`phasor.RelativeTable` as data.
+
+    Args:
+        num_heads: Number of query heads.
+        window: Patches along each axis, such as `(7, 7)`; `(64,)` for positions without axes.
+            Attention within a window is a matter of the batch axis or the mask.
+    """
+
+    num_heads: int
+    _: KW_ONLY
+    window: Sequence[int]
+
+    def check(self) -> None:
+        check_count(
+            "num_heads", self.num_heads, at_least=1, advice="pass the number of query heads"
+        )
+        object.__setattr__(self, "window", check_window(self.window))
+
+    def in_words(self) -> str:
+        window = " x ".join(map(str, self.window))
+        return (
+            f"relative table: a learned number for each of {self.num_heads} heads and each offset "
+            f"within a window of {window}"
+        )
 
 
 @final
@@ -15,11 +46,6 @@ class RelativeTable(WindowBias):
 
     The score of a query at $(y, x)$ and a key at $(v, u)$ changes by
     $B_h[y - v, x - u]$, an entry of a table of $(2W_y - 1)(2W_x - 1)$ rows.
-
-    Args:
-        num_heads: Number of query heads.
-        window: Patches along each axis, such as `(7, 7)`; `(64,)` for positions without axes.
-            Attention within a window is a matter of the batch axis or the mask.
 
     Attributes:
         weight: `[rows, num_heads]`, row-major from the most negative offsets; a parameter, laid
@@ -41,11 +67,14 @@ class RelativeTable(WindowBias):
         torch.Size([1, 4, 6, 16])
     """
 
+    spelling = "relative_table"
+    compared = False
     paper = "arXiv:2103.14030"
 
-    def __init__(self, num_heads: int, *, window: Sequence[int]) -> None:
-        super().__init__(num_heads, window)
-        self.weight = nn.Parameter(torch.empty(num_rows(self.window), num_heads))
+    @constructed_from(RelativeTableSpec)
+    def __init__(self, options: RelativeTableSpec) -> None:
+        super().__init__(options.num_heads, options.window)
+        self.weight = nn.Parameter(torch.empty(num_rows(self.window), options.num_heads))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -1,14 +1,20 @@
 """Sandwich: the inner product of sinusoidal encodings, alone, as a bias on the score."""
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._sizes import check_channels
+from phasor._words import number
 from phasor.encodings._bases.score import ScoreBias, ScorePositions
 from phasor.errors import ArgumentError
+from phasor.positions.checks import check_count
 from phasor.rotary import cos_sin, geometric
+from phasor.rotary.frequencies import check_geometric
 from phasor.rotary.phase import table_dtype
 
 _RADIANS_PER_FRACTION = 2 * math.pi / 2**64
@@ -28,6 +34,42 @@ class Sinusoids(NamedTuple):
     gains: Tensor
 
 
+@dataclass(frozen=True)
+class SandwichSpec(EncodingSpec["Sandwich"]):
+    r"""`phasor.Sandwich` as data.
+
+    Args:
+        num_heads: $H$, the number of query heads.
+        sinusoidal_dim: $\bar d$, channels of the sinusoidal encoding; even, and independent of the
+            width of the model.
+        base: $b$.
+    """
+
+    num_heads: int
+    _: KW_ONLY
+    sinusoidal_dim: int = 128
+    base: float = 10_000.0
+
+    def check(self) -> None:
+        check_count(
+            "num_heads", self.num_heads, at_least=1, advice="pass the number of query heads"
+        )
+        if self.sinusoidal_dim < 2 or self.sinusoidal_dim % 2:
+            raise ArgumentError(
+                "sinusoidal_dim must be even, a sine and a cosine for each frequency, got "
+                f"{self.sinusoidal_dim}; 128 is the paper's"
+            )
+        check_channels(sinusoidal_dim=self.sinusoidal_dim)
+        check_geometric(self.sinusoidal_dim, self.base)
+
+    def in_words(self) -> str:
+        return (
+            f"Sandwich: the inner product of two sinusoids, {number(self.sinusoidal_dim)} "
+            f"channels, base {number(self.base)}, for {self.num_heads} heads with gains from "
+            f"{number(self.num_heads / 8)} to 0.125"
+        )
+
+
 @final
 class Sandwich(ScoreBias):
     r"""A fixed bias on the attention score that falls with the logarithm of distance.
@@ -39,12 +81,6 @@ class Sandwich(ScoreBias):
 
     The sum is the inner product of the sinusoidal encodings of $m$ and $n$, without that of any
     token. Nothing is learned.
-
-    Args:
-        num_heads: $H$, the number of query heads.
-        sinusoidal_dim: $\bar d$, channels of the sinusoidal encoding; even, and independent of the
-            width of the model.
-        base: $b$.
 
     Raises:
         ArgumentError: `num_heads` is less than 1, `sinusoidal_dim` odd or not positive, or `base`
@@ -64,21 +100,15 @@ class Sandwich(ScoreBias):
     spelling = "sandwich"
     paper = "arXiv:2212.10356"
 
-    def __init__(
-        self, num_heads: int, *, sinusoidal_dim: int = 128, base: float = 10_000.0
-    ) -> None:
-        super().__init__(num_heads)
-        if sinusoidal_dim < 2 or sinusoidal_dim % 2:
-            raise ArgumentError(
-                "sinusoidal_dim must be even, a sine and a cosine for each frequency, got "
-                f"{sinusoidal_dim}; 128 is the paper's"
-            )
-        self.sinusoidal_dim = sinusoidal_dim
-        self.base = base
+    @constructed_from(SandwichSpec)
+    def __init__(self, options: SandwichSpec) -> None:
+        super().__init__(options.num_heads)
+        self.sinusoidal_dim = options.sinusoidal_dim
+        self.base = options.base
         # Neither is a buffer: .to(bfloat16) would round them, to_empty() would lose them.
-        self.frequencies = geometric(sinusoidal_dim, base)
-        heads = torch.arange(1, num_heads + 1, dtype=torch.float64, device="cpu")
-        self.gains = num_heads / (8 * heads)
+        self.frequencies = geometric(options.sinusoidal_dim, options.base)
+        heads = torch.arange(1, options.num_heads + 1, dtype=torch.float64, device="cpu")
+        self.gains = options.num_heads / (8 * heads)
 
     def prepare(
         self,
@@ -119,9 +149,6 @@ class Sandwich(ScoreBias):
         """`[1 or batch, seq, channels]`, float64: all cosines, then all sines."""
         encoded = torch.cat(cos_sin(positions, self.frequencies, dtype=torch.float64), dim=-1)
         return encoded if encoded.ndim == 3 else encoded.unsqueeze(0)
-
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, sinusoidal_dim={self.sinusoidal_dim}, base={self.base}"
 
 
 def _rows_at(rows: Tensor, batch: Tensor, index: Tensor) -> Tensor:

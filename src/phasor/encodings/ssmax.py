@@ -1,10 +1,12 @@
 """Scalable softmax: each head learns how its queries grow with the logarithm of the position."""
 
+from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
 from phasor.encoding import PositionEncoding
 from phasor.encodings._bases.heads import check_heads
 from phasor.encodings._bases.query_key import check_query_key
@@ -20,6 +22,27 @@ class Gains(NamedTuple):
     gain: Tensor
 
 
+@dataclass(frozen=True)
+class SSMaxSpec(EncodingSpec["SSMax"]):
+    """`phasor.SSMax` as data.
+
+    Args:
+        num_heads: Query heads.
+    """
+
+    num_heads: int
+
+    def check(self) -> None:
+        if self.num_heads < 1:
+            raise ArgumentError(f"num_heads must be at least 1, got {self.num_heads}")
+
+    def in_words(self) -> str:
+        return (
+            "queries times a learned slope times ln(position + 1), plus a learned bias, "
+            f"for each of {self.num_heads} heads"
+        )
+
+
 @final
 class SSMax(PositionEncoding):
     r"""Each head learns how its queries grow with the logarithm of their position.
@@ -27,9 +50,6 @@ class SSMax(PositionEncoding):
     The query of head $h$ at $m$, the $(m + 1)$-th token, is multiplied by $s_h \ln(m + 1) + b_h$.
     Starts as no change at all, with $s_h = 0$ and $b_h = 1$. Goes beside another encoding, in
     `Compose`, or alone in layers without one.
-
-    Args:
-        num_heads: Query heads.
 
     Attributes:
         slope: `[num_heads]`, a parameter; $s$.
@@ -57,15 +77,16 @@ class SSMax(PositionEncoding):
     is_relative = False
     keeps_norm = False
     each_layer = True
+    spelling = "ssmax"
+    compared = False
     paper = "arXiv:2501.19399"
 
-    def __init__(self, num_heads: int) -> None:
+    @constructed_from(SSMaxSpec)
+    def __init__(self, options: SSMaxSpec) -> None:
         super().__init__()
-        if num_heads < 1:
-            raise ArgumentError(f"num_heads must be at least 1, got {num_heads}")
-        self.num_heads = num_heads
-        self.slope = nn.Parameter(torch.empty(num_heads))
-        self.bias = nn.Parameter(torch.empty(num_heads))
+        self.num_heads = options.num_heads
+        self.slope = nn.Parameter(torch.empty(self.num_heads))
+        self.bias = nn.Parameter(torch.empty(self.num_heads))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -96,6 +117,3 @@ class SSMax(PositionEncoding):
         check_heads(num_heads, self.num_heads, owner="SSMax")
         check_covers(positions, batch=batch, seq=seq, owner="SSMax", what="query")
         return (query * gain.unsqueeze(-1)).to(query.dtype), key
-
-    def extra_repr(self) -> str:
-        return f"num_heads={self.num_heads}"

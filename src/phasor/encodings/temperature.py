@@ -1,11 +1,14 @@
 """Query temperature: queries grow with their position, so that attention stays sharp far out."""
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from typing import Literal, final, get_args
 
 import torch
 from torch import Tensor
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding
 from phasor.encodings._bases.query_key import scale_query
 from phasor.errors import ArgumentError
@@ -16,6 +19,46 @@ Growth = Literal["steps", "power"]
 GROWTHS: tuple[Growth, ...] = get_args(Growth)
 
 
+@dataclass(frozen=True)
+class QueryTemperatureSpec(EncodingSpec["QueryTemperature"]):
+    r"""`phasor.QueryTemperature` as data.
+
+    Args:
+        original_seq_len: $L$, in tokens.
+        coefficient: $c$, 0.1 in all models that use it.
+        offset: $o$: 1 in Llama 4 and Beam, 0 in Ministral 3.
+        growth: `"steps"` with the logarithm, or `"power"`.
+    """
+
+    original_seq_len: int
+    _: KW_ONLY
+    coefficient: float = 0.1
+    offset: int = 0
+    growth: Growth = "steps"
+
+    def check(self) -> None:
+        if self.original_seq_len < 1:
+            raise ArgumentError(f"original_seq_len must be at least 1, got {self.original_seq_len}")
+        if not 0 < self.coefficient < math.inf:
+            raise ArgumentError(
+                f"coefficient must be positive, got {self.coefficient}; 0.1 is usual"
+            )
+        if self.growth not in GROWTHS:
+            raise ArgumentError(f"growth must be one of {list(GROWTHS)}, got {self.growth!r}")
+
+    def in_words(self) -> str:
+        where = f"(position + {self.offset})" if self.offset else "position"
+        if self.growth == "power":
+            return (
+                f"queries times (1 + {where} / {number(self.original_seq_len)}) to the "
+                f"power of {number(self.coefficient)}"
+            )
+        return (
+            f"queries times 1 + {number(self.coefficient)} ln(1 + floor({where} / "
+            f"{number(self.original_seq_len)}))"
+        )
+
+
 @final
 class QueryTemperature(PositionEncoding):
     r"""Queries grow with their position, by steps or as a power.
@@ -24,12 +67,6 @@ class QueryTemperature(PositionEncoding):
     the first $L$ positions, by a little more in each further run of $L$; or, with
     `growth="power"`, by $(1 + (m + o) / L)^c$. Goes beside another encoding, in `Compose`, or alone
     in layers without one.
-
-    Args:
-        original_seq_len: $L$, in tokens.
-        coefficient: $c$, 0.1 in all models that use it.
-        offset: $o$: 1 in Llama 4 and Beam, 0 in Ministral 3.
-        growth: `"steps"` with the logarithm, or `"power"`.
 
     Raises:
         ArgumentError: `original_seq_len` less than 1, or `coefficient` not positive, or an
@@ -51,27 +88,17 @@ class QueryTemperature(PositionEncoding):
     sites = frozenset({"query_key"})
     is_relative = False
     keeps_norm = False
+    spelling = "query_temperature"
+    compared = False
     paper = "arXiv:2501.19399"
 
-    def __init__(
-        self,
-        original_seq_len: int,
-        *,
-        coefficient: float = 0.1,
-        offset: int = 0,
-        growth: Growth = "steps",
-    ) -> None:
+    @constructed_from(QueryTemperatureSpec)
+    def __init__(self, options: QueryTemperatureSpec) -> None:
         super().__init__()
-        if original_seq_len < 1:
-            raise ArgumentError(f"original_seq_len must be at least 1, got {original_seq_len}")
-        if not 0 < coefficient < math.inf:
-            raise ArgumentError(f"coefficient must be positive, got {coefficient}; 0.1 is usual")
-        if growth not in GROWTHS:
-            raise ArgumentError(f"growth must be one of {list(GROWTHS)}, got {growth!r}")
-        self.original_seq_len = original_seq_len
-        self.coefficient = coefficient
-        self.offset = offset
-        self.growth: Growth = growth
+        self.original_seq_len = options.original_seq_len
+        self.coefficient = options.coefficient
+        self.offset = options.offset
+        self.growth: Growth = options.growth
 
     def prepare(
         self,
@@ -93,9 +120,3 @@ class QueryTemperature(PositionEncoding):
         self, query: Tensor, key: Tensor | None, prepared: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         return scale_query(query, prepared, owner="QueryTemperature"), key
-
-    def extra_repr(self) -> str:
-        return (
-            f"original_seq_len={self.original_seq_len}, coefficient={self.coefficient}, "
-            f"offset={self.offset}, growth={self.growth!r}"
-        )

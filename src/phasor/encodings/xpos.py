@@ -1,17 +1,21 @@
 """xPos: a rotation whose pairs also fade with the distance, each at its own pace."""
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding
 from phasor.encodings._bases.query_key import check_query_key
 from phasor.errors import ArgumentError, PositionRangeError
 from phasor.kernels.api import turn
 from phasor.positions import check_covers, check_positions
 from phasor.rotary import geometric
+from phasor.rotary.frequencies import check_geometric
 from phasor.rotary.layout import Layout, check_layout
 from phasor.rotary.phase import table_dtype
 
@@ -34,6 +38,49 @@ class Prepared(NamedTuple):
     key: Places
 
 
+@dataclass(frozen=True)
+class XPosSpec(EncodingSpec["XPos"]):
+    r"""`phasor.XPos` as data.
+
+    Args:
+        head_dim: Channels of each head, even.
+        base: Of the frequencies, $\omega_p = b^{-2p/d}$.
+        scale_base: $B$, in tokens.
+        gamma: $\gamma > 0$; the larger, the slower all pairs fade.
+        centre: $c$, the position at which no pair is scaled.
+        layout: Which channels form a pair; `"interleaved"` in the authors' code.
+    """
+
+    head_dim: int
+    _: KW_ONLY
+    base: float = 10_000.0
+    scale_base: float = 512.0
+    gamma: float = 0.4
+    centre: float = 0.0
+    layout: Layout = "interleaved"
+
+    def check(self) -> None:
+        check_layout(self.layout)
+        for name in ("scale_base", "gamma"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ArgumentError(f"{name} must be positive, got {getattr(self, name)}")
+        if not math.isfinite(self.centre):
+            raise ArgumentError(f"centre must be a finite position, got {self.centre}")
+        check_geometric(self.head_dim, self.base)
+
+    def in_words(self) -> str:
+        half = self.head_dim // 2
+        pairing = f"i with i + {half}" if self.layout == "half" else "2i with 2i + 1"
+        fastest = self.gamma / (1 + self.gamma)
+        centre = f", centred on position {number(self.centre)}" if self.centre else ""
+        return (
+            f"xPos: all {self.head_dim} channels turn, {pairing}, base {number(self.base)}, and "
+            f"fade with the distance, the first pair to {number(fastest)} in "
+            f"{number(self.scale_base)} tokens, the others less (gamma {number(self.gamma)})"
+            f"{centre}"
+        )
+
+
 @final
 class XPos(PositionEncoding):
     r"""A rotation whose pairs also fade with the distance (xPos), for causal attention.
@@ -51,14 +98,6 @@ class XPos(PositionEncoding):
     the range of the activations' dtype. With the usual arguments that is 17 847 tokens from the
     centre in float32 and bfloat16, 1 983 in float16. Put the centre amid the longest sequence, or
     make `scale_base` larger, to go further.
-
-    Args:
-        head_dim: Channels of each head, even.
-        base: Of the frequencies, $\omega_p = b^{-2p/d}$.
-        scale_base: $B$, in tokens.
-        gamma: $\gamma > 0$; the larger, the slower all pairs fade.
-        centre: $c$, the position at which no pair is scaled.
-        layout: Which channels form a pair; `"interleaved"` in the authors' code.
 
     Raises:
         ArgumentError: An odd `head_dim`, a number that is not positive, a `centre` that is not
@@ -79,30 +118,16 @@ class XPos(PositionEncoding):
     spelling = "xpos"
     paper = "arXiv:2212.10554"
 
-    def __init__(
-        self,
-        head_dim: int,
-        *,
-        base: float = 10_000.0,
-        scale_base: float = 512.0,
-        gamma: float = 0.4,
-        centre: float = 0.0,
-        layout: Layout = "interleaved",
-    ) -> None:
+    @constructed_from(XPosSpec)
+    def __init__(self, options: XPosSpec) -> None:
         super().__init__()
-        check_layout(layout)
-        for name, value in (("scale_base", scale_base), ("gamma", gamma)):
-            if not 0 < value < math.inf:
-                raise ArgumentError(f"{name} must be positive, got {value}")
-        if not math.isfinite(centre):
-            raise ArgumentError(f"centre must be a finite position, got {centre}")
-        self.head_dim = head_dim
-        self.base = base
-        self.scale_base = scale_base
-        self.gamma = gamma
-        self.centre = centre
-        self.layout: Layout = layout
-        self.frequencies = geometric(head_dim, base)
+        self.head_dim = options.head_dim
+        self.base = options.base
+        self.scale_base = options.scale_base
+        self.gamma = options.gamma
+        self.centre = options.centre
+        self.layout: Layout = options.layout
+        self.frequencies = geometric(options.head_dim, options.base)
 
     def prepare(
         self,
@@ -127,12 +152,6 @@ class XPos(PositionEncoding):
         number = torch.finfo(dtype)
         room = min(math.log(number.max), -math.log(number.tiny)) / 2
         return self.scale_base * room / math.log1p(1 / self.gamma)
-
-    def extra_repr(self) -> str:
-        return (
-            f"head_dim={self.head_dim}, base={self.base}, scale_base={self.scale_base}, "
-            f"gamma={self.gamma}, centre={self.centre}, layout={self.layout!r}"
-        )
 
     def _at(self, positions: Tensor, sign: int, dtype: torch.dtype) -> Places:
         check_positions(positions, owner="XPos")

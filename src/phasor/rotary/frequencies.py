@@ -171,6 +171,13 @@ def geometric(rotary_dim: int, base: float = 10_000.0) -> Frequencies:
         >>> phasor.geometric(8).inv_freq.tolist()
         [[1.0, 0.1, 0.01, 0.001]]
     """
+    check_geometric(rotary_dim, base)
+    inv_freq = [float(base) ** (-2 * pair / rotary_dim) for pair in range(rotary_dim // 2)]
+    return Frequencies(torch.tensor([inv_freq], dtype=torch.float64, device="cpu"), float(base))
+
+
+def check_geometric(rotary_dim: int, base: float) -> None:
+    """Raise unless `geometric` has frequencies for them; none is made."""
     if rotary_dim < 2 or rotary_dim % 2:
         raise ArgumentError(
             f"rotary_dim must be even and at least 2, got {rotary_dim}"
@@ -178,8 +185,6 @@ def geometric(rotary_dim: int, base: float = 10_000.0) -> Frequencies:
         )
     if not (math.isfinite(base) and base > 0):
         raise ArgumentError(f"base must be a positive number, got {base}; 10000.0 is usual")
-    inv_freq = [float(base) ** (-2 * pair / rotary_dim) for pair in range(rotary_dim // 2)]
-    return Frequencies(torch.tensor([inv_freq], dtype=torch.float64, device="cpu"), float(base))
 
 
 def _turn_fraction(radians: float) -> int:

@@ -146,28 +146,28 @@ def check_builds(spec: EncodingSpec[Any]) -> None:
 
 
 @lru_cache
-def _kinds(options: type) -> dict[str, type]:
-    """The fields that hold a number, a flag or a word, or `None` in place of it, and which."""
+def _kinds(options: type) -> dict[str, tuple[type, bool]]:
+    """The fields that hold a number, a flag or a word, and which; and whether `None` is one too."""
     found = {}
     for name, hint in typing.get_type_hints(options).items():
         union = typing.get_origin(hint) in (typing.Union, types.UnionType)
         kinds = typing.get_args(hint) if union else (hint,)
         plain = [kind for kind in kinds if kind is not type(None)]
         if len(plain) == 1 and plain[0] in (int, float, bool, str):
-            found[name] = plain[0]
+            found[name] = plain[0], type(None) in kinds
     return found
 
 
 def _check_kinds(spec: EncodingSpec[Any]) -> None:
     """Raise unless numbers are numbers; those of other libraries become Python's."""
-    own = {field.name: field for field in stated(spec)}
-    for name, kind in _kinds(type(spec)).items():
+    own = {field.name for field in stated(spec)}
+    for name, (kind, optional) in _kinds(type(spec)).items():
         if name not in own:
             continue
         value = getattr(spec, name)
         if type(value) is kind or isinstance(value, torch.SymInt | torch.SymFloat):
             continue
-        if value is None and own[name].default is None:
+        if value is None and optional:
             continue
         if kind is int and hasattr(type(value), "__index__"):
             object.__setattr__(spec, name, operator.index(value))

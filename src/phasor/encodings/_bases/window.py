@@ -74,9 +74,6 @@ class WindowBias(ScoreBias, abstract=True):
     def bias(self, head: Tensor, m: Tensor, n: Tensor, table: Tensor) -> Tensor:
         return table[m - n + table.shape[0] // 2, head]
 
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, window={self.window}"
-
 
 def _flat(places: Tensor, window: tuple[int, ...]) -> Tensor:
     """Row-major, with room for the offsets of both signs."""

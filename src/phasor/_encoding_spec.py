@@ -49,7 +49,8 @@ class EncodingSpec(Generic[Encoding]):
 
     def __post_init__(self) -> None:
         _check_kinds(self)
-        self.check()
+        with within_float64():
+            self.check()
         sizes = {name: getattr(self, name, None) for name in (*_CHANNELS, *_TOKENS)}
         check_channels(**{k: v for k, v in sizes.items() if v is not None and k in _CHANNELS})
         check_tokens(**{k: v for k, v in sizes.items() if v is not None and k in _TOKENS})
@@ -100,6 +101,7 @@ def constructed_from(
         own, *_ = inspect.signature(init).parameters.values()
         fields = inspect.signature(options).parameters.values()
         constructor.__signature__ = inspect.Signature([own, *fields])  # type: ignore[attr-defined]
+        constructor.__annotations__ = {each.name: each.annotation for each in fields}
         constructor.options = options  # type: ignore[attr-defined]
         return constructor
 

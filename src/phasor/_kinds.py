@@ -29,16 +29,16 @@ def check_kinds(data: Any, **others: Any) -> None:
     Raises:
         ArgumentTypeError: They are not.
     """
-    kinds, defaults = _kinds(type(data)), {field.name: field.default for field in stated(data)}
+    kinds = _kinds(type(data))
     owner = getattr(data, "encoding", type(data)).__name__
-    for name in (*defaults, *others):
+    for name in (*(field.name for field in stated(data)), *others):
         if name not in kinds:
             continue
         value = others[name] if name in others else getattr(data, name)
-        kind, default = kinds[name], defaults.get(name)
+        kind, optional = kinds[name]
         if type(value) is kind or isinstance(value, torch.SymInt | torch.SymFloat):
             continue
-        if value is None and default is None:
+        if value is None and optional:
             continue
         if kind is int and hasattr(type(value), "__index__"):
             object.__setattr__(data, name, operator.index(value))
@@ -53,8 +53,8 @@ def check_kinds(data: Any, **others: Any) -> None:
 
 
 @lru_cache
-def _kinds(data: type) -> dict[str, type]:
-    """The fields that hold a number, a flag or a word, or `None` in place of it, and which."""
+def _kinds(data: type) -> dict[str, tuple[type, bool]]:
+    """The fields that hold a number, a flag or a word, and which; and whether `None` is one too."""
     found = {}
     for name, hint in typing.get_type_hints(data).items():
         hint = getattr(hint, "type", hint)  # of an InitVar
@@ -62,5 +62,5 @@ def _kinds(data: type) -> dict[str, type]:
         kinds = typing.get_args(hint) if union else (hint,)
         plain = [kind for kind in kinds if kind is not type(None)]
         if len(plain) == 1 and plain[0] in _WORDS:
-            found[name] = plain[0]
+            found[name] = plain[0], type(None) in kinds
     return found

@@ -346,7 +346,8 @@ class PositionEncoding(nn.Module):
     def extra_repr(self) -> str:
         given = "" if self.options is None else self.options.given()
         stop = self.first_head + getattr(self, "num_heads", 0)
-        return given + f", heads {self.first_head} to {stop - 1} of them" * self.is_part
+        part = f"heads {self.first_head} to {stop - 1} of them" * self.is_part
+        return ", ".join(filter(None, (given, part)))
 
 
 @final

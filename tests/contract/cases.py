@@ -169,5 +169,5 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
 
 _LISTED = {type(make()) for make in CASES.values()}
 for _name, _encoding in CATALOGUE.items():
-    if _encoding not in _LISTED:
+    if _encoding.compared and _encoding not in _LISTED:
         CASES[_name] = partial(_drawn, partial(parse_spelling(_name).turns[0].build, SHAPE))

@@ -156,7 +156,7 @@ def test_some_heads_are_those_of_all(name: str) -> None:
         wanted = phasor.attention(query, key, value, encoding, causal=False)[:, 2:4]
         assert_close(_flex(*cut, part, torch.arange(13)), wanted)
     assert [*part.parameters()] == [*encoding.parameters()]
-    assert "num_heads=2" in repr(part)
+    assert "heads 2 to 3 of them" in repr(part)
 
 
 def test_some_heads_share_what_is_learned() -> None:

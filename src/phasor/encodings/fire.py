@@ -1,11 +1,14 @@
 """FIRE: a small network that sees distance as a share of how far the query could look back."""
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encodings._bases.score import ScoreBias
 from phasor.encodings._handed_out import HandedOut
 from phasor.errors import ArgumentError
@@ -26,6 +29,41 @@ class Network(NamedTuple):
     out_bias: Tensor
 
 
+@dataclass(frozen=True)
+class FIRESpec(EncodingSpec["FIRE"]):
+    """`phasor.FIRE` as data.
+
+    Args:
+        num_heads: Number of query heads.
+        mlp_width: Channels of the hidden layer, with ReLU.
+        c: Initial value of $c$, not 0.
+        threshold: Initial value of $L$. What is learned is a factor on it.
+    """
+
+    num_heads: int
+    _: KW_ONLY
+    mlp_width: int = 32
+    c: float = 0.1
+    threshold: float = 512.0
+
+    def check(self) -> None:
+        check_count(
+            "num_heads", self.num_heads, at_least=1, advice="pass the number of query heads"
+        )
+        check_count("mlp_width", self.mlp_width, at_least=1, advice="32 is usual")
+        for name, value, usual in (("c", self.c, 0.1), ("threshold", self.threshold, 512.0)):
+            if not 0 < value < math.inf:
+                raise ArgumentError(f"{name} must be positive, got {value}; {usual} is the paper's")
+
+    def in_words(self) -> str:
+        return (
+            f"FIRE: a learned function of log-scaled distance for each of {self.num_heads} heads, "
+            "ln(1 + c distance) / ln(1 + c max(L, position)) through "
+            f"{number(self.mlp_width)} hidden channels, with c = {number(self.c)} and "
+            f"L = {number(self.threshold)} at first"
+        )
+
+
 @final
 class FIRE(ScoreBias):
     r"""A learned function of distance relative to the query's position, added to the score.
@@ -38,12 +76,6 @@ class FIRE(ScoreBias):
     learned too. Beyond $L$ the same distance matters less the later the query: for a key before the
     query the input never leaves 0 to 1, however long the text, but it is no longer a function of
     distance alone.
-
-    Args:
-        num_heads: Number of query heads.
-        mlp_width: Channels of the hidden layer, with ReLU.
-        c: Initial value of $c$, not 0.
-        threshold: Initial value of $L$. What is learned is a factor on it.
 
     Attributes:
         c: `[1]`, a parameter.
@@ -71,20 +103,15 @@ class FIRE(ScoreBias):
     spelling = "fire"
     paper = "arXiv:2310.04418"
 
-    def __init__(
-        self, num_heads: int, *, mlp_width: int = 32, c: float = 0.1, threshold: float = 512.0
-    ) -> None:
-        super().__init__(num_heads)
-        check_count("mlp_width", mlp_width, at_least=1, advice="32 is usual")
-        for name, value, usual in (("c", c, 0.1), ("threshold", threshold, 512.0)):
-            if not 0 < value < math.inf:
-                raise ArgumentError(f"{name} must be positive, got {value}; {usual} is the paper's")
-        self.initial_c = c
-        self.threshold = threshold
+    @constructed_from(FIRESpec)
+    def __init__(self, options: FIRESpec) -> None:
+        super().__init__(options.num_heads)
+        self.initial_c = options.c
+        self.threshold = options.threshold
         self.c = nn.Parameter(torch.empty(1))
         self.threshold_factor = nn.Parameter(torch.empty(1))
-        self.hidden = HandedOut(1, mlp_width)
-        self.out = HandedOut(mlp_width, num_heads)
+        self.hidden = HandedOut(1, options.mlp_width)
+        self.out = HandedOut(options.mlp_width, options.num_heads)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -106,9 +133,6 @@ class FIRE(ScoreBias):
         network = Network(*terms)
         ratio = _ratio(m, n, network)
         return (_outputs if head.ndim == 4 else _output)(ratio, head, network)
-
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, c={self.initial_c}, threshold={self.threshold}"
 
 
 def _ratio(m: Tensor, n: Tensor, network: Network) -> Tensor:

@@ -1,11 +1,14 @@
 """Multiplicative GRAPE: each head turns in a plane of its own, which it learns."""
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding
 from phasor.encodings._bases.query_key import check_query_key, heads_per_group
 from phasor.errors import ArgumentError
@@ -30,6 +33,38 @@ class Prepared(NamedTuple):
     b: Tensor
 
 
+@dataclass(frozen=True)
+class GRAPEMSpec(EncodingSpec["GRAPEM"]):
+    """`phasor.GRAPEM` as data.
+
+    Args:
+        head_dim: Channels of each head, at least 2.
+        num_heads: Heads with planes of their own: the heads of the key; under grouped-query
+            attention the queries of a group share them.
+        base: Head $h$ of $H$ starts with $s = b^{-h/H}$ radians per token, in a random plane; the
+            paper does not say how one plane starts.
+    """
+
+    head_dim: int
+    _: KW_ONLY
+    num_heads: int
+    base: float = 10_000.0
+
+    def check(self) -> None:
+        if self.head_dim < 2:
+            raise ArgumentError(f"head_dim must be at least 2, a plane, got {self.head_dim}")
+        if self.num_heads < 1:
+            raise ArgumentError(f"num_heads must be at least 1, got {self.num_heads}")
+        if not 0 < self.base < math.inf:
+            raise ArgumentError(f"base must be positive, got {self.base}; 10000.0 is usual")
+
+    def in_words(self) -> str:
+        return (
+            f"GRAPE-M: each of {self.num_heads} heads turns in one learned plane of its "
+            f"{self.head_dim} channels, at a learned pace, base {number(self.base)} at first"
+        )
+
+
 @final
 class GRAPEM(PositionEncoding):
     r"""Each head turns in a learned plane, at a learned pace (multiplicative GRAPE, one plane).
@@ -43,13 +78,6 @@ class GRAPEM(PositionEncoding):
     The paper goes on to many planes per head. Planes along the channels with learned frequencies,
     which is what its code trains, are `phasor.rotate` with learned frequencies; planes in another
     basis are `STRING`, and planes that do not commute `LieRE`.
-
-    Args:
-        head_dim: Channels of each head, at least 2.
-        num_heads: Heads with planes of their own: the heads of the key; under grouped-query
-            attention the queries of a group share them.
-        base: Head $h$ of $H$ starts with $s = b^{-h/H}$ radians per token, in a random plane; the
-            paper does not say how one plane starts.
 
     Attributes:
         a: `[num_heads, head_dim]`; a parameter. The paper's $\omega$ is part of it.
@@ -72,19 +100,14 @@ class GRAPEM(PositionEncoding):
     spelling = "grape_m"
     paper = "arXiv:2512.07805"
 
-    def __init__(self, head_dim: int, *, num_heads: int, base: float = 10_000.0) -> None:
+    @constructed_from(GRAPEMSpec)
+    def __init__(self, options: GRAPEMSpec) -> None:
         super().__init__()
-        if head_dim < 2:
-            raise ArgumentError(f"head_dim must be at least 2, a plane, got {head_dim}")
-        if num_heads < 1:
-            raise ArgumentError(f"num_heads must be at least 1, got {num_heads}")
-        if not 0 < base < math.inf:
-            raise ArgumentError(f"base must be positive, got {base}; 10000.0 is usual")
-        self.head_dim = head_dim
-        self.num_heads = num_heads
-        self.base = base
-        self.a = nn.Parameter(torch.empty(num_heads, head_dim))
-        self.b = nn.Parameter(torch.empty(num_heads, head_dim))
+        self.head_dim = options.head_dim
+        self.num_heads = options.num_heads
+        self.base = options.base
+        self.a = nn.Parameter(torch.empty(options.num_heads, options.head_dim))
+        self.b = nn.Parameter(torch.empty(options.num_heads, options.head_dim))
         self.reset_parameters()
 
     @torch.no_grad()
@@ -122,9 +145,6 @@ class GRAPEM(PositionEncoding):
         check_query_key(query, key, head_dim=self.head_dim, dtype=dtype, owner="GRAPEM")
         turned = self._turn(query, prepared.query, prepared, "query")
         return turned, None if key is None else self._turn(key, prepared.key, prepared, "key")
-
-    def extra_repr(self) -> str:
-        return f"head_dim={self.head_dim}, num_heads={self.num_heads}, base={self.base}"
 
     def _turns(self, positions: Tensor, pace: Tensor, dtype: torch.dtype) -> Turns:
         check_positions(positions, owner="GRAPEM")

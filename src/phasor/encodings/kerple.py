@@ -1,19 +1,50 @@
 """KERPLE: a penalty on the score whose growth with distance is learned in each head."""
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from typing import Literal, final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
 from phasor.encodings._bases.score import ScoreBias
 from phasor.errors import ArgumentError
+from phasor.positions.checks import check_count
 
 Kind = Literal["log", "power"]
 
 _LEAST = 1e-2
 _MOST = {"log": (math.inf, math.inf), "power": (math.inf, 2.0)}
 _INITIAL_MOST = {"log": (2.0, 1.0), "power": (1.0, 2.0)}
+
+
+@dataclass(frozen=True)
+class KERPLESpec(EncodingSpec["KERPLE"]):
+    """`phasor.KERPLE` as data.
+
+    Args:
+        num_heads: Number of query heads.
+        kind: `"log"`, which the paper recommends, or `"power"`.
+    """
+
+    num_heads: int
+    _: KW_ONLY
+    kind: Kind = "log"
+
+    def check(self) -> None:
+        check_count(
+            "num_heads", self.num_heads, at_least=1, advice="pass the number of query heads"
+        )
+        if self.kind not in _MOST:
+            raise ArgumentError(f"kind must be one of {list(_MOST)}, got {self.kind!r}")
+
+    def in_words(self) -> str:
+        how = "the logarithm" if self.kind == "log" else "a learned power"
+        return (
+            f"KERPLE: a learned penalty for each of {self.num_heads} heads, which grows with {how} "
+            "of distance"
+        )
 
 
 @final
@@ -27,10 +58,6 @@ class KERPLE(ScoreBias):
       $r_2 = 1$,
 
     and each head learns its own $r_1$ and $r_2$.
-
-    Args:
-        num_heads: Number of query heads.
-        kind: `"log"`, which the paper recommends, or `"power"`.
 
     Attributes:
         r1: `[num_heads]`, a parameter. Training may take it past a bound; what is used then, and
@@ -57,13 +84,12 @@ class KERPLE(ScoreBias):
     spelling = "kerple"
     paper = "arXiv:2205.09921"
 
-    def __init__(self, num_heads: int, *, kind: Kind = "log") -> None:
-        super().__init__(num_heads)
-        if kind not in _MOST:
-            raise ArgumentError(f"kind must be one of {list(_MOST)}, got {kind!r}")
-        self.kind: Kind = kind
-        self.r1 = nn.Parameter(torch.empty(num_heads))
-        self.r2 = nn.Parameter(torch.empty(num_heads))
+    @constructed_from(KERPLESpec)
+    def __init__(self, options: KERPLESpec) -> None:
+        super().__init__(options.num_heads)
+        self.kind: Kind = options.kind
+        self.r1 = nn.Parameter(torch.empty(options.num_heads))
+        self.r2 = nn.Parameter(torch.empty(options.num_heads))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -80,9 +106,6 @@ class KERPLE(ScoreBias):
         if self.kind == "log":
             return -r1[head] * torch.log1p(r2[head] * distance)
         return -r1[head] * distance.pow(r2[head])
-
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, kind={self.kind!r}"
 
 
 def _within(value: Tensor, most: float) -> Tensor:

@@ -1,11 +1,14 @@
 """LieRE: query and key turn by learned rotations of several channels at once, over any axes."""
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding
 from phasor.encodings._bases.query_key import check_query_key, heads_per_group
 from phasor.errors import ArgumentError
@@ -30,6 +33,52 @@ class Prepared(NamedTuple):
     key: Rotations
 
 
+@dataclass(frozen=True)
+class LieRESpec(EncodingSpec["LieRE"]):
+    """`phasor.LieRE` as data.
+
+    Args:
+        head_dim: Channels of each head.
+        num_heads: Heads with rotations of their own: the heads of the key; under grouped-query
+            attention the queries of a group share them.
+        axes: Of the positions: 1 for text, 2 for images.
+        block_dim: $g$, which divides `head_dim`; all channels if `None`.
+        num_positions: $N$. The authors number an axis of $n$ patches from 0 to 1, the last one
+            included: their $N$ is $n - 1$, and for an image of another size than the $n$ of
+            training, $n (n' - 1) / n'$ with its $n'$ patches.
+    """
+
+    head_dim: int
+    _: KW_ONLY
+    num_heads: int
+    axes: int = 1
+    block_dim: int | None = 8
+    num_positions: float = 1.0
+
+    def check(self) -> None:
+        block_dim = self.head_dim if self.block_dim is None else self.block_dim
+        object.__setattr__(self, "block_dim", block_dim)
+        if block_dim < 2 or self.head_dim % block_dim:
+            raise ArgumentError(
+                f"block_dim must be at least 2 and divide head_dim {self.head_dim}, got "
+                f"{block_dim}; block_dim=None takes all channels as one block"
+            )
+        for name, value in (("num_heads", self.num_heads), ("axes", self.axes)):
+            if value < 1:
+                raise ArgumentError(f"{name} must be at least 1, got {value}")
+        if not 0 < self.num_positions < math.inf:
+            raise ArgumentError(f"num_positions must be positive, got {self.num_positions}")
+
+    def in_words(self) -> str:
+        axes = "one axis" if self.axes == 1 else f"{self.axes} axes"
+        unit = number(self.num_positions)
+        share = f", of positions divided by {unit}" if self.num_positions != 1 else ""
+        return (
+            f"LieRE: each of {self.num_heads} heads turns blocks of {self.block_dim} of "
+            f"{self.head_dim} channels by learned rotations, over {axes}{share}"
+        )
+
+
 @final
 class LieRE(PositionEncoding):
     r"""Learned rotations of whole blocks of channels, over any number of axes (LieRE).
@@ -42,16 +91,6 @@ class LieRE(PositionEncoding):
 
     A reference: a matrix exponential in float64 for each token, head and block, whose table takes
     $g$ times the memory of the key.
-
-    Args:
-        head_dim: Channels of each head.
-        num_heads: Heads with rotations of their own: the heads of the key; under grouped-query
-            attention the queries of a group share them.
-        axes: Of the positions: 1 for text, 2 for images.
-        block_dim: $g$, which divides `head_dim`; all channels if `None`.
-        num_positions: $N$. The authors number an axis of $n$ patches from 0 to 1, the last one
-            included: their $N$ is $n - 1$, and for an image of another size than the $n$ of
-            training, $n (n' - 1) / n'$ with its $n'$ patches.
 
     Attributes:
         skew: `[axes, num_heads, blocks, g (g - 1) / 2]`, what is above the diagonal of each $A$,
@@ -76,35 +115,19 @@ class LieRE(PositionEncoding):
     spelling = "liere"
     paper = "arXiv:2406.10322"
 
-    def __init__(
-        self,
-        head_dim: int,
-        *,
-        num_heads: int,
-        axes: int = 1,
-        block_dim: int | None = 8,
-        num_positions: float = 1.0,
-    ) -> None:
+    @constructed_from(LieRESpec)
+    def __init__(self, options: LieRESpec) -> None:
         super().__init__()
-        block_dim = head_dim if block_dim is None else block_dim
-        if block_dim < 2 or head_dim % block_dim:
-            raise ArgumentError(
-                f"block_dim must be at least 2 and divide head_dim {head_dim}, got {block_dim}; "
-                "block_dim=None takes all channels as one block"
-            )
-        for name, value in (("num_heads", num_heads), ("axes", axes)):
-            if value < 1:
-                raise ArgumentError(f"{name} must be at least 1, got {value}")
-        if not 0 < num_positions < math.inf:
-            raise ArgumentError(f"num_positions must be positive, got {num_positions}")
-        self.head_dim = head_dim
-        self.num_heads = num_heads
-        self.axes = axes
-        self.is_relative = axes == 1
-        self.block_dim = block_dim
-        self.num_positions = num_positions
-        entries = block_dim * (block_dim - 1) // 2
-        self.skew = nn.Parameter(torch.empty(axes, num_heads, head_dim // block_dim, entries))
+        assert options.block_dim is not None
+        self.head_dim = options.head_dim
+        self.num_heads = options.num_heads
+        self.axes = options.axes
+        self.is_relative = options.axes == 1
+        self.block_dim = options.block_dim
+        self.num_positions = options.num_positions
+        blocks = options.head_dim // options.block_dim
+        entries = options.block_dim * (options.block_dim - 1) // 2
+        self.skew = nn.Parameter(torch.empty(options.axes, options.num_heads, blocks, entries))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -130,12 +153,6 @@ class LieRE(PositionEncoding):
         check_query_key(query, key, head_dim=self.head_dim, dtype=dtype, owner="LieRE")
         turned = self._turn(query, prepared.query, "query")
         return turned, None if key is None else self._turn(key, prepared.key, "key")
-
-    def extra_repr(self) -> str:
-        return (
-            f"head_dim={self.head_dim}, num_heads={self.num_heads}, axes={self.axes}, "
-            f"block_dim={self.block_dim}, num_positions={self.num_positions}"
-        )
 
     def generators(self) -> Tensor:
         """The skew-symmetric matrices, `[axes, num_heads, blocks, g, g]`, in float64."""

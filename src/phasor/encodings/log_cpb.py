@@ -2,15 +2,65 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encodings._bases.window import WindowBias, check_window, num_rows
 from phasor.encodings._handed_out import HandedOut
 from phasor.errors import ArgumentError
 from phasor.positions.checks import check_count
+
+
+@dataclass(frozen=True)
+class LogCPBSpec(EncodingSpec["LogCPB"]):
+    """`phasor.LogCPB` as data.
+
+    Args:
+        num_heads: Number of query heads.
+        window: Patches along each axis, such as `(8, 8)`; `(64,)` for positions without axes.
+            Attention within a window is a matter of the batch axis or the mask.
+        pretrained_window: $W$, patches along each axis where the network was trained, if that was
+            another window. An axis of one patch has no offset but 0.
+        mlp_width: Channels of the hidden layer, with ReLU.
+    """
+
+    num_heads: int
+    _: KW_ONLY
+    window: Sequence[int]
+    pretrained_window: Sequence[int] | None = None
+    mlp_width: int = 512
+
+    def check(self) -> None:
+        check_count(
+            "num_heads", self.num_heads, at_least=1, advice="pass the number of query heads"
+        )
+        window = pretrained = check_window(self.window)
+        check_count("mlp_width", self.mlp_width, at_least=1, advice="512 is the authors'")
+        if self.pretrained_window is not None:
+            pretrained = check_window(self.pretrained_window, name="pretrained_window")
+        if len(pretrained) != len(window):
+            raise ArgumentError(
+                "window and pretrained_window must have the same axes, got "
+                f"{window} and {pretrained}"
+            )
+        object.__setattr__(self, "window", window)
+        object.__setattr__(self, "pretrained_window", pretrained)
+
+    def in_words(self) -> str:
+        assert self.pretrained_window is not None
+        trained = ""
+        if self.pretrained_window != self.window:
+            trained = f", trained in one of {' x '.join(map(number, self.pretrained_window))}"
+        return (
+            f"log-CPB: a bias for each of {self.num_heads} heads, which a network of "
+            f"{number(self.mlp_width)} hidden channels makes of log-spaced offsets in a window of "
+            f"{' x '.join(map(number, self.window))}{trained}"
+        )
 
 
 @final
@@ -21,14 +71,6 @@ class LogCPB(WindowBias):
     $\operatorname{sign}(\Delta)\,\log_8(1 + 8\,|\Delta| / (W - 1))$. A network with one hidden
     layer makes a number $g_h$ for each head of these, and the score changes by
     $16\,\sigma(g_h)$. A larger window needs no new parameters.
-
-    Args:
-        num_heads: Number of query heads.
-        window: Patches along each axis, such as `(8, 8)`; `(64,)` for positions without axes.
-            Attention within a window is a matter of the batch axis or the mask.
-        pretrained_window: $W$, patches along each axis where the network was trained, if that was
-            another window. An axis of one patch has no offset but 0.
-        mlp_width: Channels of the hidden layer, with ReLU.
 
     Attributes:
         hidden: The layer from the log-spaced offsets to `mlp_width` channels.
@@ -50,30 +92,19 @@ class LogCPB(WindowBias):
         torch.Size([1, 4, 6, 16])
     """
 
+    spelling = "log_cpb"
+    compared = False
     paper = "arXiv:2111.09883"
 
-    def __init__(
-        self,
-        num_heads: int,
-        *,
-        window: Sequence[int],
-        pretrained_window: Sequence[int] | None = None,
-        mlp_width: int = 512,
-    ) -> None:
-        super().__init__(num_heads, window)
-        check_count("mlp_width", mlp_width, at_least=1, advice="512 is the authors'")
-        self.pretrained_window = self.window
-        if pretrained_window is not None:
-            self.pretrained_window = check_window(pretrained_window, name="pretrained_window")
-        if len(self.pretrained_window) != len(self.window):
-            raise ArgumentError(
-                "window and pretrained_window must have the same axes, got "
-                f"{self.window} and {self.pretrained_window}"
-            )
+    @constructed_from(LogCPBSpec)
+    def __init__(self, options: LogCPBSpec) -> None:
+        super().__init__(options.num_heads, options.window)
+        assert options.pretrained_window is not None
+        self.pretrained_window = tuple(options.pretrained_window)
         # Not a buffer: .to(bfloat16) would round the offsets, to_empty() would lose them.
         self.offsets = _log_offsets(self.window, self.pretrained_window)
-        self.hidden = HandedOut(len(self.window), mlp_width)
-        self.out = HandedOut(mlp_width, num_heads, bias=False)
+        self.hidden = HandedOut(len(self.window), options.mlp_width)
+        self.out = HandedOut(options.mlp_width, options.num_heads, bias=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -89,11 +120,6 @@ class LogCPB(WindowBias):
         # Autocast would round the operands of these products, which decide between positions.
         with torch.autocast(offsets.device.type, enabled=False):
             return (16 * ((offsets @ weight.T + bias).relu() @ out.T).sigmoid(),)
-
-    def extra_repr(self) -> str:
-        return super().extra_repr() + f", pretrained_window={self.pretrained_window}" * (
-            self.pretrained_window != self.window
-        )
 
 
 def _log_offsets(window: tuple[int, ...], pretrained_window: tuple[int, ...]) -> Tensor:

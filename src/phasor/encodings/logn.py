@@ -1,16 +1,40 @@
 """Log-n attention: beyond the training length, queries grow with the log of their position."""
 
 import math
+from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding
 from phasor.encodings._bases.query_key import scale_query
 from phasor.errors import ArgumentError
 from phasor.positions import check_positions
 from phasor.rotary.phase import table_dtype
+
+
+@dataclass(frozen=True)
+class LogNSpec(EncodingSpec["LogN"]):
+    """`phasor.LogN` as data.
+
+    Args:
+        original_seq_len: $L$, in tokens, at least 2.
+    """
+
+    original_seq_len: int
+
+    def check(self) -> None:
+        if self.original_seq_len < 2:
+            raise ArgumentError(
+                f"original_seq_len must be at least 2, got {self.original_seq_len}; pass the "
+                "length of the sequences in training"
+            )
+
+    def in_words(self) -> str:
+        return f"queries times max(1, ln(position + 1) / ln({number(self.original_seq_len)}))"
 
 
 @final
@@ -21,9 +45,6 @@ class LogN(PositionEncoding):
     softmax over more keys than in training stays as sharp as it was. Unlike `QueryTemperature` it
     grows with every token. Goes beside another encoding, in `Compose`, or alone in layers without
     one.
-
-    Args:
-        original_seq_len: $L$, in tokens, at least 2.
 
     Raises:
         ArgumentError: `original_seq_len` less than 2.
@@ -44,16 +65,14 @@ class LogN(PositionEncoding):
     sites = frozenset({"query_key"})
     is_relative = False
     keeps_norm = False
+    spelling = "log_n"
+    compared = False
     paper = "arXiv:2202.12172"
 
-    def __init__(self, original_seq_len: int) -> None:
+    @constructed_from(LogNSpec)
+    def __init__(self, options: LogNSpec) -> None:
         super().__init__()
-        if original_seq_len < 2:
-            raise ArgumentError(
-                f"original_seq_len must be at least 2, got {original_seq_len}; pass the length of "
-                "the sequences in training"
-            )
-        self.original_seq_len = original_seq_len
+        self.original_seq_len = options.original_seq_len
 
     def prepare(
         self,
@@ -71,6 +90,3 @@ class LogN(PositionEncoding):
         self, query: Tensor, key: Tensor | None, prepared: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         return scale_query(query, prepared, owner="LogN"), key
-
-    def extra_repr(self) -> str:
-        return f"original_seq_len={self.original_seq_len}"

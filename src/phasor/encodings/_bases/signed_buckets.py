@@ -26,6 +26,19 @@ def signed_buckets(num_buckets: int, max_distance: int) -> list[int]:
         >>> signed_buckets(8, 16)
         [0, 1, 2, 3, 4, 5, 5, 6, 6, 6, 7, 7, 7, 7, 7, 7]
     """
+    check_signed_buckets(num_buckets, max_distance)
+    exact = num_buckets // 2
+    bucket_of, step, last = list(range(exact + 1)), 0, max_distance - 1
+    for distance in range(exact + 1, max_distance):
+        # (n/E)^(E-1) > ((D-1)/E)^j says that n is past bucket E + j.
+        while distance ** (exact - 1) * exact**step > last**step * exact ** (exact - 1):
+            step += 1
+        bucket_of.append(exact + step)
+    return bucket_of
+
+
+def check_signed_buckets(num_buckets: int, max_distance: int) -> None:
+    """Raise unless that many buckets of each direction fit the distances."""
     exact = num_buckets // 2
     if num_buckets < 4 or num_buckets % 2:
         raise ArgumentError(
@@ -36,10 +49,3 @@ def signed_buckets(num_buckets: int, max_distance: int) -> list[int]:
             f"max_distance must be at least num_buckets / 2 + 2 = {exact + 2}, got {max_distance}; "
             "with fewer distances they need no buckets: num_buckets=None"
         )
-    bucket_of, step, last = list(range(exact + 1)), 0, max_distance - 1
-    for distance in range(exact + 1, max_distance):
-        # (n/E)^(E-1) > ((D-1)/E)^j says that n is past bucket E + j.
-        while distance ** (exact - 1) * exact**step > last**step * exact ** (exact - 1):
-            step += 1
-        bucket_of.append(exact + step)
-    return bucket_of

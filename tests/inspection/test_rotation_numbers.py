@@ -16,9 +16,9 @@ import phasor
 from phasor.inspection import Rotation, inspect
 from phasor.inspection.page import render_page
 from phasor.inspection.rounding import rounding_at
+from phasor.rotary.rules import FrequencySpec
 from phasor.rotary.scaling import LengthScaling, Scaling
 from phasor.spec import ExplicitSpec, GeometricSpec, LayerSpec, PositionSpec, RotarySpec
-from phasor.rotary.rules import FrequencySpec
 
 BASE, DIM, TRAINED = 10_000.0, 64, 2048
 

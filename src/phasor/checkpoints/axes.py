@@ -5,8 +5,8 @@ from collections.abc import Callable
 from torch import Tensor
 
 from phasor.rotary.layout import Layout
-from phasor.spec import AxialSpec, ExplicitSpec, GeometricSpec, RotarySpec, SectionsSpec
 from phasor.rotary.rules import FrequencySpec, ImagePeriodsSpec
+from phasor.spec import AxialSpec, ExplicitSpec, GeometricSpec, RotarySpec, SectionsSpec
 
 
 def image_rotary(

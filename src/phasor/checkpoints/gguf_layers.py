@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from phasor._encoding_spec import EncodingSpec
 from phasor.checkpoints.fields import MOST_TOKENS, Fields
 from phasor.checkpoints.gguf_keys import layers_of
 from phasor.checkpoints.gguf_models import GGUFModel, Windows
 from phasor.checkpoints.gguf_rope import Turns, head_dim_of, read_rotation, read_turns
 from phasor.checkpoints.limits import MAX_LAYERS
 from phasor.spec import ALiBiSpec, LayerSpec, LearnedSpec, QueryTemperatureSpec
-from phasor._encoding_spec import EncodingSpec
 
 TABLE = "position_embd.weight"
 """The tensor of a learned table of positions."""

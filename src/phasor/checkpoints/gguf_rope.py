@@ -13,9 +13,9 @@ from phasor.checkpoints.fields import MOST_TOKENS, Fields, short
 from phasor.checkpoints.gguf_models import GGUFModel
 from phasor.checkpoints.notes import Notes
 from phasor.rotary.layout import Layout
+from phasor.rotary.rules import FrequencySpec
 from phasor.rotary.scaling import LengthScaling, Scaling, linear, longrope, stretch, yarn
 from phasor.spec import GeometricSpec, ProportionalSpec, RotarySpec, SectionsSpec
-from phasor.rotary.rules import FrequencySpec
 
 FREQS, LONG, SHORT = "rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"
 """Tensors of factors on the frequencies."""

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from phasor._encoding_spec import EncodingSpec
 from phasor.checkpoints.architectures import Architecture
 from phasor.checkpoints.fields import MOST_TOKENS, Fields
 from phasor.checkpoints.limits import MAX_LAYERS, MOST_SIZE
 from phasor.checkpoints.rope import Turning, read_indexer, read_rotary
 from phasor.checkpoints.scaling import check_keys
 from phasor.spec import ALiBiSpec, LayerSpec, T5BiasSpec
-from phasor._encoding_spec import EncodingSpec
 
 _BARE = {"linear_attention", "conv", "mamba", "mamba2", "recurrent", "short_conv", "moe", "mlp"}
 

@@ -8,6 +8,7 @@ is younger than it (`yarn`, `llama_4_scaling`) is read as vLLM does, in
 from collections.abc import Mapping
 from typing import Any
 
+from phasor._encoding_spec import EncodingSpec
 from phasor.checkpoints.axes import image_rotary
 from phasor.checkpoints.fields import MOST_TOKENS, Fields, short
 from phasor.checkpoints.limits import MAX_LAYERS
@@ -20,7 +21,6 @@ from phasor.spec import (
     QueryTemperatureSpec,
     RotarySpec,
 )
-from phasor._encoding_spec import EncodingSpec
 
 _OWN = {"hidden_dim", "sliding_window", "_sliding_window", "yarn", "llama_4_scaling"}
 _OWN |= {"vision_encoder"}

@@ -9,6 +9,7 @@ from phasor.checkpoints.axes import image_rotary
 from phasor.checkpoints.fields import Fields
 from phasor.checkpoints.scaling import read_scaling
 from phasor.errors import PhasorError
+from phasor.rotary.rules import FrequencySpec
 from phasor.rotary.scaling import YaRN
 from phasor.spec import (
     ExplicitSpec,
@@ -18,7 +19,6 @@ from phasor.spec import (
     SectionsSpec,
     UnevenRotarySpec,
 )
-from phasor.rotary.rules import FrequencySpec
 
 Turning = tuple[RotarySpec | UnevenRotarySpec, ...]
 """The rotation of one layer, in one part or in several; none where it does not turn."""

@@ -78,7 +78,9 @@ class ALiBiSpec(EncodingSpec["ALiBi"]):
     precision: Literal["exact", "bfloat16"] = "exact"
 
     def check(self) -> None:
-        check_count("num_heads", self.num_heads, at_least=1, advice="pass the number of query heads")
+        check_count(
+            "num_heads", self.num_heads, at_least=1, advice="pass the number of query heads"
+        )
         if not 0 < self.scale < math.inf:
             raise ArgumentError(f"scale must be positive, got {self.scale}; 1.0 is the paper's")
         if self.precision not in ("exact", "bfloat16"):

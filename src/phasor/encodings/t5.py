@@ -86,7 +86,9 @@ class T5BiasSpec(EncodingSpec["T5Bias"]):
         return not self.shared
 
     def check(self) -> None:
-        check_count("num_heads", self.num_heads, at_least=1, advice="pass the number of query heads")
+        check_count(
+            "num_heads", self.num_heads, at_least=1, advice="pass the number of query heads"
+        )
         if self.num_buckets * self.max_distance > _MOST_IN_BUCKETS:
             raise ArgumentError(
                 f"num_buckets * max_distance must be at most {_MOST_IN_BUCKETS}, got "

@@ -116,6 +116,8 @@ class UnevenRotarySpec(EncodingSpec["UnevenRotary"]):
             "of which the two turn by different angles",
             self.frequencies.in_words(),
         ]
+        if self.blocks is not None:
+            parts.append(f"doubled in {self.blocks} blocks")
         if self.sections is not None:
             shares = " + ".join(map(str, self.sections))
             parts.append(f"axes share out the doubled table as {shares}")

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from phasor.inspection.finding import Finding
 from phasor._words import number
+from phasor.inspection.finding import Finding
 
 _NEED_ORIGINAL = ("yarn", "llama3", "longrope", "su")
 _PARSER = "transformers 5, modeling_rope_utils.py (standardize_rope_params)"

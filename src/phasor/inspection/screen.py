@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from phasor._words import number
 from phasor.inspection.finding import Finding
 from phasor.inspection.inspect import Inspection
 from phasor.inspection.rotation import Rotation
@@ -18,7 +19,6 @@ from phasor.inspection.sentences import (
     rotation_title,
     travel_line,
 )
-from phasor._words import number
 
 _BAR = 24
 _ROWS = 9

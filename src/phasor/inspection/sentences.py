@@ -1,9 +1,9 @@
 """What the numbers of an inspection mean, in sentences; for the terminal and for the page."""
 
+from phasor._words import number
 from phasor.inspection.inspect import Inspection
 from phasor.inspection.rotation import Rotation
 from phasor.inspection.rounding import Rounding
-from phasor._words import number
 from phasor.rotary.words import scaling_in_words
 from phasor.spec.layer_words import which_layers
 

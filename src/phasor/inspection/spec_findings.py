@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from phasor._words import number
 from phasor.inspection.finding import Finding
 from phasor.inspection.known_defects import (
     DEFECTS,
@@ -13,7 +14,6 @@ from phasor.inspection.known_defects import (
 )
 from phasor.inspection.rotation import Rotation
 from phasor.inspection.rounding import Rounding
-from phasor._words import number
 from phasor.spec import PositionSpec
 
 _COARSE = 0.01

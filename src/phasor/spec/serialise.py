@@ -70,7 +70,7 @@ def _plain(value: Any, hint: Any = None) -> Any:
             plain[_LAYERS] = [distinct.index(layer) for layer in value.layers]
             plain[_DISTINCT] = [_plain(layer) for layer in distinct]
         elif not (_may_lack(field) and getattr(value, field.name) == field.default):
-            plain[field.name] = _plain(getattr(value, field.name), hints[field.name])
+            plain[_key(field.name)] = _plain(getattr(value, field.name), hints[field.name])
     return plain
 
 
@@ -119,9 +119,9 @@ def _dataclass(
         if not isinstance(kind, str) or kind not in known:
             raise unknown_name(f"{path} has no kind", str(kind), list(known))
         expected = known[kind]
-    hints = typing.get_type_hints(expected)
-    given = stated(expected)
-    fields = [field.name for field in given if field.name in value or not _may_lack(field)]
+    hints = {_key(name): hint for name, hint in typing.get_type_hints(expected).items()}
+    given = {_key(field.name): field for field in stated(expected)}
+    fields = [key for key, field in given.items() if key in value or not _may_lack(field)]
     wanted = [*fields, _DISTINCT] if _LAYERS in fields else fields
     for name in value:
         if name not in wanted:
@@ -131,11 +131,18 @@ def _dataclass(
             raise ArgumentError(f"{path} lacks the field {name!r}; a spec states every field")
     if _LAYERS in fields:
         value[_LAYERS] = _layers(value[_LAYERS], value.pop(_DISTINCT), path)
-    made = {name: _value(item, hints[name], f"{path}.{name}") for name, item in value.items()}
+    made = {
+        given[key].name: _value(item, hints[key], f"{path}.{key}") for key, item in value.items()
+    }
     try:
         return expected(**made)
     except (ArgumentError, ArgumentTypeError) as error:
         raise ArgumentError(f"{path}: {error}") from error
+
+
+def _key(name: str) -> str:
+    """What a field is called in JSON, where `kind` says what has the fields."""
+    return "kind_" if name == "kind" else name
 
 
 def _may_lack(field: Any) -> bool:

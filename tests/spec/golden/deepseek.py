@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
+from phasor.rotary.rules import GeometricSpec
 from phasor.rotary.scaling import YaRN, yarn
 from phasor.spec import RotarySpec
-from phasor.rotary.rules import GeometricSpec
 from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 

@@ -1,9 +1,9 @@
 """The layer that most models have, in one line."""
 
 from phasor.rotary.layout import Layout
+from phasor.rotary.rules import GeometricSpec
 from phasor.rotary.scaling import LengthScaling, Scaling
 from phasor.spec import RotarySpec
-from phasor.rotary.rules import GeometricSpec
 from phasor.spec.position_spec import LayerSpec
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from spec.golden.layer import rotary_layer
 
+from phasor.rotary.rules import GeometricSpec
 from phasor.rotary.scaling import Scaling, llama3, yarn
 from phasor.spec import QueryTemperatureSpec, RotarySpec
-from phasor.rotary.rules import GeometricSpec
 from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 

@@ -2,9 +2,9 @@
 
 from spec.golden.layer import rotary_layer
 
+from phasor.rotary.rules import AxialSpec, GeometricSpec, SectionsSpec
 from phasor.rotary.scaling import yarn
 from phasor.spec import RotarySpec
-from phasor.rotary.rules import AxialSpec, GeometricSpec, SectionsSpec
 from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 

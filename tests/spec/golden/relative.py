@@ -1,7 +1,7 @@
 """Models that learn vectors of distances, in each layer its own."""
 
-from phasor.spec.position_spec import LayerSpec, PositionSpec
 from phasor.spec import DeBERTaSpec, ShawSpec, TransformerXLSpec
+from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 
 def xlnet() -> PositionSpec:

@@ -1,8 +1,8 @@
 """A model whose rotary code went astray before its weights were trained."""
 
 from phasor.rotary.rules import AxialSpec
-from phasor.spec.position_spec import LayerSpec, PositionSpec
 from phasor.spec import UnevenRotarySpec
+from phasor.spec.position_spec import LayerSpec, PositionSpec
 
 
 def vjepa_2() -> PositionSpec:

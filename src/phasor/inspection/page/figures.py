@@ -6,9 +6,9 @@ from itertools import pairwise
 import plotly.graph_objects as go
 import torch
 
+from phasor._words import number
 from phasor.inspection.rotation import Rotation, plain_frequencies, scaled_frequencies
 from phasor.inspection.rounding import rounding_at
-from phasor._words import number
 from phasor.rotary import Frequencies
 from phasor.rotary.phase import angles
 

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from phasor.errors import ArgumentError
-from phasor.rotary.scaling import LENGTH_KEY, DynamicNTK, rope_parameters
-from phasor.spec._targets.stack import geometric_of, refused, turning
-from phasor.spec import RotarySpec
 from phasor.rotary.rules import ProportionalSpec
+from phasor.rotary.scaling import LENGTH_KEY, DynamicNTK, rope_parameters
+from phasor.spec import RotarySpec
+from phasor.spec._targets.stack import geometric_of, refused, turning
 
 if TYPE_CHECKING:
     from phasor.spec.position_spec import LayerSpec, PositionSpec

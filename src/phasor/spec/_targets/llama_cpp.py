@@ -8,6 +8,7 @@ from the file always, and there is no flag for LongRoPE or factors on the freque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from phasor.rotary.rules import ProportionalSpec
 from phasor.rotary.scaling import (
     NTK,
     DynamicNTK,
@@ -18,9 +19,8 @@ from phasor.rotary.scaling import (
     ThetaScale,
     YaRN,
 )
-from phasor.spec._targets.stack import geometric_of, refused, turning, yarn_gain
 from phasor.spec import RotarySpec
-from phasor.rotary.rules import ProportionalSpec
+from phasor.spec._targets.stack import geometric_of, refused, turning, yarn_gain
 
 if TYPE_CHECKING:
     from phasor.spec.position_spec import PositionSpec

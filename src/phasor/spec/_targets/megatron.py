@@ -9,8 +9,8 @@ layers that do not turn are as `megatron/core/transformer/transformer_config.py`
 from typing import TYPE_CHECKING
 
 from phasor.rotary.scaling import NTK, Linear, Llama3, NTKAlpha, ThetaScale
-from phasor.spec._targets.stack import geometric_of, refused, turning
 from phasor.spec import LearnedSpec, RotarySpec
+from phasor.spec._targets.stack import geometric_of, refused, turning
 
 if TYPE_CHECKING:
     from phasor.spec.position_spec import PositionSpec

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from phasor.errors import ArgumentError
+from phasor.rotary.rules import GeometricSpec
 from phasor.rotary.scaling import YaRN
 from phasor.spec import RotarySpec
-from phasor.rotary.rules import GeometricSpec
 from phasor.spec.kinds import NAMES
 from phasor.spec.layer_words import which_layers
 

@@ -32,8 +32,11 @@ def attend(encoding: object) -> torch.Tensor:
             lambda: phasor.PositionSpec(model="m", layers=(phasor.Rotary(64),)),
             "layers must hold LayerSpec, got Rotary; a spec is made of data",
         ),
-        (lambda: phasor.ALiBi("8"), "num_heads must be an integer, got '8'; pass the number"),
-        (lambda: phasor.ALiBi(torch.tensor([8, 8])), "num_heads must be an integer, got tensor"),
+        (lambda: phasor.ALiBi("8"), "num_heads of ALiBi must be an integer, got str '8'"),
+        (
+            lambda: phasor.ALiBi(torch.tensor([8, 8])),
+            "num_heads of ALiBi must be an integer, got Tensor",
+        ),
     ],
 )
 def test_one_sentence(call: Callable[[], object], message: str) -> None:

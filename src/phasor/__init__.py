@@ -17,7 +17,7 @@ from phasor.encoding import NoPE as NoPE
 from phasor.encoding import PositionEncoding as PositionEncoding
 from phasor.encoding import ScoreMod as ScoreMod
 from phasor.encoding import require_sites as require_sites
-from phasor.encodings import *
+from phasor.encodings import MODULES as _ENCODINGS
 from phasor.encodings._bases.score import ScoreBias as ScoreBias
 from phasor.installation import another_phasor as _another_phasor
 from phasor.kernels import norm_rotate as norm_rotate
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from phasor.checkpoints.converting.command import convert as convert
     from phasor.checkpoints.patching.patch import patch as patch
     from phasor.checkpoints.patching.patch import unpatch as unpatch
+    from phasor.encodings import *
     from phasor.extension.run import extend as extend
     from phasor.inspection.api import diff as diff
     from phasor.inspection.api import inspect as inspect
@@ -56,8 +57,9 @@ if _other := _another_phasor():
 
     _warnings.warn(_other, RuntimeWarning, stacklevel=2)
 
-# For those who look at models on disk or change them: who only builds one need not wait for it.
+# Nobody waits for what is not asked for: other encodings, models on disk, commands.
 _HOMES = {
+    **_ENCODINGS,
     "PositionSpec": "phasor.spec",
     "bench": "phasor._bench.api",
     "check": "phasor._check.run",
@@ -80,7 +82,9 @@ if not TYPE_CHECKING:  # to a checker, a name that does not exist is an error
         from importlib import import_module
 
         module = import_module(_HOMES[name])
-        return module if name == "spec" else getattr(module, name)
+        found = module if name == "spec" else getattr(module, name)
+        globals()[name] = found
+        return found
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *_HOMES} - {"TYPE_CHECKING"})

@@ -4,6 +4,7 @@ import dataclasses
 import operator
 import types
 import typing
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +13,16 @@ import torch
 from phasor.errors import ArgumentTypeError
 
 _WORDS = {int: "an integer", float: "a number", bool: "True or False", str: "a word"}
+
+
+def _as_float(value: Any) -> float:
+    if isinstance(value, str | bytes):  # which float would read
+        raise TypeError
+    return float(value)
+
+
+_PLAIN: dict[type, Callable[[Any], Any]] = {int: operator.index, float: _as_float}
+"""What makes a plain number of one of another library."""
 
 
 def stated(data: Any) -> list[dataclasses.Field[Any]]:
@@ -40,16 +51,15 @@ def check_kinds(data: Any, **others: Any) -> None:
             continue
         if value is None and optional:
             continue
-        if kind is int and hasattr(type(value), "__index__"):
-            object.__setattr__(data, name, operator.index(value))
-        elif kind is float and isinstance(value, int):
+        if kind is float and isinstance(value, int):
             continue  # as written; equal to the float
-        elif kind is float and hasattr(type(value), "__float__"):
-            object.__setattr__(data, name, float(value))
-        else:
+        try:
+            plain = _PLAIN[kind](value)
+        except (KeyError, TypeError, ValueError, RuntimeError):
             raise ArgumentTypeError(
                 f"{name} of {owner} must be {_WORDS[kind]}, got {type(value).__name__} {value!r}"
-            )
+            ) from None
+        object.__setattr__(data, name, plain)
 
 
 @lru_cache

@@ -83,6 +83,9 @@ def test_what_has_no_spec_is_refused() -> None:
     class Decay(phasor.ScoreBias):
         paper = "none"
 
+        def bias(self, head: Any, m: Any, n: Any) -> Any:  # type: ignore[override]
+            return n - m
+
     with pytest.raises(ArgumentTypeError, match="Decay has no options that a spec could state"):
         phasor.read(Decay(8))
 

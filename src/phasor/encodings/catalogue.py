@@ -12,11 +12,7 @@ _SITES = ("score", "query_key", "embedding")
 
 def _by_name() -> dict[str, type[PositionEncoding]]:
     """In the order of the sites that they have."""
-    found = [
-        encoding
-        for encoding in (NoPE, *vars(encodings).values())
-        if isinstance(encoding, type) and issubclass(encoding, PositionEncoding)
-    ]
+    found = [NoPE, *(getattr(encodings, name) for name in encodings.MODULES)]
     found.sort(key=lambda encoding: [site in encoding.sites for site in _SITES])
     return {encoding.spelling: encoding for encoding in found if encoding.spelling is not None}
 

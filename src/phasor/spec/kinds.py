@@ -4,7 +4,6 @@ from typing import Any
 
 from phasor import encodings
 from phasor._encoding_spec import EncodingSpec
-from phasor.encoding import PositionEncoding
 from phasor.rotary.rules import (
     AxialSpec,
     ExplicitSpec,
@@ -17,9 +16,7 @@ from phasor.rotary.scaling import BY_NAME, Scaling
 
 ENCODINGS: dict[str, type[Any]] = {
     encoding.spelling: encoding.Options
-    for encoding in vars(encodings).values()
-    if isinstance(encoding, type) and issubclass(encoding, PositionEncoding)
-    if encoding.spelling is not None and encoding.Options is not None
+    for encoding in (getattr(encodings, name) for name in encodings.MODULES)
 }
 """By the name of the encoding: what its constructor takes."""
 

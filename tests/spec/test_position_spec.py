@@ -103,7 +103,7 @@ class TestRefuses:
         with pytest.raises(ArgumentTypeError, match=r"names its scaling, one of linear.*Explicit"):
             LayerSpec(encodings=(own,))
         with pytest.raises(
-            ArgumentError, match="one position and one channel, got num_positions=0"
+            ArgumentError, match="least one position and one channel, got num_po"
         ):
             LearnedSpec(num_positions=0, dim=3)
         with pytest.raises(ArgumentError, match="num_heads must be at least 1, got 0"):

@@ -68,13 +68,13 @@ def test_specs_are_there_when_asked_for() -> None:
     asked = "import sys, phasor; print('phasor.spec' in sys.modules, phasor.PositionSpec.__name__)"
     assert run(asked) == "False PositionSpec"
     assert run("import phasor; print(phasor.spec.LayerSpec.__name__)") == "LayerSpec"
-    asked = "import sys, phasor; print('phasor.checkpoints' in sys.modules, phasor.read.__name__)"
+    asked = "import sys, phasor; print('phasor._read' in sys.modules, phasor.read.__name__)"
     assert run(asked) == "False read"
     assert run("import phasor; print(phasor.patch.__name__, phasor.unpatch.__name__)") == (
         "patch unpatch"
     )
     asked = (
-        "import sys, phasor; print('phasor.extension' in sys.modules, phasor.extend.__name__, "
+        "import sys, phasor; print('phasor._extend' in sys.modules, phasor.extend.__name__, "
         "'transformers' in sys.modules)"
     )
     assert run(asked) == "False extend False"

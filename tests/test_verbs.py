@@ -10,12 +10,12 @@ from typer.main import get_command
 
 import phasor
 from phasor._bench.options import Options as BenchOptions
+from phasor._compare.options import Options as CompareOptions
+from phasor._convert.command import Options as ConvertOptions
+from phasor._extend.options import Options as ExtendOptions
 from phasor._options import as_command
-from phasor.checkpoints.converting.command import Options as ConvertOptions
 from phasor.cli import app
 from phasor.errors import ArgumentError
-from phasor.extension.options import Options as ExtendOptions
-from phasor.lab.options import Options as CompareOptions
 
 VERBS: dict[str, Any] = {
     "bench": BenchOptions,

@@ -41,15 +41,16 @@ if TYPE_CHECKING:
     from phasor import spec as spec
     from phasor._bench.api import bench as bench
     from phasor._check.run import check as check
-    from phasor.checkpoints import read as read
-    from phasor.checkpoints.converting.command import convert as convert
-    from phasor.checkpoints.patching.patch import patch as patch
-    from phasor.checkpoints.patching.patch import unpatch as unpatch
+    from phasor._compare.api import compare as compare
+    from phasor._convert.command import convert as convert
+    from phasor._extend.run import extend as extend
+    from phasor._inspect.api import diff as diff
+    from phasor._inspect.api import inspect as inspect
+    from phasor._patch.patch import patch as patch
+    from phasor._patch.patch import unpatch as unpatch
+    from phasor._read import examine as examine
+    from phasor._read import read as read
     from phasor.encodings import *
-    from phasor.extension.run import extend as extend
-    from phasor.inspection.api import diff as diff
-    from phasor.inspection.api import inspect as inspect
-    from phasor.lab.api import compare as compare
     from phasor.spec import PositionSpec as PositionSpec
 
 if _other := _another_phasor():
@@ -63,15 +64,16 @@ _HOMES = {
     "PositionSpec": "phasor.spec",
     "bench": "phasor._bench.api",
     "check": "phasor._check.run",
-    "compare": "phasor.lab.api",
-    "convert": "phasor.checkpoints.converting.command",
-    "diff": "phasor.inspection.api",
-    "extend": "phasor.extension.run",
-    "inspect": "phasor.inspection.api",
-    "patch": "phasor.checkpoints.patching.patch",
-    "read": "phasor.checkpoints",
+    "compare": "phasor._compare.api",
+    "convert": "phasor._convert.command",
+    "diff": "phasor._inspect.api",
+    "examine": "phasor._read",
+    "extend": "phasor._extend.run",
+    "inspect": "phasor._inspect.api",
+    "patch": "phasor._patch.patch",
+    "read": "phasor._read",
     "spec": "phasor.spec",
-    "unpatch": "phasor.checkpoints.patching.patch",
+    "unpatch": "phasor._patch.patch",
 }
 
 if not TYPE_CHECKING:  # to a checker, a name that does not exist is an error

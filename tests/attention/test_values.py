@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 import phasor
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.errors import ArgumentError
 from phasor.spec import GeometricSpec, LayerSpec, RotarySpec
 

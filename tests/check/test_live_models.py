@@ -32,7 +32,7 @@ from typer.testing import CliRunner
 
 from phasor._check import Result, check_model
 from phasor._check.result import Checked
-from phasor.checkpoints import read
+from phasor._read import read
 from phasor.cli import app
 from phasor.errors import ArgumentError
 from phasor.spec import ALiBiSpec, LayerSpec, LearnedSpec, PositionSpec

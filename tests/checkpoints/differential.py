@@ -23,7 +23,7 @@ from checkpoints.tiny import BATCH, SEQ, Subject, subjects
 from torch import Tensor, nn
 from transformers import CONFIG_MAPPING
 
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.errors import PhasorError
 from phasor.spec import PositionSpec, RotarySpec
 

@@ -17,7 +17,7 @@ from checkpoints.wrapped import parts_of, wrappers
 from transformers import CONFIG_MAPPING
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-from phasor.checkpoints.architectures import Architecture, architectures
+from phasor._read.architectures import Architecture, architectures
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "architectures.md"
 
@@ -34,7 +34,7 @@ _FILES = (
 _HEAD = """# Architectures
 
 What `phasor.read` makes of each `model_type` of transformers {version}. Made by
-`python -m checkpoints.document` in `tests`, from `src/phasor/checkpoints/architectures.json`.
+`python -m checkpoints.document` in `tests`, from `src/phasor/_read/architectures.json`.
 
 - **Verified**: {verified}. The tests build and run a tiny random model of the class. What its own
   code does to position equals what the encodings of the spec do, layer by layer, to float32

@@ -13,11 +13,11 @@ from checkpoints.tiny import BATCH, SEQ, Subject, subjects
 from torch import Tensor, nn
 
 from phasor import Rotary, UnevenRotary
-from phasor.checkpoints.architectures import Architecture, architecture
-from phasor.checkpoints.fields import Fields
-from phasor.checkpoints.notes import Notes
-from phasor.checkpoints.reader import examine
-from phasor.checkpoints.stack import read_stack
+from phasor._read.architectures import Architecture, architecture
+from phasor._read.fields import Fields
+from phasor._read.notes import Notes
+from phasor._read.reader import examine
+from phasor._read.stack import read_stack
 from phasor.spec import LayerSpec, PositionSpec, RotarySpec, UnevenRotarySpec
 
 ATOL = 1e-4

@@ -13,10 +13,10 @@ from checkpoints.tiny import Subject, subjects
 from spec.golden import GOLDEN
 
 import phasor
-from phasor.checkpoints import architectures
-from phasor.inspection import inspect
-from phasor.inspection.page import render_page
-from phasor.inspection.sentences import layer_lines, rotation_title
+from phasor._inspect import inspect
+from phasor._inspect.page import render_page
+from phasor._inspect.sentences import layer_lines, rotation_title
+from phasor._read import architectures
 from phasor.rotary.scaling import YaRN
 from phasor.spec import PositionSpec, RotarySpec
 

@@ -10,8 +10,8 @@ from checkpoints.tiny import BATCH, SEQ, subjects
 from torch import nn
 
 import phasor
-from phasor.checkpoints import examine
-from phasor.checkpoints.architectures import architectures
+from phasor._read import examine
+from phasor._read.architectures import architectures
 
 _FILES = ("subjects_others.json", "subjects_without_rotation.json")
 _WITHOUT_LIMIT = {"TapasConfig"}

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 import phasor
-from phasor.checkpoints import examine
+from phasor._read import examine
 
 SUBJECTS = subjects("subjects_without_rotation.json")
 

@@ -7,7 +7,7 @@ import pytest
 from checkpoints.proof_of_images import prove_image
 from checkpoints.tiny import Subject, subjects
 
-from phasor.checkpoints.architectures import Embedding, architecture, architectures
+from phasor._read.architectures import Embedding, architecture, architectures
 
 SUBJECTS = subjects("subjects_of_images.json")
 

@@ -11,8 +11,8 @@ from checkpoints.proof_nothing import prove_nothing
 from checkpoints.tiny import Subject, subjects
 from checkpoints.wrapped import Wrapper, wrappers
 
-from phasor.checkpoints import architectures
-from phasor.checkpoints.architectures import Embedding
+from phasor._read import architectures
+from phasor._read.architectures import Embedding
 
 ORDERLESS = subjects("subjects_without_position.json")
 AUDIO = subjects("subjects_of_audio.json")

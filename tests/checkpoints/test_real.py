@@ -17,10 +17,10 @@ from torch import Tensor
 
 import phasor
 from phasor._check import check_model
-from phasor.checkpoints.converting.detect import detect
-from phasor.checkpoints.converting.json_file import read_object, write_object
-from phasor.checkpoints.converting.source import read_source
-from phasor.inspection import inspect
+from phasor._convert.detect import detect
+from phasor._convert.json_file import read_object, write_object
+from phasor._convert.source import read_source
+from phasor._inspect import inspect
 from phasor.spec import GeometricSpec, RotarySpec
 
 pytestmark = pytest.mark.real

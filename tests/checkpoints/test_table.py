@@ -6,8 +6,8 @@ import pytest
 from checkpoints.document import DOCUMENT, document
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-from phasor.checkpoints._odd import ODD
-from phasor.checkpoints.architectures import architecture, architectures, read_table
+from phasor._read._odd import ODD
+from phasor._read.architectures import architecture, architectures, read_table
 from phasor.errors import ArgumentError
 
 

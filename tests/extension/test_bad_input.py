@@ -12,11 +12,11 @@ from extension.tiny_model import byte_tokenizer, save, tiny_config
 from transformers import BloomConfig, BloomForCausalLM, LlamaForCausalLM
 from typer.testing import CliRunner
 
+from phasor._extend.options import Options
+from phasor._extend.run import extend, run
 from phasor._options import as_command
 from phasor.cli import app
 from phasor.errors import ArgumentError
-from phasor.extension.options import Options
-from phasor.extension.run import extend, run
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_a_disk_that_is_full_beside_the_measurements(model: Path, option: str) -
 def test_without_transformers_the_extra_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from phasor.extension.source import load
+    from phasor._extend.source import load
 
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ArgumentError, match=r"pip install 'torch-phasor\[hub\]'"):

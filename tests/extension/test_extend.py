@@ -17,13 +17,13 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
 import phasor
+from phasor._extend.findings import Finding
+from phasor._extend.methods import candidates
+from phasor._extend.options import Options
+from phasor._extend.result import Extension
+from phasor._extend.run import run
+from phasor._extend.store import Measurement
 from phasor.cli import app
-from phasor.extension.findings import Finding
-from phasor.extension.methods import candidates
-from phasor.extension.options import Options
-from phasor.extension.result import Extension
-from phasor.extension.run import run
-from phasor.extension.store import Measurement
 from phasor.rotary import scaling
 
 TARGET = 256
@@ -174,8 +174,8 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from phasor.extension.options import Options
-from phasor.extension.run import run
+from phasor._extend.options import Options
+from phasor._extend.run import run
 
 class Screen:
     ended = 0

@@ -9,16 +9,16 @@ import pytest
 from extension.situations import situation
 from playwright.sync_api import Page, sync_playwright
 
-from phasor.extension.evidence import edges
-from phasor.extension.explain import explain
-from phasor.extension.methods import METHODS, candidates
-from phasor.extension.page import render_page
-from phasor.extension.page.figures import colours, excess_by_position, search_trials, training_loss
-from phasor.extension.result import Extension
-from phasor.extension.search import Found
-from phasor.extension.space import spaces
-from phasor.extension.store import Measurement
-from phasor.extension.verdict import judge
+from phasor._extend.evidence import edges
+from phasor._extend.explain import explain
+from phasor._extend.methods import METHODS, candidates
+from phasor._extend.page import render_page
+from phasor._extend.page.figures import colours, excess_by_position, search_trials, training_loss
+from phasor._extend.result import Extension
+from phasor._extend.search import Found
+from phasor._extend.space import spaces
+from phasor._extend.store import Measurement
+from phasor._extend.verdict import judge
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

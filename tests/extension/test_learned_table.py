@@ -14,13 +14,13 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, BartCon
 from typer.testing import CliRunner
 
 import phasor
+from phasor._extend.plan import Plan
+from phasor._extend.result import Extension
+from phasor._extend.source import load
+from phasor._extend.table import table_candidates
+from phasor._extend.write import appearing, write_checkpoint
 from phasor.cli import app
 from phasor.errors import ArgumentError
-from phasor.extension.plan import Plan
-from phasor.extension.result import Extension
-from phasor.extension.source import load
-from phasor.extension.table import table_candidates
-from phasor.extension.write import appearing, write_checkpoint
 
 TRAINED, TARGET = 64, 256
 PLACES = {

@@ -11,17 +11,17 @@ from searched_model import TARGET, TRAINED, VOCABULARY, write_model
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
+from phasor._extend import search as module
+from phasor._extend.documents import Documents
+from phasor._extend.options import Options
+from phasor._extend.plan import Task
+from phasor._extend.run import extend
+from phasor._extend.run import run as extend_with
+from phasor._extend.search import Found, search
+from phasor._extend.source import Subject, load
+from phasor._extend.space import spaces
+from phasor._extend.write import write_checkpoint
 from phasor.errors import ArgumentError
-from phasor.extension import search as module
-from phasor.extension.documents import Documents
-from phasor.extension.options import Options
-from phasor.extension.plan import Task
-from phasor.extension.run import extend
-from phasor.extension.run import run as extend_with
-from phasor.extension.search import Found, search
-from phasor.extension.source import Subject, load
-from phasor.extension.space import spaces
-from phasor.extension.write import write_checkpoint
 
 TRIALS = 10
 
@@ -185,7 +185,7 @@ def test_optuna_must_be_there(path: Path, tmp_path: Path, monkeypatch: pytest.Mo
 def test_what_is_written_gives_the_logits_that_were_searched(
     subject: Subject, tmp_path: Path, at: int
 ) -> None:
-    from phasor.extension.install import installed
+    from phasor._extend.install import installed
 
     space = spaces(subject.situation)[at]
     candidate = space.candidate(

@@ -10,10 +10,10 @@ from extension.redraws import changes
 from extension.situations import situation
 from scipy import stats
 
-from phasor.extension.evidence import edges
-from phasor.extension.methods import candidates
-from phasor.extension.store import Measurement
-from phasor.extension.verdict import Finding, Verdict, judge
+from phasor._extend.evidence import edges
+from phasor._extend.methods import candidates
+from phasor._extend.store import Measurement
+from phasor._extend.verdict import Finding, Verdict, judge
 
 TRAINED, TARGET = 64, 256
 FOUND = candidates(["linear", "yarn"], situation(trained=TRAINED, target=TARGET))

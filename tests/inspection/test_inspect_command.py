@@ -8,9 +8,9 @@ import pytest
 from spec.golden import GOLDEN
 from typer.testing import CliRunner, Result
 
+from phasor._inspect import inspect
 from phasor._words import number
 from phasor.cli import app
-from phasor.inspection import inspect
 
 LLAMA: dict[str, Any] = {
     "model_type": "llama",

@@ -11,10 +11,10 @@ from spec.golden import GOLDEN
 from spec.golden.layer import rotary_layer
 from typer.testing import CliRunner
 
+from phasor._inspect import inspect
+from phasor._inspect.page import render_page
+from phasor._inspect.page.figures import coverage, errors_by_position, score_by_distance
 from phasor.cli import app
-from phasor.inspection import inspect
-from phasor.inspection.page import render_page
-from phasor.inspection.page.figures import coverage, errors_by_position, score_by_distance
 from phasor.spec import PositionSpec
 
 CHROMIUM = next(

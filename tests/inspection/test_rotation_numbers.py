@@ -13,9 +13,9 @@ from spec.golden.layer import rotary_layer
 from torch.testing import assert_close
 
 import phasor
-from phasor.inspection import Rotation, inspect
-from phasor.inspection.page import render_page
-from phasor.inspection.rounding import rounding_at
+from phasor._inspect import Rotation, inspect
+from phasor._inspect.page import render_page
+from phasor._inspect.rounding import rounding_at
 from phasor.rotary.rules import FrequencySpec
 from phasor.rotary.scaling import LengthScaling, Scaling
 from phasor.spec import ExplicitSpec, GeometricSpec, LayerSpec, PositionSpec, RotarySpec

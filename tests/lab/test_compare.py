@@ -4,10 +4,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from phasor.lab.compare import Comparison, compare
-from phasor.lab.config import TrialConfig
-from phasor.lab.screen import PlainScreen
-from phasor.lab.text import Text
+from phasor._compare.compare import Comparison, compare
+from phasor._compare.config import TrialConfig
+from phasor._compare.screen import PlainScreen
+from phasor._kit.text import Text
 
 
 def test_the_training_length_alone(text: Text, tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from phasor.lab.compare import Comparison, compare
-from phasor.lab.options import Options
-from phasor.lab.plan import make_config
-from phasor.lab.screen import PlainScreen
-from phasor.lab.text import load_text
-from phasor.lab.workers import default_workers
+from phasor._compare.compare import Comparison, compare
+from phasor._compare.options import Options
+from phasor._compare.plan import make_config
+from phasor._compare.screen import PlainScreen
+from phasor._compare.workers import default_workers
+from phasor._kit.text import load_text
 
 pytestmark = pytest.mark.slow
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
-from phasor.lab.compare import Comparison, compare
-from phasor.lab.config import TrialConfig
-from phasor.lab.report import render_report
-from phasor.lab.results import Results
-from phasor.lab.screen import PlainScreen
-from phasor.lab.text import Text
+from phasor._compare.compare import Comparison, compare
+from phasor._compare.config import TrialConfig
+from phasor._compare.report import render_report
+from phasor._compare.results import Results
+from phasor._compare.screen import PlainScreen
+from phasor._kit.text import Text
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

@@ -12,13 +12,13 @@ from lab.test_command import phasor, running, without_clocks
 from lab.test_report import CHROMIUM, needs_browser
 from playwright.sync_api import Page, sync_playwright
 
+from phasor._compare.plan import encoding_names, task_names
+from phasor._compare.report import render_overview
+from phasor._compare.report.heat_map import heat_map
+from phasor._compare.results import Results
+from phasor._compare.tasks import TASKS
 from phasor.encodings.catalogue import CATALOGUE
 from phasor.errors import ArgumentError
-from phasor.lab.plan import encoding_names, task_names
-from phasor.lab.report import render_overview
-from phasor.lab.report.heat_map import heat_map
-from phasor.lab.results import Results
-from phasor.lab.tasks import TASKS
 
 SMALL = (
     "--train-length=6", "--eval-factors=1,2", "--seeds=2", "--steps=40", "--batch-size=4",

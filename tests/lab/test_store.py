@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from phasor._compare.store import open_store
+from phasor._compare.trial import Trial
+from phasor._kit.files import write_atomically
 from phasor.errors import ArgumentError
-from phasor.lab.files import write_atomically
-from phasor.lab.store import open_store
-from phasor.lab.trial import Trial
 
 SETUP = {"steps": 5, "text_sha256": "abc", "eval_lengths": (8, 16)}
 

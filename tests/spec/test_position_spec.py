@@ -102,9 +102,7 @@ class TestRefuses:
         own = dataclasses.replace(LOCAL, scaling=lambda frequencies: frequencies)
         with pytest.raises(ArgumentTypeError, match=r"names its scaling, one of linear.*Explicit"):
             LayerSpec(encodings=(own,))
-        with pytest.raises(
-            ArgumentError, match="least one position and one channel, got num_po"
-        ):
+        with pytest.raises(ArgumentError, match="least one position and one channel, got num_po"):
             LearnedSpec(num_positions=0, dim=3)
         with pytest.raises(ArgumentError, match="num_heads must be at least 1, got 0"):
             ALiBiSpec(num_heads=0)

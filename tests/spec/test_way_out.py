@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import phasor
 from phasor import PositionSpec
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.errors import ArgumentError
 from phasor.spec import GeometricSpec, LayerSpec, LearnedSpec, RotarySpec, SectionsSpec
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from phasor._bench.hardware import Hardware
 from phasor._bench.shapes import Shape
 from phasor._bench.workload import Direction
-from phasor._shown import Shown
+from phasor._kit.shown import Shown
 from phasor.rotary import Layout
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from phasor._shown import Shown
+from phasor._kit.shown import Shown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -10,9 +10,9 @@ from phasor._check.angles import check_angles, what_survives
 from phasor._check.equalities import Runs, check_equalities
 from phasor._check.result import Checked, Result
 from phasor._check.tables import captured_tables, copied
-from phasor.checkpoints.loading import load_model
+from phasor._inspect.source import open_source
+from phasor._read.loading import load_model
 from phasor.errors import ArgumentError
-from phasor.inspection.source import open_source
 from phasor.spec import PositionSpec
 
 

@@ -33,7 +33,7 @@ def bench(options: _WithFile, *, as_json: bool) -> None:
     """
     from phasor._bench.run import run
     from phasor._bench.screen import Screen
-    from phasor.lab.files import write_atomically
+    from phasor._kit.files import write_atomically
 
     console, out = Console(stderr=as_json), options.out
     with failing(_WithFile, "; nothing was written"):

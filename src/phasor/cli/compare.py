@@ -1,4 +1,4 @@
-"""`phasor compare`: thin; the work is in `phasor.lab`."""
+"""`phasor compare`: thin; the work is in `phasor._compare`."""
 
 import json
 import sys
@@ -6,10 +6,10 @@ import sys
 import typer
 from rich.console import Console
 
+from phasor._compare.options import Options
+from phasor._compare.tasks import TASKS
 from phasor._options import Option, as_command
 from phasor.cli.base import FAILURE, command, fail, failing
-from phasor.lab.options import Options
-from phasor.lab.tasks import TASKS
 
 
 def _tasks_in_words() -> str:
@@ -39,9 +39,9 @@ def compare(options: Options, *, as_json: bool) -> None:
     on two cores. Ends with a table, a verdict and a report to open in a browser.
     """
     # Imported here so that --help and the other verbs stay fast.
-    from phasor.lab.api import plan, run
-    from phasor.lab.screen import screen
-    from phasor.lab.workers import TrialFailedError
+    from phasor._compare.api import plan, run
+    from phasor._compare.screen import screen
+    from phasor._compare.workers import TrialFailedError
 
     console = Console(stderr=as_json)
     with failing(Options):

@@ -1,4 +1,4 @@
-"""`phasor convert`: thin; the work is in `phasor.checkpoints.converting`."""
+"""`phasor convert`: thin; the work is in `phasor._convert`."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from phasor._convert import command as converting
 from phasor._options import Option, as_command
-from phasor.checkpoints.converting import command as converting
 from phasor.cli.base import FAILURE, INTERRUPTED, command, fail, failing
 from phasor.errors import ArgumentError
 
@@ -55,7 +55,7 @@ def convert(options: _Options, *, detect: bool, as_json: bool) -> None:
 
 
 def _convert(options: _Options) -> tuple[list[str], dict[str, Any]]:
-    from phasor.checkpoints.converting.screen import Screen
+    from phasor._convert.screen import Screen
 
     if options.target is None:
         raise ArgumentError("name the folder to make, as in phasor convert SOURCE TARGET --layout")
@@ -65,8 +65,8 @@ def _convert(options: _Options) -> tuple[list[str], dict[str, Any]]:
 
 
 def _detect(options: _Options) -> tuple[list[str], dict[str, Any]]:
-    from phasor.checkpoints.converting.detect import detect
-    from phasor.checkpoints.converting.source import read_source
+    from phasor._convert.detect import detect
+    from phasor._convert.source import read_source
 
     more = (options.target, options.layout, options.format, options.verify)
     if any(option is not None for option in more):

@@ -1,13 +1,13 @@
-"""`phasor extend`: thin; the work is in `phasor.extension`."""
+"""`phasor extend`: thin; the work is in `phasor._extend`."""
 
 import json
 
 import typer
 from rich.console import Console
 
+from phasor._extend.options import Options
 from phasor._options import Option, as_command
 from phasor.cli.base import command, failing
-from phasor.extension.options import Options
 
 
 @command(
@@ -22,8 +22,8 @@ def extend(options: Options, *, as_json: bool) -> None:
     on the same documents: loss by position, and whether a pass key is still
     found. PATH is never touched.
     """
-    from phasor.extension.run import run
-    from phasor.extension.screen import ConsoleScreen
+    from phasor._extend.run import run
+    from phasor._extend.screen import ConsoleScreen
 
     console, out = Console(stderr=as_json), options.out
     kept = "" if out is None else f"; what was measured is kept: go on with --resume --out {out}"

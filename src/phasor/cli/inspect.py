@@ -1,4 +1,4 @@
-"""`phasor inspect` and `phasor diff`: thin; the work is in `phasor.inspection`."""
+"""`phasor inspect` and `phasor diff`: thin; the work is in `phasor._inspect`."""
 
 import json
 import os
@@ -47,12 +47,12 @@ def inspect(
     model reaches, how angles are rounded, and what goes wrong with such models
     elsewhere, with references.
     """
-    from phasor.inspection.api import inspect as look
+    from phasor._inspect.api import inspect as look
 
     console = Console(stderr=as_json)
     try:
         if as_target is not None:
-            from phasor.inspection.source import open_source
+            from phasor._inspect.source import open_source
 
             _print_as(open_source(source).spec, as_target)
             return
@@ -62,8 +62,8 @@ def inspect(
                 f"--html {html} cannot be written; name a file in a folder that can"
             )
         if html is not None:
-            from phasor.inspection.page import render_page
-            from phasor.lab.files import write_atomically
+            from phasor._inspect.page import render_page
+            from phasor._kit.files import write_atomically
 
             write_atomically(html, render_page(inspection))
     except PhasorError as error:
@@ -97,7 +97,7 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say how two models differ in how they encode position. Exit status 1 if they do."""
-    from phasor.inspection.api import diff as differences
+    from phasor._inspect.api import diff as differences
 
     try:
         found = differences(first, second)

@@ -235,7 +235,7 @@ class Rotary(PositionEncoding):
         """
         check_precision(precision)
         # Readers stand above encodings, and cost an import that a Rotary does not.
-        spec = import_module("phasor.checkpoints").read(config)
+        spec = import_module("phasor._read").read(config)
         if not 0 <= layer < len(spec.layers):
             raise ArgumentError(
                 f"layer must be from 0 to {len(spec.layers) - 1} for {spec.model}, got {layer}"

@@ -9,11 +9,11 @@ from checkpoints.converting.models import build, save
 from checkpoints.converting.test_families import contents
 from safetensors.torch import save_file
 
-from phasor.checkpoints.converting.convert import plan, write
-from phasor.checkpoints.converting.families import BY_MODEL_TYPE, PairLayout
-from phasor.checkpoints.converting.json_file import read_object, write_object
-from phasor.checkpoints.converting.proof import prove
-from phasor.checkpoints.converting.source import read_source
+from phasor._convert.convert import plan, write
+from phasor._convert.families import BY_MODEL_TYPE, PairLayout
+from phasor._convert.json_file import read_object, write_object
+from phasor._convert.proof import prove
+from phasor._convert.source import read_source
 from phasor.errors import ArgumentError
 
 RANK = 3

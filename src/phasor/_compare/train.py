@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from phasor._compare import measure
+from phasor._compare import measures
 from phasor._compare.config import TrialConfig
 from phasor._compare.memory import MemoryMeter
 from phasor._compare.model import Decoder
@@ -73,7 +73,7 @@ def run_trial(encoding: str, seed: int, task: Task, config: TrialConfig, report:
         num_layers=config.layers,
         num_heads=config.heads,
     ).to(accelerator.device)
-    ratio = measure.additive_ratio(model, task.num_positions(config.train_length))
+    ratio = measures.additive_ratio(model, task.num_positions(config.train_length))
     training = train(model, task, config, seed, accelerator, report)
     # Accelerate made `forward` run in mixed precision; measurements are taken in float32.
     accelerator.unwrap_model(model, keep_fp32_wrapper=False)
@@ -168,8 +168,8 @@ def _measure(
 ) -> Trial:
     device = model.embedding.weight.device
     batches = {n: task.evaluation_batch(n).to(device) for n in config.eval_lengths}
-    predictions = {n: measure.predict(model, batch) for n, batch in batches.items()}
-    scores = {str(n): measure.score(predictions[n], batch) for n, batch in batches.items()}
+    predictions = {n: measures.predict(model, batch) for n, batch in batches.items()}
+    scores = {str(n): measures.score(predictions[n], batch) for n, batch in batches.items()}
     for found in scores.values():
         if not math.isfinite(found.loss):
             raise _diverged(found.loss, config.steps, config)
@@ -177,11 +177,11 @@ def _measure(
     tokens = at_train_length.tokens
     positions, position_loss, distances, variations = [], [], [], []
     if task.has_running_text:
-        positions, position_loss = measure.loss_by_position(predictions[config.eval_lengths[-1]])
-        distances, variations = measure.order_sensitivity(model, tokens[:_TOKEN_PAIRS])
+        positions, position_loss = measures.loss_by_position(predictions[config.eval_lengths[-1]])
+        distances, variations = measures.order_sensitivity(model, tokens[:_TOKEN_PAIRS])
     pairs = at_train_length.targets[:_TOKEN_PAIRS, :2]
-    distance = measure.score_by_distance(model, pairs, tokens.shape[1])
-    magnitude = measure.magnitude(model, tokens[:_TOKEN_PAIRS])
+    distance = measures.score_by_distance(model, pairs, tokens.shape[1])
+    magnitude = measures.magnitude(model, tokens[:_TOKEN_PAIRS])
     return Trial(
         encoding=encoding,
         seed=seed,

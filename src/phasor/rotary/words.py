@@ -58,7 +58,7 @@ def pairing(layout: Layout, half: int) -> str:
 
 def scaling_in_words(scaling: object) -> str:
     """The scaling and every number of it that is not its default."""
-    names = {kind: name for name, kind in BY_NAME.items()}
+    names: dict[type, str] = {kind: name for name, kind in BY_NAME.items()}
     name = names.get(type(scaling), getattr(scaling, "__name__", repr(scaling)))
     if type(scaling) not in names:
         return name

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import phasor
-from phasor._compare import measure
+from phasor._compare import measures
 from phasor._compare.config import TrialConfig
 from phasor._compare.model import Decoder
 from phasor._compare.tasks import build_task
@@ -138,9 +138,9 @@ def test_scores_are_those_of_a_model_whose_answers_are_known() -> None:
     scored = torch.tensor([[False, True, True], [True, True, False]])
     batch = Batch(torch.zeros(2, 3, dtype=torch.long), targets, scored)
     model = Constant(torch.tensor([0.0, 2.0]))
-    found = measure.score(measure.predict(model, batch), batch)
+    found = measures.score(measures.predict(model, batch), batch)
     assert found.loss == pytest.approx(torch.tensor([2.0]).neg().exp().log1p().item(), rel=1e-6)
     assert (found.token_accuracy, found.exact_match) == (1.0, 1.0)
     wrong = Batch(batch.tokens, targets, torch.tensor([[True] * 3, [True] * 3]))
-    found = measure.score(measure.predict(model, wrong), wrong)
+    found = measures.score(measures.predict(model, wrong), wrong)
     assert (found.token_accuracy, found.exact_match) == (pytest.approx(5 / 6), 0.5)

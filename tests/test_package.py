@@ -44,6 +44,7 @@ def test_public_names() -> None:
         "NoPE",
         "PerLayer",
         "PositionEncoding",
+        "QueryKeyTurn",
         "ScoreBias",
         "ScoreMod",
         "attention",
@@ -101,7 +102,7 @@ def test_every_public_object_is_documented_with_its_source() -> None:
         if isinstance(value, type) and issubclass(value, phasor.PositionEncoding)
     ]
     assert len(encodings) > 20
-    own = {"PositionEncoding", "Compose", "ScoreBias"}
+    own = {"PositionEncoding", "Compose", "QueryKeyTurn", "ScoreBias"}
     for name in (*sorted(set(encodings) - own), "geometric", "rotate"):
         doc = getattr(phasor, name).__doc__
         assert doc

@@ -19,6 +19,7 @@ from phasor.encoding import ScoreMod as ScoreMod
 from phasor.encoding import require_sites as require_sites
 from phasor.encodings import MODULES as _ENCODINGS
 from phasor.encodings._bases.score import ScoreBias as ScoreBias
+from phasor.encodings._bases.turn import QueryKeyTurn as QueryKeyTurn
 from phasor.installation import another_phasor as _another_phasor
 from phasor.kernels import norm_rotate as norm_rotate
 from phasor.kernels import rerotate as rerotate

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal, NamedTuple, final
+from typing import Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -10,28 +10,11 @@ from torch import Tensor, nn
 from phasor._encoding_spec import EncodingSpec, constructed_from
 from phasor._sizes import check_channels
 from phasor._words import number
-from phasor.encoding import PositionEncoding
-from phasor.encodings._bases.query_key import check_query_key, heads_per_group
+from phasor.encodings._bases.turn import QueryKeyTurn
 from phasor.errors import ArgumentError
 from phasor.kernels.reference import apply_rotation
-from phasor.positions import check_covers, check_positions
 from phasor.rotary import Frequencies, geometric
-from phasor.rotary.phase import angles, table_dtype
-
-
-class Waves(NamedTuple):
-    """Positions, and the cos and sin of each pair there: `[batch or 1, num_heads, seq, pairs]`."""
-
-    positions: Tensor
-    cos: Tensor
-    sin: Tensor
-
-
-class Prepared(NamedTuple):
-    """The waves of query and of key."""
-
-    query: Waves
-    key: Waves
+from phasor.rotary.phase import angles
 
 
 @dataclass(frozen=True)
@@ -98,7 +81,7 @@ class FoPESpec(EncodingSpec["FoPE"]):
 
 
 @final
-class FoPE(PositionEncoding):
+class FoPE(QueryKeyTurn):
     r"""A rotary encoding whose pairs each carry a mixture of frequencies (Fourier, FoPE).
 
     Of RoPE's frequencies those are kept whose period is within the training length,
@@ -127,7 +110,6 @@ class FoPE(PositionEncoding):
         >>> query, key = fope.rotate(query, key, fope(torch.arange(10)))
     """
 
-    sites = frozenset({"query_key"})
     has_parts = True
     is_relative = False
     keeps_norm = False
@@ -136,9 +118,8 @@ class FoPE(PositionEncoding):
 
     @constructed_from(FoPESpec)
     def __init__(self, options: FoPESpec) -> None:
-        super().__init__()
-        self.head_dim = options.head_dim
-        self.num_heads = options.num_heads
+        super().__init__(options.head_dim, options.num_heads)
+        self.head_dim: int = options.head_dim
         self.original_seq_len = options.original_seq_len
         self.gain = options.gain
         self.left_out_sin = options.left_out_sin
@@ -155,41 +136,14 @@ class FoPE(PositionEncoding):
             nn.init.xavier_normal_(mix, gain=self.gain)
             mix += torch.eye(self.frequencies.pairs, dtype=mix.dtype, device=mix.device)
 
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Prepared:
-        query = self._waves(positions, dtype)
-        if key_positions is None:
-            return Prepared(query, query)
-        return Prepared(query, self._waves(key_positions, dtype))
-
-    def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Prepared
-    ) -> tuple[Tensor, Tensor | None]:
-        dtype = prepared.query.cos.dtype
-        check_query_key(query, key, head_dim=self.head_dim, dtype=dtype, owner="FoPE")
-        turned = self._turn(query, prepared.query, "query")
-        return turned, None if key is None else self._turn(key, prepared.key, "key")
-
-    def _waves(self, positions: Tensor, dtype: torch.dtype) -> Waves:
-        check_positions(positions, owner="FoPE")
-        angle = angles(positions, self.frequencies)
-        angle = angle[:, None] if positions.ndim == 2 else angle[None, None]
-        # In float64 and out of the reach of autocast and TF32, which round the operands.
-        with torch.autocast(positions.device.type, enabled=False):
-            cos = angle.cos() @ self.of_heads(self.cos_mix).to(angle)
-            sin = angle.sin() @ self.of_heads(self.sin_mix).to(angle)
+    def table(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        angle = angles(positions, self.frequencies)[:, None]
+        # In float64: TF32 rounds the operands.
+        cos = angle.cos() @ self.of_heads(self.cos_mix).to(angle)
+        sin = angle.sin() @ self.of_heads(self.sin_mix).to(angle)
         left_out = (0, self.head_dim // 2 - self.frequencies.pairs)
         cos = nn.functional.pad(cos, left_out, value=1.0)
-        sin = nn.functional.pad(sin, left_out, value=float(self.left_out_sin))
-        return Waves(positions, cos.to(table_dtype(dtype)), sin.to(table_dtype(dtype)))
+        return cos, nn.functional.pad(sin, left_out, value=float(self.left_out_sin))
 
-    def _turn(self, x: Tensor, waves: Waves, what: str) -> Tensor:
-        check_covers(waves.positions, batch=len(x), seq=x.shape[2], owner="FoPE", what=what)
-        group = heads_per_group(x, self.num_heads, owner="FoPE", what=what)
-        cos, sin = (table.repeat_interleave(group, dim=1) for table in waves[1:])
+    def turn(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:  # type: ignore[override]
         return apply_rotation(x, cos, sin, layout="half")

@@ -2,35 +2,15 @@
 
 import math
 from dataclasses import KW_ONLY, dataclass
-from typing import NamedTuple, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from phasor._encoding_spec import EncodingSpec, constructed_from
 from phasor._words import number
-from phasor.encoding import PositionEncoding
-from phasor.encodings._bases.query_key import check_query_key, heads_per_group
+from phasor.encodings._bases.turn import QueryKeyTurn
 from phasor.errors import ArgumentError
-from phasor.positions import check_covers, check_positions
-from phasor.rotary.phase import table_dtype
-
-
-class Rotations(NamedTuple):
-    """Positions without their axes, and a matrix for each block of channels there.
-
-    The matrices are `[num_heads, seq, blocks, block_dim, block_dim]`, or with a batch before that.
-    """
-
-    positions: Tensor
-    matrices: Tensor
-
-
-class Prepared(NamedTuple):
-    """The rotations of query and of key."""
-
-    query: Rotations
-    key: Rotations
 
 
 @dataclass(frozen=True)
@@ -80,7 +60,7 @@ class LieRESpec(EncodingSpec["LieRE"]):
 
 
 @final
-class LieRE(PositionEncoding):
+class LieRE(QueryKeyTurn):
     r"""Learned rotations of whole blocks of channels, over any number of axes (LieRE).
 
     A block of $g$ channels at position $m = (m_1, m_2, \dots)$ is turned by
@@ -110,17 +90,14 @@ class LieRE(PositionEncoding):
         >>> query, key = liere.rotate(query, key, liere(grid))
     """
 
-    sites = frozenset({"query_key"})
     has_parts = True
     spelling = "liere"
     paper = "arXiv:2406.10322"
 
     @constructed_from(LieRESpec)
     def __init__(self, options: LieRESpec) -> None:
-        super().__init__()
+        super().__init__(options.head_dim, options.num_heads)
         assert options.block_dim is not None
-        self.head_dim = options.head_dim
-        self.num_heads = options.num_heads
         self.axes = options.axes
         self.is_relative = options.axes == 1
         self.block_dim = options.block_dim
@@ -134,26 +111,6 @@ class LieRE(PositionEncoding):
         """Draw the generators anew, from 0 to 2 pi; also what gives values after `to_empty`."""
         nn.init.uniform_(self.skew, 0.0, 2 * math.pi)
 
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Prepared:
-        query = self._rotations(positions, dtype)
-        if key_positions is None:
-            return Prepared(query, query)
-        return Prepared(query, self._rotations(key_positions, dtype))
-
-    def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Prepared
-    ) -> tuple[Tensor, Tensor | None]:
-        dtype = prepared.query.matrices.dtype
-        check_query_key(query, key, head_dim=self.head_dim, dtype=dtype, owner="LieRE")
-        turned = self._turn(query, prepared.query, "query")
-        return turned, None if key is None else self._turn(key, prepared.key, "key")
-
     def generators(self) -> Tensor:
         """The skew-symmetric matrices, `[axes, num_heads, blocks, g, g]`, in float64."""
         skew = self.of_heads(self.skew, 1).double()
@@ -164,27 +121,17 @@ class LieRE(PositionEncoding):
         upper[..., row, column] = skew
         return upper - upper.mT
 
-    def _rotations(self, positions: Tensor, dtype: torch.dtype) -> Rotations:
-        check_positions(positions, axes=self.axes, owner="LieRE")
+    def table(self, positions: Tensor) -> Tensor:
         share = positions.double() / self.num_positions
         share = share.unsqueeze(-1) if self.axes == 1 else share
-        # [batch,] 1, seq, 1, axes, 1, 1 times heads, 1, blocks, axes, g, g. A sum of products:
-        # TF32 and autocast round the operands of a matmul.
-        weights = share[..., None, :, None, :, None, None]
+        # [batch, 1, seq, 1, axes, 1, 1] times [heads, 1, blocks, axes, g, g]. A sum of products:
+        # TF32 rounds the operands of a matmul.
+        weights = share[:, None, :, None, :, None, None]
         generators = self.generators().permute(1, 2, 0, 3, 4).unsqueeze(1)
-        with torch.autocast(positions.device.type, enabled=False):
-            matrices = torch.matrix_exp((weights * generators).sum(-3)).to(table_dtype(dtype))
-        return Rotations(positions if self.axes == 1 else positions[..., 0], matrices)
+        return torch.matrix_exp((weights * generators).sum(-3))
 
-    def _turn(self, x: Tensor, rotations: Rotations, what: str) -> Tensor:
-        positions, matrices = rotations
-        check_covers(positions, batch=len(x), seq=x.shape[2], owner="LieRE", what=what)
-        group = heads_per_group(x, self.num_heads, owner="LieRE", what=what)
-        wide = x.to(torch.promote_types(x.dtype, matrices.dtype))
-        blocks = wide.unflatten(-1, (-1, self.block_dim)).unflatten(1, (self.num_heads, group))
-        batch = "" if positions.ndim == 1 else "b"
-        with torch.autocast(x.device.type, enabled=False):
-            if matrices.ndim == 6 and len(matrices) == 1:
-                matrices, batch = matrices[0], ""
-            turned = torch.einsum(f"{batch}htnij,bhgtnj->bhgtni", matrices, blocks)
-        return turned.flatten(1, 2).flatten(-2).to(x.dtype)
+    def turn(self, x: Tensor, matrices: Tensor) -> Tensor:  # type: ignore[override]
+        blocks, matrices = x.unflatten(-1, (-1, self.block_dim)), matrices.squeeze(2)
+        if len(matrices) == 1:
+            return torch.einsum("htnij,bhgtnj->bhgtni", matrices[0], blocks).flatten(-2)
+        return torch.einsum("bhtnij,bhgtnj->bhgtni", matrices, blocks).flatten(-2)

@@ -4,16 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import final
 
-import torch
 from torch import Tensor
 
 from phasor._encoding_spec import EncodingSpec, constructed_from
 from phasor._words import number
-from phasor.encoding import PositionEncoding
-from phasor.encodings._bases.query_key import scale_query
+from phasor.encodings._bases.turn import QueryKeyTurn
 from phasor.errors import ArgumentError
-from phasor.positions import check_positions
-from phasor.rotary.phase import table_dtype
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class LogNSpec(EncodingSpec["LogN"]):
 
 
 @final
-class LogN(PositionEncoding):
+class LogN(QueryKeyTurn):
     r"""Beyond the training length, queries grow with the logarithm of their position (log-n).
 
     The query at $m$, the $(m + 1)$-th token, is multiplied by $\max(1, \ln(m + 1) / \ln L)$: the
@@ -62,7 +58,7 @@ class LogN(PositionEncoding):
         [1.0, 1.0, 2.0]
     """
 
-    sites = frozenset({"query_key"})
+    turns_key = False
     is_relative = False
     keeps_norm = False
     spelling = "log_n"
@@ -74,19 +70,10 @@ class LogN(PositionEncoding):
         super().__init__()
         self.original_seq_len = options.original_seq_len
 
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Tensor:
-        check_positions(positions, owner="LogN")
+    def table(self, positions: Tensor) -> Tensor:
         # Positions before the first token, as padding may have, have no logarithm: they get 1.
         gain = positions.double().clamp(min=0).log1p() / math.log(self.original_seq_len)
-        return gain.clamp(min=1.0).to(table_dtype(dtype))
+        return gain.clamp(min=1.0)[:, None, :, None]
 
-    def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        return scale_query(query, prepared, owner="LogN"), key
+    def turn(self, x: Tensor, gain: Tensor) -> Tensor:  # type: ignore[override]
+        return x * gain

@@ -4,16 +4,12 @@ import math
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal, final, get_args
 
-import torch
 from torch import Tensor
 
 from phasor._encoding_spec import EncodingSpec, constructed_from
 from phasor._words import number
-from phasor.encoding import PositionEncoding
-from phasor.encodings._bases.query_key import scale_query
+from phasor.encodings._bases.turn import QueryKeyTurn
 from phasor.errors import ArgumentError
-from phasor.positions import check_positions
-from phasor.rotary.phase import table_dtype
 
 Growth = Literal["steps", "power"]
 GROWTHS: tuple[Growth, ...] = get_args(Growth)
@@ -60,7 +56,7 @@ class QueryTemperatureSpec(EncodingSpec["QueryTemperature"]):
 
 
 @final
-class QueryTemperature(PositionEncoding):
+class QueryTemperature(QueryKeyTurn):
     r"""Queries grow with their position, by steps or as a power.
 
     The query at $m$ is multiplied by $1 + c\,\ln(1 + \lfloor (m + o) / L \rfloor)$: by 1 within
@@ -85,7 +81,7 @@ class QueryTemperature(PositionEncoding):
         [1.0, 1.0693147182464...]
     """
 
-    sites = frozenset({"query_key"})
+    turns_key = False
     is_relative = False
     keeps_norm = False
     spelling = "query_temperature"
@@ -100,23 +96,16 @@ class QueryTemperature(PositionEncoding):
         self.offset = options.offset
         self.growth: Growth = options.growth
 
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Tensor:
-        check_positions(positions, owner="QueryTemperature")
-        wide = positions.double() if positions.is_floating_point() else positions.long()
+    def table(self, positions: Tensor) -> Tensor:
+        after = positions + self.offset
         if self.growth == "power":
             # Before the first token, as padding may be, a power need not exist: as if there.
-            share = (wide + self.offset).double().clamp(min=0) / self.original_seq_len
-            return (1 + share).pow(self.coefficient).to(table_dtype(dtype))
-        run = (wide + self.offset).div(self.original_seq_len, rounding_mode="floor").double()
-        return (1 + self.coefficient * run.log1p()).to(table_dtype(dtype))
+            share = after.double().clamp(min=0) / self.original_seq_len
+            gain = (1 + share).pow(self.coefficient)
+        else:
+            run = after.div(self.original_seq_len, rounding_mode="floor").double()
+            gain = 1 + self.coefficient * run.log1p()
+        return gain[:, None, :, None]
 
-    def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        return scale_query(query, prepared, owner="QueryTemperature"), key
+    def turn(self, x: Tensor, gain: Tensor) -> Tensor:  # type: ignore[override]
+        return x * gain

@@ -5,7 +5,6 @@ from torch import Tensor
 
 from phasor.encodings._bases.heads import for_all_heads
 from phasor.errors import ArgumentError, ArgumentTypeError
-from phasor.positions import check_covers
 
 
 def check_query_key(
@@ -47,12 +46,3 @@ def heads_per_group(x: Tensor, num_heads: int, *, owner: str, what: str) -> int:
             + for_all_heads("num_heads equal to the heads of the key")
         )
     return x.shape[1] // num_heads
-
-
-def scale_query(query: Tensor, gain: Tensor, *, owner: str) -> Tensor:
-    """`query` `[batch, num_heads, seq, head_dim]` times `gain` `[seq]` or `[batch, seq]`."""
-    batch, _, seq, head_dim = query.shape
-    check_query_key(query, None, head_dim=head_dim, dtype=gain.dtype, owner=owner)
-    check_covers(gain, batch=batch, seq=seq, owner=owner, what="query")
-    gain = gain[..., None] if gain.ndim == 1 else gain[:, None, :, None]
-    return (query * gain).to(query.dtype)

@@ -119,7 +119,7 @@ def test_wrong_arguments_are_one_sentence() -> None:
         mine.rotate(torch.zeros(1, 2, 5, 4), None, prepared)
     with pytest.raises(ArgumentError, match="Turn was built for 2 heads, got a query with 3"):
         mine.rotate(heads(3), None, prepared)
-    with pytest.raises(ArgumentError, match="Turn .*5.*6"):
+    with pytest.raises(ArgumentError, match=r"Turn .*5.*6"):
         mine.rotate(heads(2, seq=6), None, prepared)
     with pytest.raises(ArgumentTypeError, match="key is float64 but Turn was prepared in"):
         mine.rotate(heads(2), heads(2, dtype=torch.float64), prepared)

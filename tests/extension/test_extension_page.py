@@ -15,7 +15,7 @@ from phasor._extend.methods import METHODS, candidates
 from phasor._extend.page import render_page
 from phasor._extend.page.figures import colours, excess_by_position, search_trials, training_loss
 from phasor._extend.result import Extension
-from phasor._extend.search import Found
+from phasor._extend.search import Searched
 from phasor._extend.space import spaces
 from phasor._extend.store import Measurement
 from phasor._extend.verdict import judge
@@ -71,7 +71,7 @@ def searched_and_trained() -> Extension:
     """A search that stopped one setting early and found the best in the third, and training."""
     setting = {"factor": 4.25}
     (_, yarn) = candidates(["yarn"], situation(trained=TRAINED, target=TARGET))
-    found = Found(
+    found = Searched(
         candidate=yarn, setting=setting, loss=2.5, start_loss=2.75, trials=4, pruned=1,
         complete=True, tried=((2.75, False), (None, False), (2.5, False), (2.25, True)),
     )  # fmt: skip

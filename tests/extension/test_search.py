@@ -17,7 +17,7 @@ from phasor._extend.options import Options
 from phasor._extend.plan import Task
 from phasor._extend.run import extend
 from phasor._extend.run import run as extend_with
-from phasor._extend.search import Found, search
+from phasor._extend.search import Searched, search
 from phasor._extend.source import Subject, load
 from phasor._extend.space import spaces
 from phasor._extend.write import write_checkpoint
@@ -78,7 +78,7 @@ def run(
     resume: bool = False,
     budget: float | None = None,
     trials: int = TRIALS,
-) -> tuple[list[Found], bool]:
+) -> tuple[list[Searched], bool]:
     return search(
         subject, documents, folder, {"path": "tiny"}, watcher or Watcher(), budget=budget,
         resume=resume, trials=trials,
@@ -88,7 +88,7 @@ def run(
 @pytest.fixture(scope="module")
 def whole(
     subject: Subject, documents: Documents, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[list[Found], Watcher]:
+) -> tuple[list[Searched], Watcher]:
     watcher = Watcher()
     found, complete = run(subject, documents, tmp_path_factory.mktemp("whole"), watcher)
     assert complete
@@ -96,7 +96,7 @@ def whole(
 
 
 def test_loss_is_that_of_stock_transformers(
-    subject: Subject, documents: Documents, whole: tuple[list[Found], Watcher]
+    subject: Subject, documents: Documents, whole: tuple[list[Searched], Watcher]
 ) -> None:
     for found in whole[0]:
         config = subject.model.config.to_dict()
@@ -111,7 +111,7 @@ def test_loss_is_that_of_stock_transformers(
         assert found.loss == pytest.approx(loss, abs=1e-5)
 
 
-def test_the_least_of_all_trials_is_found(whole: tuple[list[Found], Watcher]) -> None:
+def test_the_least_of_all_trials_is_found(whole: tuple[list[Searched], Watcher]) -> None:
     found, watcher = whole
     assert [one.candidate.name for one in found] == ["yarn-searched", "ntk-searched", "longrope"]
     assert all(one.loss <= (one.start_loss or 0) and one.trials == TRIALS for one in found)
@@ -124,7 +124,7 @@ def test_the_least_of_all_trials_is_found(whole: tuple[list[Found], Watcher]) ->
 
 
 def test_the_model_is_left_as_it_was(
-    subject: Subject, path: Path, whole: tuple[list[Found], Watcher]
+    subject: Subject, path: Path, whole: tuple[list[Searched], Watcher]
 ) -> None:
     fresh = load(path, target_length=TARGET)
     assert whole
@@ -137,7 +137,7 @@ def test_the_model_is_left_as_it_was(
 def test_killed_and_resumed_finds_the_same(
     subject: Subject,
     documents: Documents,
-    whole: tuple[list[Found], Watcher],
+    whole: tuple[list[Searched], Watcher],
     tmp_path: Path,
     share: float,
 ) -> None:

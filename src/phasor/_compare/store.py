@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from phasor._compare.trial import Trial
-from phasor._kit.records import Kind, Lines, open_lines
+from phasor._kit.records import Lines, RecordKind, open_lines
 
-_TRIALS = Kind(
+_TRIALS = RecordKind(
     file="trials.jsonl",
     read=lambda fields: Trial(**fields),
     busy="wait for it, or choose another folder with out=",

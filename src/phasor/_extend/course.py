@@ -19,7 +19,7 @@ from phasor._extend.explain import Explanation, TableExplanation, explain, expla
 from phasor._extend.methods import RotaryCandidate, Situation
 from phasor._extend.plan import Plan
 from phasor._extend.rotation import RotarySubject
-from phasor._extend.search import SHARE, Found, search
+from phasor._extend.search import SHARE, Searched, search
 from phasor._extend.store import Measurement, Store
 from phasor._extend.subject import Candidate, Subject
 from phasor._extend.table import TableCandidate, TableSubject
@@ -27,7 +27,7 @@ from phasor._extend.verdict import Verdict, judge
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class Circumstances:
     """What measurements are made on, and how long they may take.
 
     Args:
@@ -71,7 +71,7 @@ class Outcome:
     verdict: Verdict
     complete: bool
     subjects: dict[str, Subject]
-    searched: Sequence[Found] = ()
+    searched: Sequence[Searched] = ()
     training: tuple[float, ...] = ()
     embeddings: Embeddings | None = None
 
@@ -79,7 +79,7 @@ class Outcome:
 def measure_rotary(
     subject: RotarySubject,
     found: Sequence[RotaryCandidate],
-    terms: Terms,
+    terms: Circumstances,
     *,
     tune: bool,
     finetune: int,
@@ -123,7 +123,9 @@ def measure_rotary(
     )  # fmt: skip
 
 
-def measure_table(subject: TableSubject, found: Sequence[TableCandidate], terms: Terms) -> Outcome:
+def measure_table(
+    subject: TableSubject, found: Sequence[TableCandidate], terms: Circumstances
+) -> Outcome:
     """Measure a table and what is made of it: by losses, or by vectors where there are none."""
     trained, target = subject.trained_length, subject.target_length
     store, budget = terms.store, terms.budget

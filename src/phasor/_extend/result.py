@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from phasor._extend.embeddings import Embeddings
 from phasor._extend.explain import Explanation, TableExplanation
 from phasor._extend.screen import verdict_table
-from phasor._extend.search import Found
+from phasor._extend.search import Searched
 from phasor._extend.verdict import Verdict
 from phasor._kit.shown import Shown
 
@@ -37,7 +37,7 @@ class Extension(Shown):
     text: dict[str, str]
     methods: dict[str, str]
     fields: dict[str, str]
-    searched: Mapping[str, Found] = field(default_factory=dict)
+    searched: Mapping[str, Searched] = field(default_factory=dict)
     training: tuple[float, ...] = ()
     embeddings: Embeddings | None = None
 

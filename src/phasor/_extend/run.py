@@ -11,7 +11,7 @@ from rich.console import Console
 
 import phasor
 from phasor._extend import finetune as tuning
-from phasor._extend.course import Terms, measure_rotary, measure_table
+from phasor._extend.course import Circumstances, measure_rotary, measure_table
 from phasor._extend.documents import Documents, read_documents
 from phasor._extend.evidence import Watcher
 from phasor._extend.explain import Explanation, TableExplanation, explain, explain_table
@@ -117,7 +117,7 @@ def run(options: Options, screen: Screen) -> Extension:
         if out is not None:
             reopen(out)
         with open_store(folder, setup, resume=resume) as store:
-            terms = Terms(
+            terms = Circumstances(
                 texts=texts, plan=plan, folder=folder, setup=setup, store=store, watcher=screen,
                 budget=budget, resume=resume,
             )  # fmt: skip

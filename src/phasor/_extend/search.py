@@ -31,7 +31,7 @@ _COMPARED = 4  # trials that are read whole before any is stopped early
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class Searched:
     """What the search of one method came to.
 
     Args:
@@ -78,7 +78,7 @@ def search(
     budget: float | None,
     resume: bool,
     trials: int | None = None,
-) -> tuple[list[Found], bool]:
+) -> tuple[list[Searched], bool]:
     """Find a setting of each method that gives the least loss on `documents.search`.
 
     The loss is the mean over all tokens of documents as long as the target. A setting is stopped
@@ -122,7 +122,7 @@ def search(
     setup = {**setup, "documents": len(documents.search), "trials": trials}
     open_spaces = spaces(subject.situation)
     start = time.monotonic()
-    found: list[Found] = []
+    found: list[Searched] = []
     with _storage(file) as storage:
         for at, space in enumerate(open_spaces):
             limit = None
@@ -263,7 +263,7 @@ class _Study:
         states = (TrialState.COMPLETE, TrialState.PRUNED)
         return self._study.get_trials(deepcopy=False, states=states)
 
-    def result(self) -> Found | None:
+    def result(self) -> Searched | None:
         """What was found; `None` if no trial ended with a finite loss."""
         from optuna.trial import TrialState
 
@@ -274,7 +274,7 @@ class _Study:
         best = min(whole, key=lambda trial: (trial.value, trial.number))
         if not math.isfinite(best.value):
             return None
-        return Found(
+        return Searched(
             candidate=self._space.candidate(best.params),
             setting=dict(best.params),
             loss=best.value,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phasor._kit.records import Kind, Lines, open_lines
+from phasor._kit.records import Lines, RecordKind, open_lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ def passkeys_found(
     return dict(sorted(found.items()))
 
 
-_MEASUREMENTS = Kind(
+_MEASUREMENTS = RecordKind(
     file="measurements.jsonl",
     read=lambda fields: Measurement(**fields | {"values": tuple(fields["values"])}),
     busy="wait for it",

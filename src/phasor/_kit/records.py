@@ -17,7 +17,7 @@ Record = TypeVar("Record")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind(Generic[Record]):
+class RecordKind(Generic[Record]):
     """What a file holds, and what to say of one that cannot be used.
 
     Args:
@@ -64,7 +64,7 @@ class Lines(Generic[Record]):
 
 @contextmanager
 def open_lines(
-    kind: Kind[Record], folder: Path, setup: dict[str, Any], *, resume: bool
+    kind: RecordKind[Record], folder: Path, setup: dict[str, Any], *, resume: bool
 ) -> Iterator[Lines[Record]]:
     """Open the records of `folder`, which is made if need be, for this process alone.
 
@@ -109,7 +109,9 @@ def open_lines(
         lock.release()
 
 
-def _parse(kind: Kind[Record], line: str, number: int, file: Path, setup: dict[str, Any]) -> Record:
+def _parse(
+    kind: RecordKind[Record], line: str, number: int, file: Path, setup: dict[str, Any]
+) -> Record:
     try:
         fields = json.loads(line)
         before = fields.pop("setup")

@@ -27,7 +27,7 @@ Dtype = Literal[
     "unmeasured",
 ]
 Axes = Literal["axial", "columns_first", "alternating", "divided", "video", "periods", "halves"]
-Kind = Literal["learned", "sinusoidal"]
+TableKind = Literal["learned", "sinusoidal"]
 Window = Literal["types", "all", "none"]
 
 
@@ -46,7 +46,7 @@ class Embedding:
         endpoint: Of sines, see `SinusoidalSpec`.
     """
 
-    kind: Kind
+    kind: TableKind
     positions: str | tuple[str, ...] = "max_position_embeddings"
     dim: str = "hidden_size"
     rows: int = 0

@@ -119,11 +119,11 @@ class FoPE(QueryKeyTurn):
     @constructed_from(FoPESpec)
     def __init__(self, options: FoPESpec) -> None:
         super().__init__(options.head_dim, options.num_heads)
-        self.head_dim: int = options.head_dim
         self.original_seq_len = options.original_seq_len
         self.gain = options.gain
         self.left_out_sin = options.left_out_sin
         self.frequencies = options.frequencies()
+        self.num_still = options.head_dim // 2 - self.frequencies.pairs
         size = (options.num_heads, self.frequencies.pairs, self.frequencies.pairs)
         self.cos_mix = nn.Parameter(torch.empty(size))
         self.sin_mix = nn.Parameter(torch.empty(size))
@@ -141,7 +141,7 @@ class FoPE(QueryKeyTurn):
         # In float64: TF32 rounds the operands.
         cos = angle.cos() @ self.of_heads(self.cos_mix).to(angle)
         sin = angle.sin() @ self.of_heads(self.sin_mix).to(angle)
-        left_out = (0, self.head_dim // 2 - self.frequencies.pairs)
+        left_out = (0, self.num_still)
         cos = nn.functional.pad(cos, left_out, value=1.0)
         return cos, nn.functional.pad(sin, left_out, value=float(self.left_out_sin))
 

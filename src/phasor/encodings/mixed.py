@@ -17,7 +17,7 @@ from phasor.positions import check_positions
 from phasor.rotary.layout import Layout, check_layout
 
 
-class Places(NamedTuple):
+class MixedPlaces(NamedTuple):
     """Positions `[seq, 2]` or `[batch, seq, 2]` of queries and of keys, and what pairs turn."""
 
     query: Tensor
@@ -126,14 +126,14 @@ class RotaryMixed(PositionEncoding):
         *,
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
-    ) -> Places:
+    ) -> MixedPlaces:
         key_positions = positions if key_positions is None else key_positions
         check_positions(positions, axes=2, owner="RotaryMixed")
         check_positions(key_positions, axes=2, owner="RotaryMixed")
-        return Places(positions, key_positions, self.of_heads(self.inv_freq).clone())
+        return MixedPlaces(positions, key_positions, self.of_heads(self.inv_freq).clone())
 
     def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Places
+        self, query: Tensor, key: Tensor | None, prepared: MixedPlaces
     ) -> tuple[Tensor, Tensor | None]:
         if query.shape[-1] != self.head_dim:
             raise ArgumentError(

@@ -19,7 +19,7 @@ from phasor.rotary.frequencies import check_geometric
 from phasor.rotary.phase import table_dtype
 
 
-class Prepared(NamedTuple):
+class PhaseTables(NamedTuple):
     """Where query and key are, what they are multiplied by, and the key's phases.
 
     The cosines and sines of the phases are `[num_heads, 1, head_dim]`.
@@ -126,12 +126,12 @@ class PoPE(PositionEncoding):
         *,
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
-    ) -> Prepared:
+    ) -> PhaseTables:
         key_positions = positions if key_positions is None else key_positions
         check_positions(positions, owner="PoPE")
         check_positions(key_positions, owner="PoPE")
         phase = self.of_heads(self.phase).double().clamp(-2 * math.pi, 0.0).unsqueeze(1)
-        return Prepared(
+        return PhaseTables(
             positions,
             key_positions,
             self.frequencies.operand(positions),
@@ -141,7 +141,7 @@ class PoPE(PositionEncoding):
         )
 
     def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Prepared
+        self, query: Tensor, key: Tensor | None, prepared: PhaseTables
     ) -> tuple[Tensor, Tensor | None]:
         cos, sin = prepared.cos, prepared.sin
         check_query_key(query, key, head_dim=self.head_dim, dtype=cos.dtype, owner="PoPE")

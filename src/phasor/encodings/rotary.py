@@ -96,6 +96,8 @@ class RotarySpec(EncodingSpec["Rotary"]):
             raise ArgumentTypeError(
                 "scaling must be one such as phasor.scaling.yarn(factor=4, "
                 f"original_seq_len=4096), got {type(scaling).__name__} {scaling!r}"
+                + "; phasor.Rotary.from_config reads a config"
+                * isinstance(scaling, dict)
             )
         if self.sections is not None and isinstance(scaling, LengthScaling):
             raise ArgumentError(

@@ -19,7 +19,7 @@ from phasor.rotary.frequencies import check_geometric
 from phasor.rotary.phase import table_dtype
 
 
-class Prepared(NamedTuple):
+class CirculantTables(NamedTuple):
     """Positions of query and key, what each pair turns, and the basis in which pairs turn.
 
     The frequencies are `[num_heads, axes, pairs]`, the basis is `[head_dim, head_dim]`.
@@ -128,23 +128,25 @@ class STRING(PositionEncoding):
         *,
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
-    ) -> Prepared:
+    ) -> CirculantTables:
         key_positions = positions if key_positions is None else key_positions
         check_positions(positions, axes=self.axes, owner="STRING")
         check_positions(key_positions, axes=self.axes, owner="STRING")
         # A sum of products: TF32 and autocast round the operands of a matmul.
         inv_freq = (self.of_heads(self.circulant).double()[..., None, :] * self._sines()).sum(-1)
-        return Prepared(positions, key_positions, inv_freq, self._basis().to(table_dtype(dtype)))
+        return CirculantTables(
+            positions, key_positions, inv_freq, self._basis().to(table_dtype(dtype))
+        )
 
     def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Prepared
+        self, query: Tensor, key: Tensor | None, prepared: CirculantTables
     ) -> tuple[Tensor, Tensor | None]:
         dtype = prepared.basis.dtype
         check_query_key(query, key, head_dim=self.head_dim, dtype=dtype, owner="STRING")
         turned = self._turn(query, prepared.query, prepared, "query")
         return turned, None if key is None else self._turn(key, prepared.key, prepared, "key")
 
-    def _turn(self, x: Tensor, positions: Tensor, prepared: Prepared, what: str) -> Tensor:
+    def _turn(self, x: Tensor, positions: Tensor, prepared: CirculantTables, what: str) -> Tensor:
         group = heads_per_group(x, self.num_heads, owner="STRING", what=what)
         inv_freq = prepared.inv_freq.repeat_interleave(group, dim=0)
         basis = prepared.basis

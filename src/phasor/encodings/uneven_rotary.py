@@ -28,7 +28,7 @@ class Waves(NamedTuple):
     sin: Tensor
 
 
-class Prepared(NamedTuple):
+class UnevenTables(NamedTuple):
     """Those of query and of key."""
 
     query: Waves
@@ -171,13 +171,13 @@ class UnevenRotary(PositionEncoding):
         *,
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
-    ) -> Prepared:
+    ) -> UnevenTables:
         query = self._waves(positions, dtype)
         key = query if key_positions is None else self._waves(key_positions, dtype)
-        return Prepared(query, key)
+        return UnevenTables(query, key)
 
     def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Prepared
+        self, query: Tensor, key: Tensor | None, prepared: UnevenTables
     ) -> tuple[Tensor, Tensor | None]:
         dtype = prepared.query.cos.dtype
         check_query_key(query, key, head_dim=self.head_dim, dtype=dtype, owner="UnevenRotary")
@@ -185,13 +185,13 @@ class UnevenRotary(PositionEncoding):
         query = query * self.frequencies.softmax_scale
         return self._turn(query, prepared.query, "query"), key
 
-    def turn_values(self, value: Tensor, prepared: Prepared) -> Tensor:
+    def turn_values(self, value: Tensor, prepared: UnevenTables) -> Tensor:
         """Turn values `[batch, num_kv_heads, key_seq, head_dim]` as their keys turn."""
         dtype = prepared.key.cos.dtype
         check_query_key(value, None, head_dim=self.head_dim, dtype=dtype, owner="UnevenRotary")
         return self._turn(value, prepared.key, "value")
 
-    def turn_back(self, out: Tensor, prepared: Prepared) -> Tensor:
+    def turn_back(self, out: Tensor, prepared: UnevenTables) -> Tensor:
         """Turn what attention made of turned values by the opposite angles of the queries.
 
         This undoes nothing where the angles of a pair differ: what turns them is no rotation.

@@ -20,7 +20,7 @@ from phasor.rotary.layout import Layout, check_layout
 from phasor.rotary.phase import table_dtype
 
 
-class Places(NamedTuple):
+class GainedPlaces(NamedTuple):
     """Positions `[seq]` or `[batch, seq]`, what they are multiplied by, and the gain there.
 
     The gain is `[seq, head_dim]` or `[batch, 1, seq, head_dim]`.
@@ -31,11 +31,11 @@ class Places(NamedTuple):
     gain: Tensor
 
 
-class Prepared(NamedTuple):
+class GainTables(NamedTuple):
     """Where query and key are."""
 
-    query: Places
-    key: Places
+    query: GainedPlaces
+    key: GainedPlaces
 
 
 @dataclass(frozen=True)
@@ -135,12 +135,12 @@ class XPos(PositionEncoding):
         *,
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
-    ) -> Prepared:
+    ) -> GainTables:
         key_positions = positions if key_positions is None else key_positions
-        return Prepared(self._at(positions, 1, dtype), self._at(key_positions, -1, dtype))
+        return GainTables(self._at(positions, 1, dtype), self._at(key_positions, -1, dtype))
 
     def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Prepared
+        self, query: Tensor, key: Tensor | None, prepared: GainTables
     ) -> tuple[Tensor, Tensor | None]:
         dtype = prepared.query.gain.dtype
         check_query_key(query, key, head_dim=self.head_dim, dtype=dtype, owner="XPos")
@@ -153,7 +153,7 @@ class XPos(PositionEncoding):
         room = min(math.log(number.max), -math.log(number.tiny)) / 2
         return self.scale_base * room / math.log1p(1 / self.gamma)
 
-    def _at(self, positions: Tensor, sign: int, dtype: torch.dtype) -> Places:
+    def _at(self, positions: Tensor, sign: int, dtype: torch.dtype) -> GainedPlaces:
         check_positions(positions, owner="XPos")
         distance = positions.double() - self.centre
         self._check_reach(positions, distance, dtype)
@@ -166,9 +166,9 @@ class XPos(PositionEncoding):
             gain = torch.cat((gain, gain), dim=-1)
         if positions.ndim == 2:
             gain = gain.unsqueeze(1)
-        return Places(positions, self.frequencies.operand(positions), gain)
+        return GainedPlaces(positions, self.frequencies.operand(positions), gain)
 
-    def _turn(self, x: Tensor, places: Places, what: str) -> Tensor:
+    def _turn(self, x: Tensor, places: GainedPlaces, what: str) -> Tensor:
         batch, _, seq, _ = x.shape
         check_covers(places.positions, batch=batch, seq=seq, owner="XPos", what=what)
         # Scaled before it is turned: the product is wide, so there is one rounding, at the end.

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from phasor._extend.explain import Explanation, TableExplanation
 from phasor._extend.findings import LOSS_TOLERANCE
-from phasor._extend.search import Found
+from phasor._extend.search import Searched
 from phasor._extend.verdict import Verdict
 
 _COLOURS = (
@@ -105,7 +105,7 @@ def passkeys(verdict: Verdict) -> go.Figure:
     return figure
 
 
-def search_trials(searched: Mapping[str, Found], colour: Mapping[str, str]) -> go.Figure:
+def search_trials(searched: Mapping[str, Searched], colour: Mapping[str, str]) -> go.Figure:
     """Loss of each setting that was tried, hollow where it was stopped early; the least so far.
 
     Args:

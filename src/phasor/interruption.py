@@ -32,11 +32,24 @@ def as_usual() -> None:
 def _interrupt_again(lost: "sys.UnraisableHookArgs") -> None:
     """Python drops what is raised in a destructor, or while a process forks: not Ctrl-C."""
     if issubclass(lost.exc_type, KeyboardInterrupt):
-        again = threading.Timer(0.05, _thread.interrupt_main)
+        again = threading.Timer(0.05, _interrupt_main_thread)
         again.daemon = True
         again.start()
     else:
         sys.__unraisablehook__(lost)
+
+
+def _interrupt_main_thread() -> None:
+    """By a signal where there is one: it also ends what the main thread waits for."""
+    raising = [
+        ending
+        for ending in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(ending) is signal.default_int_handler
+    ]
+    if sys.platform == "win32" or not raising:
+        _thread.interrupt_main()
+    else:
+        signal.pthread_kill(threading.main_thread().ident or 0, raising[0])
 
 
 @contextmanager

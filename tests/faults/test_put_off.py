@@ -48,9 +48,10 @@ def test_what_python_drops_is_heard_again(
 
 @pytest.fixture(autouse=True)
 def _as_in_the_command() -> Any:
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {sign: signal.signal(sign, signal.default_int_handler) for sign in STRIKES}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for sign, handler in before.items():
+        signal.signal(sign, handler)
 
 
 def struck(function: Callable[..., Any], sign: signal.Signals) -> Callable[..., Any]:

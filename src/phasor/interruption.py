@@ -22,7 +22,10 @@ def end_at_once_if_command() -> None:
 
 
 def as_usual() -> None:
-    """Ctrl-C raises `KeyboardInterrupt` again, and SIGTERM does too: what is open is put away."""
+    """Ctrl-C raises `KeyboardInterrupt` again, and SIGTERM does too: what is open is put away.
+
+    Where Python drops what they raise, they raise once more.
+    """
     for ending in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(ending) is signal.SIG_DFL:
             signal.signal(ending, signal.default_int_handler)
@@ -49,7 +52,9 @@ def _interrupt_main_thread() -> None:
     if sys.platform == "win32" or not raising:
         _thread.interrupt_main()
     else:
-        signal.pthread_kill(threading.main_thread().ident or 0, raising[0])
+        main = threading.main_thread().ident
+        assert main is not None
+        signal.pthread_kill(main, raising[0])
 
 
 @contextmanager

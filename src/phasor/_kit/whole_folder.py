@@ -114,7 +114,11 @@ def _made(hidden: Path, lock: FileLock) -> bool:
 
 def _delete_left_behind(parent: Path, prefix: str) -> None:
     made_here = re.compile(re.escape(prefix) + r"[a-z0-9_]{8}")
-    for hidden in sorted(parent.iterdir()):
+    try:
+        found = sorted(parent.iterdir())
+    except PermissionError:  # it may be written to all the same
+        return
+    for hidden in found:
         if not made_here.fullmatch(hidden.name) or hidden.is_symlink() or not hidden.is_dir():
             continue
         if not _is_mine(hidden):

@@ -147,6 +147,20 @@ def test_killed_just_after_it_appeared_and_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can tell what was left behind there, but it can be written to."""
+
+    def refuse(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "iterdir", refuse)
+        check_place(tmp_path / "out", resume=False)
+        with whole_folder.whole_folder(tmp_path / "out") as folder:
+            (folder / "file").write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_only_what_is_left_behind_is_deleted(tmp_path: Path) -> None:
     """Not a folder that another process fills, nor one of somebody else, nor what a link names."""
     source, target = small(tmp_path / "source"), tmp_path / "target"

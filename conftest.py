@@ -32,6 +32,16 @@ _documents = Sybil(parsers=[PythonCodeBlockParser()], patterns=["*.md"], setup=_
 pytest_collect_file = (_docstrings + _documents).pytest()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Two processes for the whole suite; a file or a folder is done sooner in one."""
+    option = config.option
+    if option.numprocesses is None and config.args_source is config.ArgsSource.TESTPATHS:
+        option.numprocesses = 2
+    if option.numprocesses and option.dist == "no":
+        option.dist = "loadscope"
+
+
 @pytest.fixture(autouse=True)
 def _one_thread_and_a_seed() -> Iterator[None]:
     torch.set_num_threads(1)

@@ -8,6 +8,7 @@ from gpu_peers import PEERS, Problem
 from torch import Tensor
 
 import phasor
+from phasor.kernels._turn import Turn
 from phasor.kernels.cache_reference import write_rows_reference
 from phasor.kernels.norm_reference import (
     cos_sin_by,
@@ -72,7 +73,7 @@ class _Inputs:
         self.query = shape.random(shape.heads, device)
         self.key = shape.random(shape.kv_heads, device)
         self.bytes = (self.query.numel() + self.key.numel()) * self.query.element_size()
-        self.options = {"interleaved": shape.layout == "interleaved", "start": 0, "gain": 1.0}
+        self.turn = Turn(shape.layout == "interleaved", start=0)
 
     def angles(self) -> tuple[Tensor, Tensor]:
         return cos_sin_by(self.positions, self.table, gain=1.0, dtype=torch.float64)
@@ -104,7 +105,7 @@ def rotation(shape: Shape, device: str, *, peers: tuple[str, ...], sign: int = 1
         outs = inputs if in_place else [torch.empty_like(x) for x in inputs]
 
         def run() -> list[Tensor]:
-            launch(*inputs, *outs, given.positions, given.table, sign=sign, **given.options)
+            launch(*inputs, *outs, given.positions, given.table, given.turn._replace(sign=sign))
             return outs
 
         return run
@@ -132,8 +133,8 @@ def norm(shape: Shape, device: str) -> Case:
 
         def run() -> list[Tensor]:
             launch(
-                *given.pairs(), *weights, *outs, *rstds, given.positions, given.table, **options,
-                **given.options,
+                *given.pairs(), *weights, *outs, *rstds, given.positions, given.table, given.turn,
+                **options,
             )  # fmt: skip
             return outs
 
@@ -141,12 +142,9 @@ def norm(shape: Shape, device: str) -> Case:
 
     def expected() -> list[Tensor]:
         return [
-            norm_rotate_reference(
-                x.double(), weight, *given.angles(), layout=shape.layout, start=0,
-                **options,
-            )[0]
+            norm_rotate_reference(x.double(), weight, *given.angles(), given.turn, **options)[0]
             for x, weight in zip(given.pairs(), weights, strict=True)
-        ]  # fmt: skip
+        ]
 
     return Case(f"norm + rotation {shape}", 2 * given.bytes, expected, {"phasor": ours})
 
@@ -158,18 +156,17 @@ def norm_backward(shape: Shape, device: str) -> Case:
     given = _Inputs(shape, device)
     weight = torch.rand(shape.head_dim, device=device) + 0.5
     cos, sin = given.angles()
-    names = {"layout": shape.layout, "start": 0, "unit_offset": False}
     output, rstd = norm_rotate_reference(
-        given.query.double(), weight, cos, sin, eps=1e-6, **names
-    )  # fmt: skip
+        given.query.double(), weight, cos, sin, given.turn, eps=1e-6, unit_offset=False
+    )
     saved, rstd = torch.empty_like(given.query).copy_(output), rstd.float()
     grad, result = torch.randn_like(given.query), torch.empty_like(given.query)
 
     def ours() -> Callable[[], object]:
         def run() -> list[Tensor]:
             total = launch(
-                grad, saved, weight, rstd, result, given.positions, given.table, from_output=True,
-                unit_offset=False, **given.options,
+                grad, saved, weight, rstd, result, given.positions, given.table, given.turn,
+                from_output=True, unit_offset=False,
             )  # fmt: skip
             return [result, total]
 
@@ -178,8 +175,8 @@ def norm_backward(shape: Shape, device: str) -> Case:
     def expected() -> list[Tensor]:
         return list(
             norm_rotate_backward_reference(
-                grad.double(), saved.double(), weight, rstd, cos, sin, gain=1.0, from_output=True,
-                **names,
+                grad.double(), saved.double(), weight, rstd, cos, sin, given.turn,
+                from_output=True, unit_offset=False,
             )
         )  # fmt: skip
 
@@ -198,9 +195,7 @@ def learned(shape: Shape, device: str) -> Case:
 
     def ours() -> Callable[[], object]:
         def run() -> list[Tensor]:
-            slope = launch(
-                *grads, *kept, *outs, given.positions, given.table, sign=1, **given.options
-            )  # fmt: skip
+            slope = launch(*grads, *kept, *outs, given.positions, given.table, given.turn)
             return [*outs, slope]
 
         return run
@@ -248,7 +243,7 @@ def cache(shape: Shape, device: str, *, block_size: int, with_norm: bool, graph:
         def run() -> list[Tensor]:
             launch(
                 given.query, given.key, value, weight, weight, out, *caches, slots,
-                given.positions, given.table, **options, **given.options,
+                given.positions, given.table, given.turn, **options,
             )  # fmt: skip
             return [out, *caches]
 
@@ -261,11 +256,10 @@ def cache(shape: Shape, device: str, *, block_size: int, with_norm: bool, graph:
         else:
             query, key = (
                 norm_rotate_reference(
-                    x.double(), weight, *given.angles(), eps=1e-6, unit_offset=False,
-                    layout=shape.layout, start=0,
+                    x.double(), weight, *given.angles(), given.turn, eps=1e-6, unit_offset=False
                 )[0]
                 for x in given.pairs()
-            )  # fmt: skip
+            )
         for rows, into in zip((key, value.double()), caches, strict=True):
             write_rows_reference(rows, into, slots, block_size=block_size)
         return [query, *caches]

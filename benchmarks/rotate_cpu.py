@@ -21,6 +21,7 @@ from torch.testing import assert_close
 
 import phasor
 from phasor.kernels import cpu
+from phasor.kernels._turn import Turn
 
 SHAPES = {
     "A": ((1, 32, 4096, 128), (1, 8, 4096, 128)),
@@ -111,7 +112,7 @@ def rows_of(shape: str, dtype_name: str, storage: str) -> list[Row]:
         def into_held(layout: str = layout) -> None:
             cpu.launch(
                 query, key, held[0], held[1], positions, frequencies.turns,
-                interleaved=layout == "interleaved", start=0, sign=1, gain=1.0,
+                Turn(layout == "interleaved", start=0),
             )  # fmt: skip
 
         rows += [

@@ -35,8 +35,8 @@ def test_a_hook_without_its_site() -> None:
 
 
 def test_an_unknown_site() -> None:
-    with pytest.raises(SiteError, match=r"unknown site 'value'; the sites are \['embedding'"):
-        make("Mine", sites=frozenset({"value"}))
+    with pytest.raises(SiteError, match=r"unknown site 'values'; the sites are \['embedding'"):
+        make("Mine", sites=frozenset({"values"}))
 
 
 def test_sites_must_be_declared() -> None:

@@ -25,7 +25,7 @@ def test_public_names() -> None:
     found = run("import phasor; print(*sorted(n for n in vars(phasor) if not n.startswith('_')))")
     modules = {"encoding", "encodings", "errors", "kernels", "per_layer", "positions", "rotary"}
     modules |= {"TYPE_CHECKING", "installation", "interruption"}
-    encodings = {name for name in dir(phasor.encodings) if name[0].isupper()} - {"TYPE_CHECKING"}
+    encodings = set(phasor.encodings.MODULES)
     assert encodings >= {
         "ALiBi",
         "FIRE",
@@ -39,12 +39,17 @@ def test_public_names() -> None:
     }
     assert set(found.split()) - modules - encodings == {
         "Compose",
+        "EncodingSpec",
         "Frequencies",
         "NoPE",
         "PerLayer",
         "PositionEncoding",
+        "QueryKeyTurn",
+        "ScoreBias",
+        "ScoreMod",
         "attention",
         "axial",
+        "constructed_from",
         "cos_sin",
         "geometric",
         "image_periods",
@@ -64,16 +69,21 @@ def test_specs_are_there_when_asked_for() -> None:
     asked = "import sys, phasor; print('phasor.spec' in sys.modules, phasor.PositionSpec.__name__)"
     assert run(asked) == "False PositionSpec"
     assert run("import phasor; print(phasor.spec.LayerSpec.__name__)") == "LayerSpec"
-    asked = "import sys, phasor; print('phasor.checkpoints' in sys.modules, phasor.read.__name__)"
+    asked = "import sys, phasor; print('phasor._read' in sys.modules, phasor.read.__name__)"
     assert run(asked) == "False read"
     assert run("import phasor; print(phasor.patch.__name__, phasor.unpatch.__name__)") == (
         "patch unpatch"
     )
     asked = (
-        "import sys, phasor; print('phasor.extension' in sys.modules, phasor.extend.__name__, "
+        "import sys, phasor; print('phasor._extend' in sys.modules, phasor.extend.__name__, "
         "'transformers' in sys.modules)"
     )
     assert run(asked) == "False extend False"
+    verbs = ["bench", "check", "compare", "convert", "diff", "extend", "inspect"]
+    asked = f"import sys, phasor; print(*[getattr(phasor, verb).__name__ for verb in {verbs}])"
+    assert run(asked).split() == verbs
+    lazy = {*verbs, "PositionSpec", "patch", "read", "spec", "unpatch"}
+    assert lazy <= set(run("import phasor; print(*dir(phasor))").split())
     with pytest.raises(AttributeError, match="'phasor' has no attribute 'Rotery'"):
         _ = phasor.Rotery  # type: ignore[attr-defined]
 
@@ -88,11 +98,11 @@ def test_no_encoding_escapes_the_contract() -> None:
 def test_every_public_object_is_documented_with_its_source() -> None:
     encodings = [
         name
-        for name, value in vars(phasor).items()
+        for name, value in ((name, getattr(phasor, name)) for name in dir(phasor))
         if isinstance(value, type) and issubclass(value, phasor.PositionEncoding)
     ]
     assert len(encodings) > 20
-    own = {"PositionEncoding", "Compose"}
+    own = {"PositionEncoding", "Compose", "QueryKeyTurn", "ScoreBias"}
     for name in (*sorted(set(encodings) - own), "geometric", "rotate"):
         doc = getattr(phasor, name).__doc__
         assert doc

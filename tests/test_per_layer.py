@@ -5,10 +5,10 @@ import torch
 from torch.testing import assert_close
 
 import phasor
+from phasor._compare.model import Decoder
 from phasor.encodings.catalogue import ModelShape
 from phasor.encodings.spelling import parse_spelling
 from phasor.errors import ArgumentError, ArgumentTypeError, SiteError
-from phasor.lab.model import Decoder
 
 SHAPE = ModelShape(dim=16, head_dim=8, num_heads=2, num_positions=32)
 

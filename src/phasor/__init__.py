@@ -9,12 +9,17 @@ _end_at_once_if_command()  # before torch is imported
 # ruff: noqa: E402
 from phasor import errors as errors
 from phasor import positions as positions
+from phasor._compose import Compose as Compose
+from phasor._encoding_spec import EncodingSpec as EncodingSpec
+from phasor._encoding_spec import constructed_from as constructed_from
 from phasor.attention import attention as attention
-from phasor.encoding import Compose as Compose
 from phasor.encoding import NoPE as NoPE
 from phasor.encoding import PositionEncoding as PositionEncoding
+from phasor.encoding import ScoreMod as ScoreMod
 from phasor.encoding import require_sites as require_sites
-from phasor.encodings import *
+from phasor.encodings import MODULES as _ENCODINGS
+from phasor.encodings._bases.score import ScoreBias as ScoreBias
+from phasor.encodings._bases.turn import QueryKeyTurn as QueryKeyTurn
 from phasor.installation import another_phasor as _another_phasor
 from phasor.kernels import norm_rotate as norm_rotate
 from phasor.kernels import rerotate as rerotate
@@ -35,10 +40,18 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from phasor import spec as spec
-    from phasor.checkpoints import read as read
-    from phasor.checkpoints.patching.patch import patch as patch
-    from phasor.checkpoints.patching.patch import unpatch as unpatch
-    from phasor.extension import extend as extend
+    from phasor._bench.api import bench as bench
+    from phasor._check.run import check as check
+    from phasor._compare.api import compare as compare
+    from phasor._convert.command import convert as convert
+    from phasor._extend.run import extend as extend
+    from phasor._inspect.api import diff as diff
+    from phasor._inspect.api import inspect as inspect
+    from phasor._patch.patch import patch as patch
+    from phasor._patch.patch import unpatch as unpatch
+    from phasor._read import examine as examine
+    from phasor._read import read as read
+    from phasor.encodings import *
     from phasor.spec import PositionSpec as PositionSpec
 
 if _other := _another_phasor():
@@ -46,21 +59,35 @@ if _other := _another_phasor():
 
     _warnings.warn(_other, RuntimeWarning, stacklevel=2)
 
-# For those who look at models on disk or change them: who only builds one need not wait for it.
+# Nobody waits for what is not asked for: other encodings, models on disk, commands.
 _HOMES = {
+    **_ENCODINGS,
     "PositionSpec": "phasor.spec",
-    "extend": "phasor.extension",
-    "patch": "phasor.checkpoints.patching.patch",
-    "read": "phasor.checkpoints",
+    "bench": "phasor._bench.api",
+    "check": "phasor._check.run",
+    "compare": "phasor._compare.api",
+    "convert": "phasor._convert.command",
+    "diff": "phasor._inspect.api",
+    "examine": "phasor._read",
+    "extend": "phasor._extend.run",
+    "inspect": "phasor._inspect.api",
+    "patch": "phasor._patch.patch",
+    "read": "phasor._read",
     "spec": "phasor.spec",
-    "unpatch": "phasor.checkpoints.patching.patch",
+    "unpatch": "phasor._patch.patch",
 }
 
+if not TYPE_CHECKING:  # to a checker, a name that does not exist is an error
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'phasor' has no attribute {name!r}")
-    from importlib import import_module
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'phasor' has no attribute {name!r}")
+        from importlib import import_module
 
-    module = import_module(_HOMES[name])
-    return module if name == "spec" else getattr(module, name)
+        module = import_module(_HOMES[name])
+        found = module if name == "spec" else getattr(module, name)
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_HOMES} - {"TYPE_CHECKING"})

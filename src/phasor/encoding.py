@@ -1,20 +1,35 @@
 """The contract: where position enters a Transformer, and which places an encoding uses."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal, Protocol, TypeAlias, final
+import copy
+from collections.abc import Iterable
+from typing import Any, Literal, Self, TypeAlias, final
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
-from phasor.errors import ArgumentTypeError, SiteError
+from phasor._encoding_spec import EncodingSpec, options_of, with_arguments
+from phasor._prepared import (
+    OF_PREPARED,
+    Asked,
+    Prepared,
+    called_as_module,
+    check_part,
+    takes_its_own,
+)
+from phasor._score_mod import ScoreMod as ScoreMod
+from phasor._score_mod import check_sizes as check_sizes
+from phasor.errors import SiteError
 
-Site = Literal["embedding", "query_key", "score"]
+Site = Literal["embedding", "query_key", "score", "value"]
 
-HOOKS: dict[Site, str] = {"embedding": "embed", "query_key": "rotate", "score": "score_mod"}
+HOOKS: dict[Site, str] = {
+    "embedding": "embed",
+    "query_key": "rotate",
+    "score": "score_mod",
+    "value": "turn_values",
+}
 """The method that serves each site."""
-
-Prepared: TypeAlias = Any
-"""What `prepare` hands to the hooks. Only the encoding that made it looks inside."""
 
 Content = Literal["query_key", "hidden"]
 """What an encoding may look at: a layer's query and key as projected, or what goes into it."""
@@ -25,40 +40,25 @@ Features: TypeAlias = Any
 """What `observe` makes of each token: a tensor `[batch, seq, ...]`, or of `Compose` a list."""
 
 
-class ScoreMod(Protocol):
-    """Changes attention scores, in the signature of PyTorch's FlexAttention.
-
-    `score` is the scaled product of query and key. The indices are integer tensors that broadcast
-    with it, so one call serves a single score, a block of them or all.
-    """
-
-    def __call__(
-        self, score: Tensor, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
-    ) -> Tensor: ...
-
-
-def check_sizes(score_mod: ScoreMod | None, shape: tuple[int, int, int, int]) -> None:
-    """Raise unless all scores, `shape` `[batch, num_heads, seq, key_seq]`, fit what was prepared.
-
-    A `score_mod` that sees a block cannot tell how many there are. Those with a method
-    `check_sizes(shape)` are asked here.
-    """
-    check = getattr(score_mod, "check_sizes", None)
-    if check is not None:
-        check(shape)
-
-
 class PositionEncoding(nn.Module):
     r"""A position encoding: declares its sites and implements the hook of each, and nothing else.
 
-    A model calls `prepare` once per forward pass and each hook wherever its site is. It calls all
-    three hooks and knows no encoding by name: the hook of an undeclared site changes nothing.
+    A model calls the encoding, `encoding(positions)`, once per forward pass, and each hook wherever
+    its site is. It calls all hooks and knows no encoding by name: the hook of an undeclared site
+    changes nothing.
 
     | site | hook | called with |
     |---|---|---|
     | `"embedding"` | `embed(x, prepared)` | token embeddings, before the first layer |
     | `"query_key"` | `rotate(query, key, prepared)` | each layer's query and key |
     | `"score"` | `score_mod(prepared)` | nothing; what it returns is applied to the scores |
+    | `"value"` | `turn_values(value, prepared)` | each layer's values, if the model asks for it |
+
+    What attention made of turned values may turn back: `turn_back(out, prepared)`.
+
+    The call, and `observe` and `look`, touch parameters; the hooks do not. So whatever hangs on the
+    call of a module (FSDP, offloading, checkpointing, hooks of your own) works on an encoding too,
+    and sees these three calls.
 
     A subclass sets `sites` and `paper`, implements `prepare` and the hooks of its sites. Each hook
     is implemented once: a concrete one is never overridden again, so wrap instead of subclassing.
@@ -83,7 +83,9 @@ class PositionEncoding(nn.Module):
     """
 
     sites: frozenset[Site]
-    """Where position enters; of the class, or narrower, of the instance."""
+    """Where position enters; of the class, or narrower, of the instance, which leaves `"value"`
+    out: there it enters only if the model asks for it.
+    """
     score_is_bias: bool = False
     """Whether `score_mod` adds what does not depend on the score. Fused attention can then take it
     as a mask; without this promise the score is computed first, which is right for every encoding.
@@ -104,14 +106,30 @@ class PositionEncoding(nn.Module):
     """Whether each layer of a model should have one of its own, because what it learns is of that
     layer. Nothing runs otherwise for it: who builds a model reads it.
     """
+    integer_positions: bool = False
+    """Whether positions are rows of a table, so that floats are refused."""
+    Options: type[EncodingSpec[Any]] | None = None
+    """The arguments of its constructor as data; see `constructed_from`."""
+    options: EncodingSpec[Any] | None = None
+    """Those that it was made with."""
     spelling: str | None = None
-    """Its name on the command line; `None` keeps it out of there, where it needs more than a model
-    can tell it.
+    """Its name on the command line and in JSON."""
+    compared: bool = True
+    """Whether a comparison of all encodings has it: not what goes beside another one, or needs more
+    than a text model can tell it.
     """
+    has_parts: bool = False
+    """Whether `heads` can give some of its `num_heads`, because it takes `of_heads` of all numbers
+    that it has for each.
+    """
+    first_head: int = 0
+    """Of all heads of the parameters, which of them its own begin with."""
+    is_part: bool = False
+    """Whether it is of some heads of another one alone."""
     paper: str
     """Where the encoding was published, as a reader would look it up."""
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         declared = getattr(cls, "sites", None)
         if not isinstance(declared, frozenset):
@@ -155,10 +173,90 @@ class PositionEncoding(nn.Module):
                 )
         if declared and cls.prepare is PositionEncoding.prepare:
             raise SiteError(f"{cls.__name__} has sites but no prepare(); implement it")
-        if not isinstance(getattr(cls, "paper", None), str):
+        if not abstract and not isinstance(getattr(cls, "paper", None), str):
             raise SiteError(
                 f"{cls.__name__} must say where it was published: set paper = 'arXiv:...'"
             )
+        for method, place in OF_PREPARED.items():
+            if method in cls.__dict__:
+                setattr(cls, method, takes_its_own(cls.__dict__[method], place))
+        for method in {"look", "observe"} & cls.__dict__.keys():
+            setattr(cls, method, called_as_module(cls.__dict__[method]))
+        options = options_of(cls)
+        if options is not None:
+            cls.Options = options
+            options.encoding = cls
+            cls.__doc__ = with_arguments(cls.__doc__ or "", options)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sites = type(self).sites - {"value"}
+
+    def forward(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Prepared:
+        """What the hooks need; the arguments are those of `prepare`, which does it."""
+        if isinstance(positions, Asked):  # for observe and look
+            return positions.method(self, *positions.arguments, **positions.named)
+        content = self.prepare(positions, key_positions=key_positions, dtype=dtype)
+        return Prepared(self.in_words, self._let_go(content))
+
+    def heads(self, start: int, stop: int) -> Self:
+        """The encoding of the heads from `start` and before `stop`, with the numbers they have.
+
+        For a rank of tensor parallelism, a model without some of its heads, or a kernel that takes
+        a group of them. Shares the parameters: a view, not a copy.
+
+        Args:
+            start: The first head, of those that the encoding has numbers of: of the key or the
+                query, as its `num_heads`.
+            stop: The head after the last one.
+
+        Returns:
+            An encoding of `stop - start` heads; this one, if it has no numbers of single heads.
+
+        Raises:
+            ArgumentError: Heads that it does not have.
+            NotImplementedError: What it knows of heads cannot be cut.
+        """
+        num_heads: int | None = getattr(self, "num_heads", None)
+        if num_heads is None:
+            return self
+        check_part(start, stop, num_heads, owner=type(self).__name__)
+        if not self.has_parts:
+            raise NotImplementedError(
+                f"{type(self).__name__} has no part for some of its heads; call it with all "
+                f"{num_heads} heads, and keep heads {start} to {stop - 1} of what comes out"
+            )
+        view: Any = copy.copy(self)  # of the same parameters, whatever replaces them
+        view.num_heads = stop - start
+        view.first_head = self.first_head + start
+        view.is_part = True
+        return view
+
+    def of_heads(self, numbers: Tensor, dim: int = 0) -> Tensor:
+        """Those of all heads along `dim` of a parameter that are of this encoding's heads."""
+        num_heads: Any = self.num_heads
+        return numbers.narrow(dim, self.first_head, num_heads)
+
+    @property
+    def in_words(self) -> str:
+        """Its name, and which heads of it this is."""
+        num_heads = getattr(self, "num_heads", 0)
+        return type(self).__name__ + (
+            f".heads({self.first_head}, {self.first_head + num_heads})" if self.is_part else ""
+        )
+
+    def _let_go(self, content: Any) -> Any:
+        """The same, with a copy of each parameter in it."""
+        own = list(self.parameters())
+        return tree_map_only(
+            Tensor, lambda x: x.clone() if any(x is each for each in own) else x, content
+        )
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *more: Any, **named: Any
@@ -179,7 +277,7 @@ class PositionEncoding(nn.Module):
         *,
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
-    ) -> Prepared:
+    ) -> Any:
         """Do once per forward pass what does not depend on the layer.
 
         Args:
@@ -189,7 +287,9 @@ class PositionEncoding(nn.Module):
             dtype: Of the activations. Tables are made in float32, or in float64 for float64.
 
         Returns:
-            Whatever this encoding's hooks need.
+            Whatever this encoding's hooks need, made of tensors in tuples, lists and dicts: what
+            depends on parameters too, since no hook touches those. The model calls the encoding,
+            not this, and passes on what that returns.
 
         Raises:
             ArgumentError: Positions of a wrong shape or dtype, or that the encoding lacks.
@@ -205,9 +305,7 @@ class PositionEncoding(nn.Module):
         """
         return None
 
-    def look(
-        self, prepared: Prepared, query: Tensor, key: Tensor, features: Features = None
-    ) -> Prepared:
+    def look(self, prepared: Any, query: Tensor, key: Tensor, features: Features = None) -> Any:
         """Make what was prepared into what this layer's hooks use, before any of them is called.
 
         Args:
@@ -218,19 +316,38 @@ class PositionEncoding(nn.Module):
         """
         return prepared
 
-    def embed(self, x: Tensor, prepared: Prepared) -> Tensor:
+    def embed(self, x: Tensor, prepared: Any) -> Tensor:
         """Add position to the embeddings `x` `[batch, seq, dim]`; same shape and dtype."""
         return x
 
     def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Prepared
+        self, query: Tensor, key: Tensor | None, prepared: Any
     ) -> tuple[Tensor, Tensor | None]:
         """Put position into query `[batch, num_heads, seq, head_dim]` and key (or `None`)."""
         return query, key
 
-    def score_mod(self, prepared: Prepared) -> ScoreMod | None:
+    def score_mod(self, prepared: Any) -> ScoreMod | None:
         """What is done to each attention score; `None` leaves the scores alone."""
         return None
+
+    @property
+    def turns_values(self) -> bool:
+        """Whether it can enter at the value, if `attention(values=...)` asks for it."""
+        return "value" in type(self).sites
+
+    def turn_values(self, value: Tensor, prepared: Any) -> Tensor:
+        """Turn values `[batch, num_kv_heads, key_seq, head_dim]` as their keys turn."""
+        return value
+
+    def turn_back(self, out: Tensor, prepared: Any) -> Tensor:
+        """Turn what attention made of turned values, `[batch, num_heads, seq, head_dim]`, back."""
+        return out
+
+    def extra_repr(self) -> str:
+        given = "" if self.options is None else self.options.given()
+        stop = self.first_head + getattr(self, "num_heads", 0)
+        part = f"heads {self.first_head} to {stop - 1} of them" * self.is_part
+        return ", ".join(filter(None, (given, part)))
 
 
 @final
@@ -244,116 +361,6 @@ class NoPE(PositionEncoding):
     sites = frozenset()
     spelling = "none"
     paper = "arXiv:2305.19466"
-
-
-class InTurn:
-    """A `ScoreMod` of several, the first one first."""
-
-    def __init__(self, score_mods: Sequence[ScoreMod]) -> None:
-        self.score_mods = score_mods
-
-    def __call__(
-        self, score: Tensor, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor
-    ) -> Tensor:
-        for score_mod in self.score_mods:
-            score = score_mod(score, batch, head, query_index, key_index)
-        return score
-
-    def check_sizes(self, shape: tuple[int, int, int, int]) -> None:
-        """Raise unless each of them fits."""
-        for score_mod in self.score_mods:
-            check_sizes(score_mod, shape)
-
-
-@final
-class Compose(PositionEncoding):
-    """Several encodings in one model, applied in the order given.
-
-    Args:
-        encodings: At least one. The sites of the whole are those of its parts.
-
-    Examples:
-        >>> both = phasor.Compose(phasor.Rotary(64), phasor.ALiBi(8))
-        >>> sorted(both.sites)
-        ['query_key', 'score']
-    """
-
-    sites = frozenset(HOOKS)
-    looks_at = frozenset({"query_key", "hidden"})
-    paper = "of its parts"
-
-    def __init__(self, *encodings: PositionEncoding) -> None:
-        super().__init__()
-        if not encodings:
-            raise SiteError("Compose needs at least one encoding; for none at all use NoPE()")
-        for encoding in encodings:
-            if not isinstance(encoding, PositionEncoding):
-                raise ArgumentTypeError(
-                    f"Compose takes position encodings, got {type(encoding).__name__}; pass them "
-                    "one by one: Compose(first, second)"
-                )
-        self.encodings = nn.ModuleList(encodings)
-        # Narrower than the class: the model must offer only the sites that the parts use.
-        self.sites = frozenset[Site]().union(*(encoding.sites for encoding in encodings))
-        self.score_is_bias = all(
-            encoding.score_is_bias for encoding in encodings if "score" in encoding.sites
-        )
-        self.score_needs_row = any(encoding.score_needs_row for encoding in encodings)
-        self.is_relative = all(encoding.is_relative for encoding in encodings)
-        self.keeps_norm = all(encoding.keeps_norm for encoding in encodings)
-        self.looks_at = frozenset[Content]().union(*(encoding.looks_at for encoding in encodings))
-        self.each_layer = any(encoding.each_layer for encoding in encodings)
-        self.paper = ", ".join(encoding.paper for encoding in encodings)
-
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> list[Prepared]:
-        return [
-            encoding.prepare(positions, key_positions=key_positions, dtype=dtype)
-            for encoding in self._parts()
-        ]
-
-    def observe(self, hidden: Tensor) -> list[Features]:
-        return [encoding.observe(hidden) for encoding in self._parts()]
-
-    def look(
-        self,
-        prepared: list[Prepared],
-        query: Tensor,
-        key: Tensor,
-        features: list[Features] | None = None,
-    ) -> list[Prepared]:
-        features = [None] * len(prepared) if features is None else features
-        return [
-            encoding.look(part, query, key, seen)
-            for encoding, part, seen in zip(self._parts(), prepared, features, strict=True)
-        ]
-
-    def embed(self, x: Tensor, prepared: list[Prepared]) -> Tensor:
-        for encoding, part in zip(self._parts(), prepared, strict=True):
-            x = encoding.embed(x, part)
-        return x
-
-    def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: list[Prepared]
-    ) -> tuple[Tensor, Tensor | None]:
-        for encoding, part in zip(self._parts(), prepared, strict=True):
-            query, key = encoding.rotate(query, key, part)
-        return query, key
-
-    def score_mod(self, prepared: list[Prepared]) -> ScoreMod | None:
-        candidates = [
-            encoding.score_mod(part) for encoding, part in zip(self._parts(), prepared, strict=True)
-        ]
-        score_mods = [score_mod for score_mod in candidates if score_mod is not None]
-        return InTurn(score_mods) if score_mods else None
-
-    def _parts(self) -> Iterable[PositionEncoding]:
-        return self.encodings  # type: ignore[return-value]  # a ModuleList of encodings
 
 
 def require_sites(encoding: PositionEncoding, offered: Iterable[Site], *, model: str) -> None:

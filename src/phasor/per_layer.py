@@ -1,7 +1,7 @@
 """Another encoding in each layer: local and global bases, layers without any."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,9 @@ from phasor.errors import ArgumentError, ArgumentTypeError, SiteError
 
 
 class PreparedLayers(NamedTuple):
-    """What `PerLayer.prepare` hands to the hooks: of the embedding, and of each layer."""
+    """What `PerLayer` hands to the hooks: of the embedding, and of each layer."""
 
-    embedding: Prepared
+    embedding: Prepared | None
     layers: list[Prepared]
 
 
@@ -39,7 +39,7 @@ class PerLayer(nn.Module):
 
         >>> rotary, none = phasor.Rotary(64), phasor.NoPE()
         >>> encodings = phasor.PerLayer([rotary, rotary, rotary, none] * 2)
-        >>> prepared = encodings.prepare(torch.arange(10))
+        >>> prepared = encodings(torch.arange(10))
         >>> query, key = torch.randn(2, 1, 8, 10, 64)
         >>> for layer, encoding in enumerate(encodings):
         ...     turned, _ = encoding.rotate(query, key, prepared.layers[layer])
@@ -112,16 +112,16 @@ class PerLayer(nn.Module):
         """What is added to the embeddings, or `None`."""
         return None if self._of_embedding is None else self.distinct[self._of_embedding]
 
-    def prepare(
+    def forward(
         self,
         positions: Tensor,
         *,
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> PreparedLayers:
-        """Prepare each encoding once; the arguments are those of `PositionEncoding.prepare`."""
+        """Call each encoding once; the arguments are those of `PositionEncoding.prepare`."""
         prepared = [
-            encoding.prepare(positions, key_positions=key_positions, dtype=dtype)
+            encoding(positions, key_positions=key_positions, dtype=dtype)
             for encoding in self.distinct
         ]
         return PreparedLayers(
@@ -129,8 +129,25 @@ class PerLayer(nn.Module):
             [prepared[place] for place in self._of_layer],
         )
 
+    def prepare(self, positions: Tensor, **named: Any) -> PreparedLayers:
+        """The same as the call."""
+        return self(positions, **named)
+
+    def heads(self, start: int, stop: int) -> "PerLayer":
+        """Of each encoding those heads, as `PositionEncoding.heads` gives them."""
+        parts = [encoding.heads(start, stop) for encoding in self.distinct]
+        return PerLayer(
+            [parts[place] for place in self._of_layer],
+            embedding=None if self._of_embedding is None else parts[self._of_embedding],
+        )
+
     def embed(self, x: Tensor, prepared: PreparedLayers) -> Tensor:
         """Add position to the embeddings `x` `[batch, seq, dim]`, before the first layer."""
+        if not isinstance(prepared, PreparedLayers):
+            raise ArgumentTypeError(
+                f"embed() of PerLayer takes what PerLayer returned, got {type(prepared).__name__}; "
+                "pass encodings(positions)"
+            )
         return x if self.embedding is None else self.embedding.embed(x, prepared.embedding)
 
 

@@ -1,11 +1,14 @@
 """pytest plugin: the fixture `golden_rotary`, for tests of anybody's rotary encoding.
 
+And the option `--phasor-encoding module:Class`, which runs what phasor's own encodings are held to.
+
 A package of its own, since pytest imports plugins whether they are used or not: `phasor` and
 PyTorch are imported when a test asks for the fixture.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,8 +73,21 @@ class Golden:
         return f"config: {self.case.source}; numbers: {self.case.provenance}"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option."""
+    parser.addoption(
+        "--phasor-encoding",
+        metavar="MODULE:CLASS",
+        help="hold a position encoding to what phasor's own are held to; alone, run nothing else",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the marker, and have the contract collected if an encoding is named."""
+    if config.getoption("phasor_encoding") is not None:
+        contract = str(Path(__file__).with_name("your_encoding.py"))
+        asked = config.args if config.args_source is pytest.Config.ArgsSource.ARGS else []
+        config.args = [*(given for given in asked if given != contract), contract]
     config.addinivalue_line(
         "markers",
         "golden_rotary(*names): of the fixture golden_rotary, only the cases of these names or "

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 import phasor
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.errors import ArgumentError
 from phasor.spec import GeometricSpec, LayerSpec, RotarySpec
 
@@ -117,7 +117,9 @@ def test_refuses_what_cannot_be() -> None:
     query, key, value = torch.randn(3, 1, 2, 5, 8)
     with pytest.raises(ArgumentError, match=r"values must be one of \['still'.*got 'back'"):
         phasor.attention(query, key, value, values="back")  # type: ignore[arg-type]
-    with pytest.raises(ArgumentError, match="values='turned' needs a Rotary, got ALiBi"):
+    with pytest.raises(
+        ArgumentError, match=r"values='turned' needs a Rotary or another .* 'value', got ALiBi"
+    ):
         phasor.attention(query, key, value, phasor.ALiBi(2), values="turned")
     with pytest.raises(ArgumentError, match=r"for head_dim 8, got a value of shape \[1, 2, 5, 4\]"):
         phasor.attention(query, key, value[..., :4], phasor.Rotary(8), values="turned")
@@ -125,3 +127,33 @@ def test_refuses_what_cannot_be() -> None:
         LayerSpec(values="turned")
     rotary = RotarySpec(head_dim=8, frequencies=GeometricSpec(rotary_dim=8))
     assert LayerSpec(encodings=(rotary,), values="turned").values == "turned"
+
+
+def test_values_turn_in_a_composition_and_a_layer() -> None:
+    query, key, value = torch.randn(3, 1, 2, 5, 8, dtype=torch.float64)
+    rotary, alibi = phasor.Rotary(8), phasor.ALiBi(2)
+    alone = phasor.attention(query, key, value, rotary, values="turned_back")
+    layers = phasor.PerLayer([phasor.Compose(rotary), rotary])
+    for encoding in layers:
+        assert_close(phasor.attention(query, key, value, encoding, values="turned_back"), alone)
+    # By hand: values turned, scores of both, the output turned back.
+    both, places = phasor.Compose(alibi, rotary), rotary(torch.arange(5), dtype=torch.float64)
+    turned, _ = rotary.rotate(value, None, places)
+    out = phasor.attention(query, key, turned, both)
+    back = phasor.Rotary(8, frequencies=rotary.frequencies.with_inv_freq(
+        -rotary.frequencies.inv_freq
+    ))  # fmt: skip
+    expected, _ = back.rotate(out, None, back(torch.arange(5), dtype=torch.float64))
+    assert_close(phasor.attention(query, key, value, both, values="turned_back"), expected)
+    assert both.sites == {"query_key", "score"}
+
+
+def test_uneven_values_turn() -> None:
+    """With even angles it is Rotary; where the angles differ, by the formula."""
+    query, key, value = torch.randn(3, 1, 2, 5, 8, dtype=torch.float64)
+    pairs = phasor.geometric(8)
+    doubled = pairs.with_inv_freq(torch.cat((pairs.inv_freq, pairs.inv_freq), 1))
+    even = phasor.UnevenRotary(8, frequencies=doubled, layout="half")
+    for values in ("turned", "turned_back"):
+        out = phasor.attention(query, key, value, even, values=values)
+        assert_close(out, phasor.attention(query, key, value, phasor.Rotary(8), values=values))

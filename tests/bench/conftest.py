@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from phasor.bench.shapes import Shape
-from phasor.bench.workload import Workload
+from phasor._bench.shapes import Shape
+from phasor._bench.workload import Workload
 
 
 @pytest.fixture

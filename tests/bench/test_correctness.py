@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from phasor.bench.contender import Contender, Rotation
-from phasor.bench.correctness import rotation_error, tolerance
-from phasor.bench.entry import Entry, Memory, enter
-from phasor.bench.ours import OURS
-from phasor.bench.peers import PEERS
-from phasor.bench.results import Row
-from phasor.bench.shapes import Shape
-from phasor.bench.workload import Direction, Pair, Workload, random_pair
+from phasor._bench.contender import Contender, Rotation
+from phasor._bench.correctness import rotation_error, tolerance
+from phasor._bench.entry import Entry, Memory, enter
+from phasor._bench.ours import OURS
+from phasor._bench.peers import PEERS
+from phasor._bench.results import Row
+from phasor._bench.shapes import Shape
+from phasor._bench.workload import Direction, Pair, Workload, random_pair
 
 
 def by_hand(x: torch.Tensor, workload: Workload, shift: int = 0) -> torch.Tensor:

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from phasor.bench.options import make_plan
-from phasor.bench.peers import PEERS, choose_peers
-from phasor.bench.shapes import NAMED, parse_shapes
+from phasor._bench.options import Options, make_plan
+from phasor._bench.peers import PEERS, choose_peers
+from phasor._bench.shapes import NAMED, parse_shapes
 from phasor.errors import ArgumentError
 
 OPTIONS = {
@@ -69,7 +69,9 @@ def test_peers_that_are_not() -> None:
 
 
 def test_plan() -> None:
-    plan = make_plan(**{**OPTIONS, "dtype": "bfloat16,float64", "shapes": "B,C", "backward": True})
+    plan = make_plan(
+        Options(**{**OPTIONS, "dtype": "bfloat16,float64", "shapes": "B,C", "backward": True})
+    )
     assert plan.dtypes == (torch.bfloat16, torch.float64)
     assert plan.directions == ("forward", "backward")
     assert plan.num_cases == 8
@@ -88,5 +90,5 @@ def test_plan() -> None:
 )
 def test_plans_that_are_not(option: dict, part: str) -> None:
     with pytest.raises(ArgumentError) as error:
-        make_plan(**{**OPTIONS, **option})
+        make_plan(Options(**{**OPTIONS, **option}))
     assert part in str(error.value)

@@ -8,16 +8,17 @@ import pytest
 import torch
 from rich.console import Console
 
-from phasor.bench import ours
-from phasor.bench import run as run_module
-from phasor.bench.contender import Contender
-from phasor.bench.options import make_plan
-from phasor.bench.ours import OURS
-from phasor.bench.results import Case, PeerFound, Results, Row
-from phasor.bench.run import Plan, run
-from phasor.bench.shapes import Shape
-from phasor.bench.table import case_notes, case_table, summary
-from phasor.bench.workload import Pair
+from phasor._bench import ours
+from phasor._bench import run as run_module
+from phasor._bench.contender import Contender
+from phasor._bench.hardware import Hardware
+from phasor._bench.options import Options, make_plan
+from phasor._bench.ours import OURS
+from phasor._bench.results import Case, PeerFound, Results, Row
+from phasor._bench.run import Plan, run
+from phasor._bench.shapes import Shape
+from phasor._bench.table import case_notes, case_table, summary
+from phasor._bench.workload import Pair
 
 
 class Silent:
@@ -172,7 +173,8 @@ def results_with(rows: tuple[Row, ...], shape: Shape, *, in_place: bool) -> Resu
     )  # fmt: skip
     case = Case(shape=shape, dtype="float32", direction="forward", bytes=1, rows=rows)
     return Results(
-        hardware={"cpu": "some", "device": "cpu"}, versions={}, clock="", rounds=1,
+        hardware=Hardware(cpu="some", device="cpu", cores=1, threads=1, system="some"),
+        versions={}, clock="", rounds=1,
         no_kernel=None, peers=(peer,), cases=(case,),
     )  # fmt: skip
 
@@ -217,8 +219,10 @@ def test_why_there_is_no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_all_that_is_asked_for_is_listed() -> None:
     plan = make_plan(
+        Options(
         device="cpu", shapes="1x2x3x4", against="all", dtype="float32", layout="half",
         threads=1, rounds=1, backward=False,
+        )
     )  # fmt: skip
     assert all(peer.install for peer in plan.peers if peer.module)
     assert all(peer.call and peer.excluded for peer in plan.peers)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from phasor.bench.timing import CudaClock, HostClock, Sample, Work, interleaved
+from phasor._bench.timing import CudaClock, HostClock, Sample, Work, interleaved
 
 
 class FakeTime:

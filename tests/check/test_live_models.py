@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from spec.golden.layer import rotary_layer
 from torch import Tensor, nn
 from transformers import (
     BertConfig,
@@ -29,13 +30,12 @@ from transformers import (
 from transformers.models.llama import modeling_llama
 from typer.testing import CliRunner
 
-from phasor.check import Result, check_model
-from phasor.check.result import has_passed
-from phasor.checkpoints import read
+from phasor._check import Result, check_model
+from phasor._check.result import Checked
+from phasor._read import read
 from phasor.cli import app
 from phasor.errors import ArgumentError
 from phasor.spec import ALiBiSpec, LayerSpec, LearnedSpec, PositionSpec
-from phasor.spec.golden.layer import rotary_layer
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 97,
@@ -241,8 +241,7 @@ def test_what_does_not_apply_is_skipped_and_not_passed() -> None:
     embedding = LearnedSpec(num_positions=512, dim=64)
     spec = PositionSpec(model="bert", layers=(LayerSpec(),) * 2, embedding=embedding, causal=False)
     assert statuses(bert, spec)["decode = prefill"] == "skip"
-    bare = [Result("angles", "skip", "nothing")]
-    assert not has_passed(bare)
+    assert not Checked("bare", (Result("angles", "skip", "nothing"),))
 
 
 def test_a_spec_of_another_width_is_said_to_be_unreadable() -> None:

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from checkpoints.proof import axes_of, row_of_the_layers, run
+from checkpoints.proof import HALVES_OUT, axes_of, run, type_of_the_layers
 from checkpoints.random_rope import draw_config
 from checkpoints.tiny import BATCH, SEQ, Subject, subjects
 from torch import Tensor, nn
 from transformers import CONFIG_MAPPING
 
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.errors import PhasorError
 from phasor.spec import PositionSpec, RotarySpec
 
@@ -79,8 +79,8 @@ def judged(subject: Subject, config: dict[str, Any]) -> Case:
         if spec is None:
             _forward(subject, model)
             return Case(config, REFUSED, refusal)
-        row = row_of_the_layers(made, made.model_type)
-        proof = run(subject, model, spec, row, _positions(spec))
+        halves = type_of_the_layers(made, made.model_type) in HALVES_OUT
+        proof = run(subject, model, spec, _positions(spec), halves=halves)
     except Exception as error:
         # Models fail in any way that a wrong value makes Python fail.
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from checkpoints.proof import HALVES_OUT
 from checkpoints.tiny import Subject, subjects
 from checkpoints.wrapped import parts_of, wrappers
 from transformers import CONFIG_MAPPING
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-from phasor.checkpoints.architectures import Architecture, architectures
+from phasor._read.architectures import Architecture, architectures
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "architectures.md"
 
@@ -33,7 +34,7 @@ _FILES = (
 _HEAD = """# Architectures
 
 What `phasor.read` makes of each `model_type` of transformers {version}. Made by
-`python -m checkpoints.document` in `tests`, from `src/phasor/checkpoints/architectures.json`.
+`python -m checkpoints.document` in `tests`, from `src/phasor/_read/architectures.json`.
 
 - **Verified**: {verified}. The tests build and run a tiny random model of the class. What its own
   code does to position equals what the encodings of the spec do, layer by layer, to float32
@@ -56,16 +57,23 @@ What `phasor.read` makes of each `model_type` of transformers {version}. Made by
 |---|---|---|---|
 """
 
-_MECHANISMS = {
-    "alibi": "ALiBi",
+_MECHANISMS = {"alibi": "ALiBi", "none": "", "t5": "T5 buckets"}
+_SCORES = {
     "deberta": "DeBERTa",
-    "none": "",
-    "relative_logits": "relative logits",
+    "inkling": "relative logits",
     "shaw": "Shaw",
-    "t5": "T5 buckets",
     "transformer_xl": "Transformer-XL",
 }
-_VALUES = {"turned": "values turn", "turned_back": "values turn, the output turns back"}
+_TURNING = {
+    "nanochat": "backwards",
+    "hunyuan_vl": "no rotation: sections",
+    "vjepa2": "no rotation: tiled",
+    "clvp": "values turn",
+    "deepseek_v4": "values turn, the output turns back",
+}
+_SOME = {"cohere2", "cohere2_moe", "exaone4", "olmo_hybrid"}
+_GROWING = {"beam", "llama4", "ministral3", "mistral4", "mistral_large4"}
+"""What odd functions do to a layer, in words."""
 
 
 def document() -> str:
@@ -110,7 +118,7 @@ def _model_types(subject: Subject, table: Mapping[str, Architecture]) -> set[str
     row = table.get(kind.model_type)
     names = {kind.model_type}
     if row is not None:
-        held = {name: tower.get("config") for name, tower in row.towers.items()}
+        held = {name: tower.config for name, tower in row.towers.items()}
         parts = [row.stack, *(part for name, part in held.items() if name not in subject.without)]
         known = parts_of(kind)
         names |= {known[part].model_type for part in parts if part in known}
@@ -132,31 +140,29 @@ def _also_called(verified: set[str]) -> set[str]:
 
 
 def _line(name: str, row: Architecture) -> str:
-    rotates = row.mechanism == "rotary" and row.stack is None and row.uneven != "tiled"
+    rotates = row.mechanism == "rotary" and row.stack is None and row.odd != "vjepa2"
     dtype = row.dtype if rotates and row.dtype != "activations" else ""
-    return f"| `{name}` | {_words(row)} | {dtype} | {'; '.join(row.omits)} |"
+    return f"| `{name}` | {_words(name, row)} | {dtype} | {'; '.join(row.omits)} |"
 
 
-def _words(row: Architecture) -> str:
+def _words(name: str, row: Architecture) -> str:
     if row.stack is not None:
         return f"of `{row.stack}`"
     if row.mechanism != "rotary":
-        inside = _MECHANISMS[row.mechanism]
-        added = "" if row.embedding is None else f"{row.embedding['kind']} table"
+        inside = _SCORES.get(row.odd or "", _MECHANISMS[row.mechanism])
+        added = "" if row.embedding is None else f"{row.embedding.kind} table"
         return ", ".join(filter(None, (inside, added))) or "no position"
     words = ["rotary", row.layout]
-    words += ["pairs in, halves out"] * row.halves_out
-    words += ["part of each head"] * (row.width == "partial" or row.still is not None)
-    words += ["backwards"] * row.backwards
-    words += [f"no rotation: {row.uneven}"] * (row.uneven is not None)
-    words += [_VALUES[row.values]] if row.values in _VALUES else []
+    words += ["pairs in, halves out"] * (name in HALVES_OUT)
+    words += ["part of each head"] * (row.partial or row.latent)
+    words += [_TURNING[row.odd]] if row.odd in _TURNING else []
     words += [f"{row.sections} sections"] * (row.sections is not None)
     words += [f"rows and columns ({row.axes})".replace("_", " ")] * (row.axes is not None)
-    words += ["some layers without"] * (row.rotates != "all")
-    words += ["query temperature"] * (row.temperature is not None)
+    words += ["some layers without"] * (row.turning is not None or row.odd in _SOME)
+    words += ["query temperature"] * (row.odd in _GROWING)
     words += ["both directions"] * (not row.causal)
     if row.embedding is not None:
-        words.append(f"{row.embedding['kind']} table")
+        words.append(f"{row.embedding.kind} table")
     return ", ".join(words)
 
 

@@ -40,12 +40,13 @@ from checkpoints.mutants import (
     safetensors_file,
 )
 
-from phasor.checkpoints import examine
-from phasor.checkpoints.converting.source import read_source
-from phasor.encoding import Compose, PositionEncoding
+from phasor._compose import Compose
+from phasor._convert.source import read_source
+from phasor._inspect.source import open_source
+from phasor._read import examine
+from phasor.encoding import PositionEncoding
 from phasor.encodings import Rotary, UnevenRotary
 from phasor.errors import PhasorError
-from phasor.inspection.source import open_source
 from phasor.spec import GeometricSpec, LayerSpec, PositionSpec, RotarySpec, SectionsSpec
 
 LIMIT = 10.0
@@ -284,7 +285,7 @@ def run(cases: dict[str, range]) -> list[str]:
     wrong: list[str] = []
     quick = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     # What is installed is looked up anew for each hint.
-    hints = patch("phasor.checkpoints.plain.how_to_get", lambda module: f"install {module}")
+    hints = patch("phasor._read.plain.how_to_get", lambda module: f"install {module}")
     with hints, tempfile.TemporaryDirectory(dir=quick) as name:
         for kind, numbers in cases.items():
             trial, began, longest = Trial(Path(name)), time.process_time(), (0.0, 0)

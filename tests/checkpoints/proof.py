@@ -9,19 +9,23 @@ from typing import Any
 import torch
 from checkpoints.seams import Attention, Seams, Turn
 from checkpoints.shares import honours_a_share
-from checkpoints.tiny import BATCH, SEQ, Subject
+from checkpoints.tiny import BATCH, SEQ, Subject, subjects
 from torch import Tensor, nn
 
 from phasor import Rotary, UnevenRotary
-from phasor.checkpoints.architectures import Architecture, architecture
-from phasor.checkpoints.fields import Fields
-from phasor.checkpoints.notes import Notes
-from phasor.checkpoints.reader import examine
-from phasor.checkpoints.stack import read_stack
+from phasor._read.architectures import Architecture, architecture
+from phasor._read.fields import Fields
+from phasor._read.notes import Notes
+from phasor._read.reader import examine
+from phasor._read.stack import read_stack
 from phasor.spec import LayerSpec, PositionSpec, RotarySpec, UnevenRotarySpec
 
 ATOL = 1e-4
 """Float32 angles of positions up to 200, times float32 activations of a few units."""
+
+HALVES_OUT = {each.config_class.model_type for each in subjects().values() if each.halves_out}
+"""Model types whose code pairs neighbours on the way in and gives back two halves, the same for
+query and key: their product is that of the spec."""
 
 
 @dataclass
@@ -46,22 +50,22 @@ def prove(subject: Subject) -> Proof:
         spec = examine(config).spec
     else:
         spec = read_stack(Fields(config, Notes(subject.name)), subject.row, subject.row)
-    row = row_of_the_layers(config, row_name)
-    proof = run(subject, model, spec, row, _positions(spec))
+    halves = type_of_the_layers(config, row_name) in HALVES_OUT
+    proof = run(subject, model, spec, _positions(spec), halves=halves)
     return _of_the_share(model, architecture(row_name), proof)
 
 
 def run(
-    subject: Subject, model: nn.Module, spec: PositionSpec, row: Architecture, positions: Tensor
+    subject: Subject, model: nn.Module, spec: PositionSpec, positions: Tensor, *, halves: bool
 ) -> Proof:
-    """A forward pass beside what the spec says: `row` is that of the layers.
+    """A forward pass beside what the spec says.
 
     Args:
         subject: What the model is one of.
         model: Any model of it.
         spec: Of that model.
-        row: Of its layers.
         positions: `[batch, seq]` or `[axes, batch, seq]`, where the model takes any.
+        halves: Whether its layers pair neighbours and give back two halves.
     """
     inputs: dict[str, Any] = subject.some_inputs()
     if subject.positions == "given" and _takes_positions(model):
@@ -80,8 +84,8 @@ def run(
     turned, chosen = set(), set()
     for turn in seams.turns:
         if "Indexer" in type(turn.owner).__name__:
-            chosen.add(_indexer(turn, seams, spec, positions, row, keys, proof))
-        elif (where := _turn(turn, seams, spec, positions, row, proof)) is not None:
+            chosen.add(_indexer(turn, seams, spec, positions, halves, keys, proof))
+        elif (where := _turn(turn, seams, spec, positions, halves, proof)) is not None:
             turned.add(where)
     towers = [tower for tower in spec.towers if tower.model not in subject.without]
     for stack in (spec, *towers):
@@ -98,8 +102,9 @@ def run(
 def _of_the_share(model: nn.Module, row: Architecture, proof: Proof) -> Proof:
     honours = honours_a_share(model)
     # Where the name of a number rules, or a stack inside, there is nothing to compare.
-    comparable = row.width in ("head", "partial") and row.stack is None and honours is not None
-    if comparable and honours != (row.width == "partial"):
+    plain = row.stack is None and row.odd not in ("clvp", "gptj", "vjepa2")
+    comparable = plain and honours is not None
+    if comparable and honours != row.partial:
         proof.differs(f"partial_rotary_factor is {'' if honours else 'not '}honoured")
     return proof
 
@@ -118,13 +123,13 @@ def _positions(spec: PositionSpec) -> Tensor:
     return torch.randint(0, 200, (axes, BATCH, SEQ), generator=generator)
 
 
-def row_of_the_layers(config: Any, row_name: str) -> Architecture:
+def type_of_the_layers(config: Any, row_name: str) -> str:
     """The row by which the layers of a model are read, which may be that of a config inside."""
     row = architecture(row_name)
     if row.stack is None:
-        return row
+        return row_name
     inner = getattr(config, row.stack)
-    return row_of_the_layers(inner, inner.model_type)
+    return type_of_the_layers(inner, inner.model_type)
 
 
 def _takes_positions(model: nn.Module) -> bool:
@@ -154,7 +159,7 @@ def _turn(
     seams: Seams,
     spec: PositionSpec,
     positions: Tensor,
-    row: Architecture,
+    halves: bool,
     proof: Proof,
 ) -> tuple[str, int] | None:
     kind = type(turn.owner).__name__
@@ -169,12 +174,15 @@ def _turn(
     if stated is None:
         proof.differs(f"{stack.model} layer {at} turns")
         return None
+    turned_back = stack.layers[at].values == "turned_back"
     encoding = stated.build()
     if isinstance(encoding, Rotary) and encoding.length_scaling is not None:
         encoding = encoding.at(int(positions.max()) + 1)
     for before, after in zip(turn.before, turn.after, strict=False):
         proof.compared += 1
-        reason = _differs(encoding, before, after, positions, row)
+        reason = _differs(
+            encoding, before, after, positions, halves=halves, turned_back=turned_back
+        )
         if reason:
             proof.differs(f"{stack.model} layer {at}: {reason}")
     return stack.model, at
@@ -205,7 +213,7 @@ def _indexer(
     seams: Seams,
     spec: PositionSpec,
     positions: Tensor,
-    row: Architecture,
+    halves: bool,
     keys: dict[int, Tensor],
     proof: Proof,
 ) -> tuple[str, int | None]:
@@ -221,7 +229,7 @@ def _indexer(
             continue
         proof.compared += 1
         proof.indexers += 1
-        reason = _differs(stated.build(), before, after, positions, row)
+        reason = _differs(stated.build(), before, after, positions, halves=halves)
         if reason:
             proof.differs(f"{where}: {reason}")
     whole, part = keys.get(id(turn.owner)), turn.before[-1]
@@ -240,7 +248,9 @@ def _differs(
     before: Tensor,
     after: Tensor,
     positions: Tensor,
-    row: Architecture,
+    *,
+    halves: bool,
+    turned_back: bool = False,
 ) -> str:
     heads = _in_order(before, encoding.head_dim).double()
     theirs = _in_order(after, encoding.head_dim).double()
@@ -257,12 +267,12 @@ def _differs(
     whole[..., where] = heads
     positions = _of(positions, encoding, heads)
     ours = _turned(encoding, whole, positions)[..., where]
-    if row.halves_out and encoding.layout == "interleaved":
+    if halves and encoding.layout == "interleaved":
         ours = torch.cat((ours[..., 0::2], ours[..., 1::2]), dim=-1)
     if ours.shape != theirs.shape:
         return f"{list(theirs.shape)} come out, not {list(ours.shape)}"
     worst = (ours - theirs).abs().max().item()
-    if row.values == "turned_back" and worst >= ATOL:
+    if turned_back and worst >= ATOL:
         ours = _turned(encoding, whole, -positions)[..., where]
         worst = (ours - theirs).abs().max().item()
     return "" if worst < ATOL else f"turned otherwise, by up to {worst:.3g}"

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from phasor import T5Bias
+from phasor._read.reader import examine
 from phasor.attention import attention_scores
-from phasor.checkpoints.reader import examine
 from phasor.encoding import PositionEncoding
 from phasor.spec import ALiBiSpec, LearnedSpec, PositionSpec, SinusoidalSpec, T5BiasSpec
 

@@ -8,7 +8,7 @@ from checkpoints.seams import Seams
 from checkpoints.tiny import SEQ, Subject
 from torch import Tensor, nn
 
-from phasor.checkpoints.reader import examine
+from phasor._read.reader import examine
 
 
 def prove_nothing(subject: Subject) -> Proof:

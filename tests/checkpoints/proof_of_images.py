@@ -10,7 +10,7 @@ from checkpoints.seams import Attention, Seams, Turn
 from checkpoints.tiny import Subject
 from torch import Tensor, nn
 
-from phasor.checkpoints.reader import examine
+from phasor._read.reader import examine
 from phasor.spec import LayerSpec, LearnedSpec, PositionSpec, RotarySpec
 
 _TABLE = re.compile(r"pos(ition)?(al)?_?emb|embed_positions|position_embedding")

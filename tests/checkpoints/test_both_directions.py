@@ -9,7 +9,7 @@ from checkpoints.proof_elsewhere import prove_elsewhere
 from checkpoints.tiny import Subject, subjects
 
 import phasor
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.errors import ArgumentError
 
 TURNING, OTHERS = subjects(), subjects("subjects_without_rotation.json")

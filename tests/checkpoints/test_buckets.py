@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 import phasor
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.encodings import T5Bias
 from phasor.spec import SinusoidalSpec, T5BiasSpec
 

@@ -6,7 +6,7 @@ from checkpoints.tiny import subjects
 from torch import Tensor
 from torch.testing import assert_close
 
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.spec import SinusoidalSpec
 
 CHUNKED = subjects("subjects_of_chunks.json")

@@ -9,9 +9,9 @@ import pytest
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 import phasor
-from phasor.checkpoints import architectures, examine
+from phasor._inspect import inspect
+from phasor._read import architectures, examine
 from phasor.errors import ArgumentError
-from phasor.inspection import inspect
 from phasor.spec import PositionSpec
 
 # As Qwen/Qwen2.5-7B-Instruct-1M publishes it; trained on 262,144 tokens by arXiv:2501.15383.

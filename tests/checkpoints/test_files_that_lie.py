@@ -19,9 +19,9 @@ from checkpoints.converting.models import build
 from safetensors.torch import save_file
 
 import phasor
-from phasor.checkpoints import examine
-from phasor.checkpoints.converting.source import read_source
-from phasor.checkpoints.gguf_header import read_header
+from phasor._convert.source import read_source
+from phasor._read import examine
+from phasor._read.gguf_header import read_header
 from phasor.errors import ArgumentError
 from phasor.spec import (
     AxialSpec,

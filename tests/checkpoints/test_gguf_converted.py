@@ -9,7 +9,7 @@ from checkpoints.converted_cases import CASES
 from checkpoints.gguf_writing import write_metadata
 from checkpoints.same_position import assert_same
 
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.rotary.scaling import longrope
 from phasor.spec import (
     ALiBiSpec,

@@ -16,8 +16,8 @@ import torch
 from checkpoints.gguf_writing import small, write_metadata
 
 import phasor
-from phasor.checkpoints import examine
-from phasor.checkpoints.gguf_models import GGUF_MODELS
+from phasor._read import examine
+from phasor._read.gguf_models import GGUF_MODELS
 from phasor.errors import ArgumentError, PhasorError
 from phasor.spec import (
     ALiBiSpec,

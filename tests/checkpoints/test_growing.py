@@ -7,7 +7,7 @@ from checkpoints.tiny import BATCH, SEQ, subjects
 from torch import Tensor
 from torch.testing import assert_close
 
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.spec import QueryTemperatureSpec, RotarySpec, SSMaxSpec
 
 SUBJECTS = subjects()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.errors import PhasorError
 
 CONFIGS: dict[str, dict[str, Any]] = {

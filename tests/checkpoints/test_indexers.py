@@ -10,15 +10,15 @@ import torch
 import transformers
 from checkpoints.proof import prove
 from checkpoints.tiny import Subject, subjects
+from spec.golden import GOLDEN
 
 import phasor
-from phasor.checkpoints import architectures
-from phasor.inspection import inspect
-from phasor.inspection.page import render_page
-from phasor.inspection.sentences import layer_lines, rotation_title
+from phasor._inspect import inspect
+from phasor._inspect.page import render_page
+from phasor._inspect.sentences import layer_lines, rotation_title
+from phasor._read import architectures
 from phasor.rotary.scaling import YaRN
 from phasor.spec import PositionSpec, RotarySpec
-from phasor.spec.golden import GOLDEN
 
 MODELS: dict[str, dict[str, Any]] = {
     "AXK2Config": {},
@@ -72,7 +72,7 @@ def test_a_tiny_model_chooses_by_the_rotation_that_its_spec_says(name: str) -> N
     [
         {"layout": {"half": "interleaved", "interleaved": "half"}},
         {"rotary_slice": {"leading": "trailing", "trailing": "leading"}},
-        {"layers": "none:of them"},
+        {"layers": ("none", "of them")},
     ],
     ids=["layout", "slice", "layers"],
 )
@@ -84,8 +84,8 @@ def test_another_rotation_is_found_out(
     row = table[config.model_type]
     assert row.indexer is not None
     ((key, new),) = changes.items()
-    wrong = new if isinstance(new, str) else new[row.indexer[key]]
-    table[config.model_type] = replace(row, indexer={**row.indexer, key: wrong})
+    wrong = new if isinstance(new, tuple) else new[getattr(row.indexer, key)]
+    table[config.model_type] = replace(row, indexer=replace(row.indexer, **{key: wrong}))
     monkeypatch.setattr(architectures, "architectures", lambda: table)
     assert any("its indexer" in sentence for sentence in prove(subject(name)).differences)
 

@@ -11,7 +11,7 @@ from torch import nn
 from transformers import Gemma3TextConfig, Gemma3TextModel, LlamaConfig, LlamaModel
 
 import phasor
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.errors import ArgumentError
 from phasor.spec import ExplicitSpec, GeometricSpec, PositionSpec, RotarySpec
 

@@ -10,8 +10,8 @@ from checkpoints.tiny import BATCH, SEQ, subjects
 from torch import nn
 
 import phasor
-from phasor.checkpoints import examine
-from phasor.checkpoints.architectures import architectures
+from phasor._read import examine
+from phasor._read.architectures import architectures
 
 _FILES = ("subjects_others.json", "subjects_without_rotation.json")
 _WITHOUT_LIMIT = {"TapasConfig"}
@@ -23,9 +23,9 @@ def test_one_token_more_than_the_longest_sequence_fails() -> None:
     for subject in (each for file in _FILES for each in subjects(file).values()):
         row = architectures().get(subject.config_class.model_type)
         how = None if row is None or subject.row is not None else row.embedding
-        if how is None or how["kind"] != "learned" or subject.name in _WITHOUT_LIMIT:
+        if how is None or how.kind != "learned" or subject.name in _WITHOUT_LIMIT:
             continue
-        if how.get("offset") == "pad_token_id":
+        if how.after_padding:
             padded.add(subject.name)
             config = {**subject.config, "pad_token_id": 3}
             subject = replace(subject, config=config)

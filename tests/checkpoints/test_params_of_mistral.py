@@ -13,7 +13,7 @@ import pytest
 from checkpoints.same_position import assert_same
 
 import phasor
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.errors import ArgumentError
 from phasor.spec import RotarySpec
 

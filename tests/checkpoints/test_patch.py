@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import phasor
-from phasor.checkpoints.patching.patch import Patched
+from phasor._patch.patch import Patched
 
 transformers = pytest.importorskip("transformers")
 
@@ -41,7 +41,7 @@ def ids() -> torch.Tensor:
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[torch.dtype]]:
     """The dtypes of the queries that reach the kernel's operator or its short way."""
-    from phasor.checkpoints.patching import rule
+    from phasor._patch import rule
 
     seen: list[torch.dtype] = []
     inner = rule.rotate_by_table
@@ -250,7 +250,7 @@ def test_refuses_a_function_that_its_rotation_does_not_repeat(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A kernel that errs, say: it is compared with the function before it is used."""
-    from phasor.checkpoints.patching import rule
+    from phasor._patch import rule
 
     inner = rule.rotate_by_table
 
@@ -267,7 +267,7 @@ def test_a_table_of_two_angles_for_a_pair_is_kept_as_it_is() -> None:
     """Where the two halves of a table differ, as with Hunyuan's image positions."""
     from transformers.models.llama import modeling_llama
 
-    from phasor.checkpoints.patching.site import Site
+    from phasor._patch.site import Site
 
     torch.manual_seed(0)
     query, key = torch.randn(2, 1, 4, 5, 32)

@@ -13,8 +13,8 @@ from checkpoints.rotating_models import inputs_of, model_of
 from torch import Tensor, nn
 
 import phasor
-from phasor.checkpoints.architectures import architectures
-from phasor.checkpoints.patching.site import Form, Site
+from phasor._patch.site import Form, Site
+from phasor._read.architectures import architectures
 
 pytest.importorskip("transformers")
 

@@ -39,7 +39,7 @@ def model_of(family: str) -> nn.Module:
 @pytest.fixture
 def turned(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
     """One entry for each pass through phasor's rotation."""
-    from phasor.checkpoints.patching.site import Site
+    from phasor._patch.site import Site
 
     seen: list[object] = []
     inner = Site.__call__

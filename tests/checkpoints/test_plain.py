@@ -11,8 +11,8 @@ import pytest
 from checkpoints.test_hostile import CONFIGS, WRONG, places
 
 import phasor
-from phasor.checkpoints import Reading, examine
-from phasor.checkpoints.plain import DEFAULTS
+from phasor._read import Reading, examine
+from phasor._read.plain import DEFAULTS
 from phasor.errors import ArgumentError, PhasorError
 
 LLAMA3 = {

@@ -4,12 +4,12 @@ import pytest
 import torch
 from checkpoints.proof_elsewhere import prove_elsewhere, slopes_of
 from checkpoints.tiny import SEQ, Subject, subjects
+from spec.golden import GOLDEN
 from torch import Tensor
 from torch.testing import assert_close
 
 import phasor
-from phasor.checkpoints import examine
-from phasor.spec.golden import GOLDEN
+from phasor._read import examine
 
 SUBJECTS = subjects("subjects_without_rotation.json")
 

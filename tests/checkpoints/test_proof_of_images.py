@@ -7,7 +7,7 @@ import pytest
 from checkpoints.proof_of_images import prove_image
 from checkpoints.tiny import Subject, subjects
 
-from phasor.checkpoints.architectures import architecture, architectures
+from phasor._read.architectures import Embedding, architecture, architectures
 
 SUBJECTS = subjects("subjects_of_images.json")
 
@@ -19,7 +19,7 @@ def test_a_tiny_tower_does_what_its_spec_says(subject: Subject) -> None:
     assert proof.compared
 
 
-LEARNED = {"kind": "learned", "positions": "patches"}
+LEARNED = Embedding(kind="learned", positions="patches")
 
 
 @pytest.mark.parametrize(
@@ -36,21 +36,24 @@ LEARNED = {"kind": "learned", "positions": "patches"}
         ("DINOv3ViTConfig", {"axes": "axial"}, "turned otherwise"),
         ("Gemma4VisionConfig", {"axes": "axial"}, "turned otherwise"),
         ("Gemma4VisionConfig", {"score_scale": None}, "scales scores by 1.0"),
-        ("Lfm3VlVisionConfig", {"rotates": "types:conv"}, "layer 1 turns"),
-        ("Sam3ViTConfig", {"scaled": None}, "layer 1: turned otherwise"),
-        ("HunYuanVLVisionConfig", {"axes": "axial", "mechanism": "rotary"}, "does not turn"),
+        ("Lfm3VlVisionConfig", {"odd": "cohere2"}, "layer 1 turns"),
+        ("Sam3ViTConfig", {"odd": None, "embedding": None}, "layer 1: turned otherwise"),
+        (
+            "HunYuanVLVisionConfig",
+            {"axes": "axial", "mechanism": "rotary", "odd": "gptj"},
+            "does not turn",
+        ),
         ("Qwen3VLVisionConfig", {"embedding": None}, "is a table that the spec lacks"),
         ("MLCDVisionConfig", {"omits": ()}, "is not named"),
         ("CLIPVisionConfig", {"embedding": LEARNED}, "is [17, 128], not [16, 128]"),
-        ("Qwen2VLVisionConfig", {"embedding": LEARNED | {"positions": "depth"}}, "the spec has"),
+        ("Qwen2VLVisionConfig", {"embedding": replace(LEARNED, positions="depth")}, "the spec has"),
     ],
 )
 def test_a_wrong_row_is_found_out(
     monkeypatch: pytest.MonkeyPatch, name: str, change: dict[str, Any], difference: str
 ) -> None:
     kind = SUBJECTS[name].config_class.model_type
-    theta = {} if architecture(kind).mechanism == "rotary" else {"theta": 10_000.0}
-    monkeypatch.setitem(architectures(), kind, replace(architecture(kind), **change, **theta))
+    monkeypatch.setitem(architectures(), kind, replace(architecture(kind), **change))
     found = prove_image(SUBJECTS[name]).differences
     assert any(difference in sentence for sentence in found), found
 

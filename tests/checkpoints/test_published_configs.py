@@ -16,10 +16,10 @@ from checkpoints.differential import SAME, judged
 from checkpoints.tiny import Subject, subjects
 
 import phasor
-from phasor.checkpoints import examine
+from phasor._inspect import inspect
+from phasor._inspect.source import open_source
+from phasor._read import examine
 from phasor.errors import ArgumentError
-from phasor.inspection import inspect
-from phasor.inspection.source import open_source
 from phasor.spec import RotarySpec
 
 YARN = {"rope_type": "yarn", "factor": 4.0}

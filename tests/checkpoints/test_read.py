@@ -11,7 +11,7 @@ from spec import test_golden_by_layer_type, test_golden_parts, test_golden_text
 from spec.golden_subject import Published
 
 import phasor
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.spec import ExplicitSpec, GeometricSpec, RotarySpec
 

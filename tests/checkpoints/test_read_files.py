@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 import phasor
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.errors import ArgumentError
 from phasor.spec import ExplicitSpec, RotarySpec
 

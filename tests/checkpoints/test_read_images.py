@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import phasor
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.errors import ArgumentError
 from phasor.spec import LearnedSpec, RotarySpec
 

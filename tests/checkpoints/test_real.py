@@ -12,18 +12,15 @@ from typing import Any
 import published
 import pytest
 import torch
-from rich.console import Console
 from safetensors.torch import save_file
 from torch import Tensor
 
 import phasor
-from phasor.check import check_model
-from phasor.checkpoints.converting.command import convert_checkpoint
-from phasor.checkpoints.converting.detect import detect
-from phasor.checkpoints.converting.json_file import read_object, write_object
-from phasor.checkpoints.converting.screen import Screen
-from phasor.checkpoints.converting.source import read_source
-from phasor.inspection import inspect
+from phasor._check import check_model
+from phasor._convert.detect import detect
+from phasor._convert.json_file import read_object, write_object
+from phasor._convert.source import read_source
+from phasor._inspect import inspect
 from phasor.spec import GeometricSpec, RotarySpec
 
 pytestmark = pytest.mark.real
@@ -146,13 +143,11 @@ def test_patched_it_says_the_same(loaded: Loaded) -> None:
 
 def test_the_layout_is_told_from_the_weights_and_there_and_back_is_the_same(folder: Path) -> None:
     there, back = folder.with_name("interleaved"), folder.with_name("back")
-    screen = Screen(Console(quiet=True))
-    options: dict[str, Any] = {"to": None, "base": None, "screen": screen}
     assert detect(read_source(folder)).layout == "half"
-    done = convert_checkpoint(folder, there, layout="interleaved", verify=True, **options)
+    done = phasor.convert(folder, there, layout="interleaved", verify=True)
     assert (done.tensors, done.projections, done.not_compared) == (60, 60, None)
     assert detect(read_source(there)).layout == "interleaved"
-    convert_checkpoint(there, back, layout="half", verify=False, **options)
+    phasor.convert(there, back, layout="half", verify=False)
     weights, config = "model.safetensors", "config.json"
     assert (back / weights).read_bytes() == (folder / weights).read_bytes()
     assert (there / weights).read_bytes() != (folder / weights).read_bytes()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 import phasor
-from phasor.encoding import Compose
+from phasor._compose import Compose
 from phasor.encodings import DeBERTa, RelativeLogits, Shaw, TransformerXL
 from phasor.errors import ArgumentError
 from phasor.spec import DeBERTaSpec, LearnedSpec, ScoreTemperatureSpec, TransformerXLSpec

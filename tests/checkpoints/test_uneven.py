@@ -7,7 +7,7 @@ from checkpoints.tiny import subjects
 from torch.testing import assert_close
 
 import phasor
-from phasor.checkpoints import examine
+from phasor._read import examine
 from phasor.errors import ArgumentError
 from phasor.spec import GeometricSpec, UnevenRotarySpec
 

@@ -63,6 +63,7 @@ class Subject:
     of the table where the class has no `model_type`; `positions` is "default" where the model
     takes none; `scaled_before` says that queries are scaled before they turn; `without` names
     towers that this class does not run;
+    `halves_out` says that neighbours are paired and come out in two halves;
     `grid` describes the patches of an image, see grids.py.
     """
 
@@ -79,6 +80,7 @@ class Subject:
     row: str | None = None
     scaled_before: bool = False
     without: tuple[str, ...] = ()
+    halves_out: bool = False
     grid: dict[str, Any] = field(default_factory=dict)
 
     @cached_property

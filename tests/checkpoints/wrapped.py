@@ -16,7 +16,7 @@ from checkpoints.tiny import SIZES, Subject, subjects
 from torch import nn
 from transformers import CONFIG_MAPPING, PreTrainedConfig
 
-from phasor.checkpoints.architectures import architectures
+from phasor._read.architectures import architectures
 
 _FILES = (
     "subjects.json",

@@ -16,10 +16,10 @@ from typing import NoReturn
 
 import transformers.models.llama.modeling_llama  # noqa: F401
 
-import phasor.check.run
-import phasor.checkpoints.converting.command
-import phasor.inspection.page
-import phasor.inspection.screen  # noqa: F401
+import phasor._check.run
+import phasor._convert.command
+import phasor._inspect.page
+import phasor._inspect.screen  # noqa: F401
 from phasor.__main__ import main
 
 

@@ -118,7 +118,7 @@ def link_weights(folder: Path, elsewhere: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a link", "absolute", "relative"])
 def test_weights_elsewhere_are_not_opened(name: str, tmp_path: Path) -> None:
-    from phasor.checkpoints.loading import load_model
+    from phasor._read.loading import load_model
     from phasor.errors import ArgumentError
 
     link_weights(tmp_path / "model", tmp_path / "other.safetensors", name)
@@ -146,10 +146,11 @@ def frequencies(folder: Path) -> tuple[float, ...]:
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
 def test_files_elsewhere_are_not_read(name: str, tmp_path: Path) -> None:
     """The frequencies that are stored there would be in the spec."""
+    from spec.golden.llama import llama_2
+
     import phasor
+    from phasor._inspect.source import open_source
     from phasor.errors import ArgumentError
-    from phasor.inspection.source import open_source
-    from phasor.spec.golden.llama import llama_2
 
     folder = with_frequencies(tmp_path / "model")
     assert frequencies(folder) == STORED
@@ -179,7 +180,7 @@ def test_frequencies_in_blobs_of_the_hub_cache_are_read(tmp_path: Path) -> None:
 
 
 def test_blobs_of_the_hub_cache_are_opened(tmp_path: Path) -> None:
-    from phasor.checkpoints.loading import load_model
+    from phasor._read.loading import load_model
 
     snapshot = tmp_path / "models--a--b" / "snapshots" / "abc"
     snapshot.parent.mkdir(parents=True)

@@ -1,21 +1,19 @@
 """Every encoding that the contract holds for: all that the command knows, and variants."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils._pytree import tree_map
+from torch import Tensor
 
 import phasor
 from phasor.encoding import ScoreMod
-from phasor.encodings.catalogue import CATALOGUE, ModelShape
+from phasor.encodings.catalogue import CATALOGUE
 from phasor.encodings.spelling import parse_spelling
-
-DIM, HEADS, KV_HEADS, HEAD_DIM = 48, 6, 2, 8
-LONGEST = 64
+from phasor_pytest.layer import DIM, HEAD_DIM, HEADS, KV_HEADS, LONGEST, SHAPE
+from phasor_pytest.layer import Layer as Layer
+from phasor_pytest.layer import embeddings as embeddings
 
 
 def _drawn(make: Callable[[], phasor.PositionEncoding]) -> phasor.PositionEncoding:
@@ -45,6 +43,7 @@ class OnGrid(phasor.PositionEncoding):
         super().__init__()
         self.encoding = encoding
         self.looks_at = encoding.looks_at
+        self.integer_positions = encoding.integer_positions
         self.sites = encoding.sites
 
     def prepare(
@@ -56,9 +55,7 @@ class OnGrid(phasor.PositionEncoding):
     ) -> Any:
         if key_positions is not None:
             key_positions = self._unfold(key_positions)
-        return self.encoding.prepare(
-            self._unfold(positions), key_positions=key_positions, dtype=dtype
-        )
+        return self.encoding(self._unfold(positions), key_positions=key_positions, dtype=dtype)
 
     def look(self, prepared: Any, query: Tensor, key: Tensor, features: Any = None) -> Any:
         return self.encoding.look(prepared, query, key, features)
@@ -170,130 +167,7 @@ CASES: dict[str, Callable[[], phasor.PositionEncoding]] = {
 }
 
 
-_SHAPE = ModelShape(dim=DIM, head_dim=HEAD_DIM, num_heads=HEADS, num_positions=LONGEST)
 _LISTED = {type(make()) for make in CASES.values()}
 for _name, _encoding in CATALOGUE.items():
-    if _encoding not in _LISTED:
-        CASES[_name] = partial(_drawn, partial(parse_spelling(_name).turns[0].build, _SHAPE))
-
-
-@dataclass
-class Cache:
-    """Keys, as the encoding turned them, with values and positions.
-
-    An encoding that looks at content gets the keys as projected, and its features of them.
-    """
-
-    key: Tensor
-    value: Tensor
-    positions: Tensor
-    features: Any = None
-
-
-class Layer(nn.Module):
-    """The least that uses all three sites: embed, project, attend."""
-
-    def __init__(self, encoding: phasor.PositionEncoding) -> None:
-        super().__init__()
-        self.encoding = encoding
-        generator = torch.Generator().manual_seed(0)
-        width = (HEADS + 2 * KV_HEADS) * HEAD_DIM
-        weight = torch.randn(width, DIM, generator=generator) * DIM**-0.5
-        self.projection = nn.Parameter(weight)
-
-    @property
-    def scores(self) -> bool:
-        """Whether the encoding does something to scores."""
-        return "score" in self.encoding.sites
-
-    def forward(
-        self,
-        x: Tensor,
-        positions: Tensor,
-        *,
-        mask: Tensor | None = None,
-        causal: bool = True,
-        impl: str = "auto",
-    ) -> Tensor:
-        prepared = self.encoding.prepare(positions, dtype=x.dtype)
-        x = self.encoding.embed(x, prepared)
-        query, key, value = self.project(x)
-        return phasor.attention(
-            query,
-            key,
-            value,
-            self.encoding,
-            prepared=prepared,
-            features=self.encoding.observe(x),
-            mask=mask,
-            causal=causal,
-            impl=impl,
-        )
-
-    def decode(self, x: Tensor, position: Tensor, cache: Cache | None) -> tuple[Tensor, Cache]:
-        """One token with a cache of turned keys, as an engine does it: hooks, then attention."""
-        prepared = self.encoding.prepare(position, dtype=x.dtype)
-        x = self.encoding.embed(x, prepared)
-        query, key, value = self.project(x)
-        if self.encoding.looks_at:
-            return self._decode_by_content(x, query, key, value, position, cache)
-        query, key = self.encoding.rotate(query, key, prepared)
-        if cache is not None:
-            key = torch.cat((cache.key, key), 2)
-            value = torch.cat((cache.value, value), 2)
-            positions = torch.cat((cache.positions, position), -1)
-        else:
-            positions = position
-        scored = self.encoding.prepare(position, key_positions=positions, dtype=x.dtype)
-        wide_key = key.repeat_interleave(HEADS // KV_HEADS, 1)
-        score = query @ wide_key.transpose(-1, -2) * HEAD_DIM**-0.5
-        score_mod = self.encoding.score_mod(scored)
-        if score_mod is not None:
-            index = [
-                torch.arange(size).view([-1 if axis == at else 1 for at in range(4)])
-                for axis, size in enumerate(score.shape)
-            ]
-            score = score_mod(score, *index)
-        out = score.softmax(-1) @ value.repeat_interleave(HEADS // KV_HEADS, 1)
-        return out, Cache(key, value, positions)
-
-    def _decode_by_content(
-        self,
-        x: Tensor,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        position: Tensor,
-        cache: Cache | None,
-    ) -> tuple[Tensor, Cache]:
-        new = Cache(key, value, position, self.encoding.observe(x))
-        if cache is not None:
-            new = Cache(
-                torch.cat((cache.key, key), 2),
-                torch.cat((cache.value, value), 2),
-                torch.cat((cache.positions, position), -1),
-                tree_map(
-                    lambda old, new: None if old is None else torch.cat((old, new), 1),
-                    cache.features,
-                    new.features,
-                ),
-            )
-        out = phasor.attention(
-            query,
-            new.key,
-            new.value,
-            self.encoding,
-            positions=position,
-            key_positions=new.positions,
-            features=new.features,
-        )
-        return out, new
-
-    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        heads = (x @ self.projection.to(x.dtype).T).unflatten(-1, (-1, HEAD_DIM)).transpose(1, 2)
-        query, key, value = heads.split((HEADS, KV_HEADS, KV_HEADS), 1)
-        return query, key, value
-
-
-def embeddings(batch: int = 2, seq: int = 13, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(batch, seq, DIM, generator=torch.Generator().manual_seed(1)).to(dtype)
+    if _encoding.compared and _encoding not in _LISTED:
+        CASES[_name] = partial(_drawn, partial(parse_spelling(_name).turns[0].build, SHAPE))

@@ -42,7 +42,7 @@ def test_a_part_of_the_heads(layer: Layer) -> None:
     x = embeddings()
     encoding, positions = layer.encoding, torch.arange(x.shape[1])
     query, key, value = layer.project(x)
-    prepared, features = encoding.prepare(positions, dtype=x.dtype), encoding.observe(x)
+    prepared, features = encoding(positions, dtype=x.dtype), encoding.observe(x)
     whole = phasor.attention(query, key, value, encoding, prepared=prepared, features=features)
     try:
         half = phasor.attention(

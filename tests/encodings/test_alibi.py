@@ -118,6 +118,6 @@ def test_fewer_heads_are_not_told_to_build_other_slopes() -> None:
     assert str(error.value) == (
         "ALiBi was built for 8 heads but the query has 2; build it with num_heads=2 if those are "
         "all heads of the model: a part of them, as under tensor parallelism, would get other "
-        "numbers (slopes, gains, tables) than it has here, so call it with all heads and keep that "
-        "part"
+        "numbers (slopes, gains, tables) than it has here, so for that part take "
+        "encoding.heads(start, stop)"
     )

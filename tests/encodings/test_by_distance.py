@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 import phasor
 from phasor.attention import attention_scores
-from phasor.encodings.by_distance import of_key, of_query
+from phasor.encodings._bases.by_distance import of_key, of_query
 
 MAKE: dict[str, Callable[[], phasor.PositionEncoding]] = {
     "shaw": lambda: phasor.Shaw(4, max_distance=3),

@@ -12,7 +12,7 @@ from transformers.models.deberta import modeling_deberta
 from transformers.models.deberta_v2 import modeling_deberta_v2
 
 import phasor
-from phasor.encodings.signed_buckets import signed_buckets
+from phasor.encodings._bases.signed_buckets import signed_buckets
 
 SIZES = {
     "hidden_size": 12,

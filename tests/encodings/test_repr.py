@@ -9,8 +9,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pytest
 
 import phasor
-from phasor.encodings import __all__ as names
+from phasor.encodings import MODULES
 from phasor.rotary import doubled_sections, tiled
+from phasor.spec import SectionsSpec
 
 GEOMETRIC = phasor.geometric(8)
 YARN = phasor.scaling.yarn(factor=4, original_seq_len=1024)
@@ -56,7 +57,18 @@ FREQUENCIES = {
 }
 
 
+OWN: dict[tuple[str, str], list[Any]] = {
+    ("Rotary", "base"): [500.0],
+    ("Rotary", "sections"): [SectionsSpec(sizes=(2, 1, 1), order="ernie")],
+    ("UnevenRotary", "scaling"): [phasor.scaling.linear(factor=3)],
+    ("UnevenRotary", "blocks"): [1],
+    ("UnevenRotary", "sections"): [(1, 2, 1)],
+}
+
+
 def _others(encoding: type, name: str, usual: Any, kind: Any) -> list[Any]:
+    if (encoding.__name__, name) in OWN:
+        return OWN[encoding.__name__, name]
     if name == "frequencies":
         return FREQUENCIES[encoding.__name__]
     if name in OTHER:
@@ -82,7 +94,7 @@ def variants(class_name: str) -> list[phasor.PositionEncoding]:
     ]
 
 
-@pytest.mark.parametrize("class_name", names)
+@pytest.mark.parametrize("class_name", MODULES)
 def test_another_value_is_another_text(class_name: str) -> None:
     made = variants(class_name)
     assert len(made) > len(inspect.signature(getattr(phasor, class_name)).parameters)

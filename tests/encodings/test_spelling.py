@@ -3,10 +3,10 @@
 import pytest
 
 import phasor
+from phasor._compare.plan import encoding_names
 from phasor.encodings.catalogue import ALIASES, CATALOGUE, ModelShape, look_up
 from phasor.encodings.spelling import parse_spelling
 from phasor.errors import ArgumentError
-from phasor.lab.plan import encoding_names
 
 SHAPE = ModelShape(dim=16, head_dim=8, num_heads=2, num_positions=8)
 

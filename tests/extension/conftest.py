@@ -6,7 +6,7 @@ import pytest
 import torch
 from extension.tiny_model import save, trained
 
-import phasor.extension.run as run
+import phasor._extend.run as run
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import random
 from collections.abc import Sequence
 
-from phasor.extension.store import Measurement
-from phasor.extension.subject import Candidate
-from phasor.extension.verdict import judge
+from phasor._extend.store import Measurement
+from phasor._extend.subject import Candidate
+from phasor._extend.verdict import judge
 
 TRAINED, TARGET, ALL = 64, 256, 32
 

@@ -1,7 +1,7 @@
 """Situations without a model."""
 
 import phasor
-from phasor.extension.methods import Situation
+from phasor._extend.methods import Situation
 from phasor.rotary.scaling import LengthScaling, Scaling
 
 

@@ -12,9 +12,11 @@ from extension.tiny_model import byte_tokenizer, save, tiny_config
 from transformers import BloomConfig, BloomForCausalLM, LlamaForCausalLM
 from typer.testing import CliRunner
 
+from phasor._extend.options import Options
+from phasor._extend.run import extend, run
+from phasor._options import as_command
 from phasor.cli import app
 from phasor.errors import ArgumentError
-from phasor.extension import extend
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def refused(path: Path, match: str, **options: Any) -> None:
     done = CliRunner().invoke(app, arguments, env={"COLUMNS": "1000"})
     assert done.exit_code == 2, done.output
     assert "Traceback" not in done.output
-    assert words in " ".join(done.output.split("\n"))
+    assert as_command(words, Options) in " ".join(done.output.split("\n"))
     assert files(path.parent) == before
 
 
@@ -82,7 +84,7 @@ def test_a_checkpoint_that_changed_is_not_gone_on_with(model: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        extend(model, **options, screen=Stops())
+        run(Options(model, **options), Stops())
     file = model / "model.safetensors"
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
@@ -96,7 +98,7 @@ def test_a_checkpoint_that_changed_is_not_gone_on_with(model: Path) -> None:
 
 @pytest.mark.parametrize("to", [64, 63, 0, -5])
 def test_a_target_that_the_model_has(model: Path, to: int) -> None:
-    refused(model, f"--to must be more than the 64 tokens .* got {to}", to=to)
+    refused(model, f"to= must be more than the 64 tokens .* got {to}", to=to)
 
 
 def test_no_tokenizer(model: Path) -> None:
@@ -107,7 +109,7 @@ def test_no_tokenizer(model: Path) -> None:
 
 def test_a_text_that_is_too_short(model: Path, tmp_path: Path) -> None:
     (tmp_path / "short.txt").write_text("too short " * 20)
-    refused(model, "too short for --to 256", text=tmp_path / "short.txt")
+    refused(model, "too short for to=256", text=tmp_path / "short.txt")
     refused(model, "there is no text at", text=tmp_path / "missing.txt")
 
 
@@ -124,7 +126,7 @@ def test_numbers_out_of_their_range(model: Path) -> None:
         extend(model, to=256, budget=-1.0)
     with pytest.raises(ArgumentError, match="budget must not be negative"):
         extend(model, to=256, budget=float("nan"))
-    with pytest.raises(ArgumentError, match="pass --out too"):
+    with pytest.raises(ArgumentError, match="resume=True needs out=,"):
         extend(model, to=256, resume=True)
 
 
@@ -223,7 +225,7 @@ def test_a_disk_that_is_full_beside_the_measurements(model: Path, option: str) -
 def test_without_transformers_the_extra_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from phasor.extension.source import load
+    from phasor._extend.source import load
 
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ArgumentError, match=r"pip install 'torch-phasor\[hub\]'"):

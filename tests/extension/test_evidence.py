@@ -8,14 +8,14 @@ import torch
 from extension.tiny_model import save, tiny_config
 from transformers import LlamaForCausalLM
 
+from phasor._extend.documents import Documents
+from phasor._extend.evidence import edges, gather
+from phasor._extend.methods import Candidate, candidates
+from phasor._extend.plan import Plan, Task
+from phasor._extend.source import Subject, load
+from phasor._extend.store import Measurement, open_store
 from phasor.errors import ArgumentError
-from phasor.extension.documents import Documents
-from phasor.extension.evidence import edges, gather
-from phasor.extension.methods import Candidate, candidates
-from phasor.extension.plan import Plan, Task
-from phasor.extension.source import Subject, load
-from phasor.extension.store import Measurement, open_store
-from phasor.lab.measure import cropped_losses, in_bins, token_losses
+from phasor.measure import cropped_losses, in_bins, token_losses
 
 TRAINED, TARGET = 64, 256
 

@@ -17,11 +17,13 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
 import phasor
+from phasor._extend.findings import Finding
+from phasor._extend.methods import candidates
+from phasor._extend.options import Options
+from phasor._extend.result import Extension
+from phasor._extend.run import run
+from phasor._extend.store import Measurement
 from phasor.cli import app
-from phasor.extension import Extension
-from phasor.extension.findings import Finding
-from phasor.extension.methods import candidates
-from phasor.extension.store import Measurement
 from phasor.rotary import scaling
 
 TARGET = 256
@@ -172,7 +174,8 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from phasor.extension import extend
+from phasor._extend.options import Options
+from phasor._extend.run import run
 
 class Screen:
     ended = 0
@@ -185,7 +188,7 @@ class Screen:
             os.kill(os.getpid(), signal.SIGKILL)
 
 torch.set_num_threads(1)
-extend(sys.argv[1], to=256, out=Path(sys.argv[2]), documents=12, screen=Screen())
+run(Options(sys.argv[1], to=256, out=Path(sys.argv[2]), documents=12), Screen())
 """
 
 
@@ -197,7 +200,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_numbers(
     assert done.returncode == -signal.SIGKILL
     assert not out.exists()
     assert len(measured(folder / "killed.measuring")) == 20
-    with pytest.raises(phasor.errors.ArgumentError, match=r"holds 20 measurements .* add --resume"):
+    with pytest.raises(phasor.errors.ArgumentError, match=r"holds 20 measurements .* resume=True"):
         phasor.extend(checkpoint, to=TARGET, out=out, documents=12)
     again = phasor.extend(checkpoint, to=TARGET, out=out, documents=12, resume=True)
     assert again == extended
@@ -251,7 +254,7 @@ def test_a_run_whose_budget_ended_goes_on_where_it_ended(
     first = phasor.extend(checkpoint, to=TARGET, out=out, documents=12, budget=0.0)
     assert not first.complete
     assert not (folder / "ended.measuring").exists()
-    with pytest.raises(phasor.errors.ArgumentError, match=r"exists already; .* add --resume"):
+    with pytest.raises(phasor.errors.ArgumentError, match=r"exists already; .* add resume=True"):
         phasor.extend(checkpoint, to=TARGET, out=out, documents=12)
 
     class Stops:
@@ -267,7 +270,7 @@ def test_a_run_whose_budget_ended_goes_on_where_it_ended(
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        phasor.extend(checkpoint, to=TARGET, out=out, documents=12, resume=True, screen=Stops())
+        run(Options(checkpoint, to=TARGET, out=out, documents=12, resume=True), Stops())
     assert "The budget ended" in (out / "report.html").read_text()
     assert len(measured(folder / "ended.measuring")) == 30 + len(measured(out))
     again = phasor.extend(checkpoint, to=TARGET, out=out, documents=12, resume=True)

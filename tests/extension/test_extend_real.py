@@ -16,8 +16,8 @@ import pytest
 import torch
 
 import phasor
-from phasor.extension.result import Extension
-from phasor.extension.verdict import Finding
+from phasor._extend.result import Extension
+from phasor._extend.verdict import Finding
 
 pytestmark = pytest.mark.real
 TRAINED, TARGET = 8192, 16_384

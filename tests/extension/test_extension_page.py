@@ -9,15 +9,16 @@ import pytest
 from extension.situations import situation
 from playwright.sync_api import Page, sync_playwright
 
-from phasor.extension import Extension
-from phasor.extension.evidence import edges
-from phasor.extension.explain import explain
-from phasor.extension.methods import METHODS, candidates
-from phasor.extension.page import render_page
-from phasor.extension.page.figures import colours, excess_by_position, search_trials, training_loss
-from phasor.extension.space import spaces
-from phasor.extension.store import Measurement
-from phasor.extension.verdict import judge
+from phasor._extend.evidence import edges
+from phasor._extend.explain import explain
+from phasor._extend.methods import METHODS, candidates
+from phasor._extend.page import render_page
+from phasor._extend.page.figures import colours, excess_by_position, search_trials, training_loss
+from phasor._extend.result import Extension
+from phasor._extend.search import Searched
+from phasor._extend.space import spaces
+from phasor._extend.store import Measurement
+from phasor._extend.verdict import judge
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -68,11 +69,12 @@ def made_up(*, measured: bool = True) -> Extension:
 
 def searched_and_trained() -> Extension:
     """A search that stopped one setting early and found the best in the third, and training."""
-    found = {
-        "setting": {"factor": 4.25}, "loss": 2.5, "start_loss": 2.75, "trials": 4, "pruned": 1,
-        "complete": True,
-        "tried": ((2.75, False), (None, False), (2.5, False), (2.25, True)),
-    }  # fmt: skip
+    setting = {"factor": 4.25}
+    (_, yarn) = candidates(["yarn"], situation(trained=TRAINED, target=TARGET))
+    found = Searched(
+        candidate=yarn, setting=setting, loss=2.5, start_loss=2.75, trials=4, pruned=1,
+        complete=True, tried=((2.75, False), (None, False), (2.5, False), (2.25, True)),
+    )  # fmt: skip
     before = made_up()
     return replace(
         before,

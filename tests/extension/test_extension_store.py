@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import phasor
+from phasor._extend import run
+from phasor._extend.store import Measurement, open_store
+from phasor._extend.write import appearing
 from phasor.errors import ArgumentError
-from phasor.extension import run
-from phasor.extension.store import Measurement, open_store
-from phasor.extension.write import appearing
 
 SETUP: dict[str, Any] = {"path": "model", "target_length": 256, "text": "abc"}
 

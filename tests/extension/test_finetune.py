@@ -13,17 +13,17 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
 
 import phasor
+from phasor._extend import finetune as module
+from phasor._extend.course import _to_train
+from phasor._extend.documents import Documents
+from phasor._extend.evidence import edges
+from phasor._extend.finetune import draw, finetune
+from phasor._extend.install import installed
+from phasor._extend.methods import METHODS, Candidate, Situation, candidates
+from phasor._extend.run import extend
+from phasor._extend.source import Subject, load
+from phasor._extend.store import Measurement
 from phasor.errors import ArgumentError
-from phasor.extension import extend
-from phasor.extension import finetune as module
-from phasor.extension.course import _to_train
-from phasor.extension.documents import Documents
-from phasor.extension.evidence import edges
-from phasor.extension.finetune import draw, finetune
-from phasor.extension.install import installed
-from phasor.extension.methods import METHODS, Candidate, Situation, candidates
-from phasor.extension.source import Subject, load
-from phasor.extension.store import Measurement
 
 STEPS = 24
 
@@ -108,7 +108,7 @@ def test_killed_and_resumed_gives_the_same_weights(
     with pytest.raises(KeyboardInterrupt):
         run(subject, yarn, documents, tmp_path / "killed", Watcher(steps * 4 * TRAINED))
     if steps > 5:
-        with pytest.raises(ArgumentError, match="add --resume"):
+        with pytest.raises(ArgumentError, match="add resume=True"):
             run(subject, yarn, documents, tmp_path / "killed")
         with pytest.raises(ArgumentError, match="was another"):
             run(subject, yarn, documents, tmp_path / "killed", resume=True, steps=STEPS + 1)

@@ -11,10 +11,10 @@ from extension.tiny_model import save, tiny_config
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 import phasor
+from phasor._extend.methods import candidates
+from phasor._extend.source import load
+from phasor._extend.write import appearing, write_checkpoint
 from phasor.errors import ArgumentError
-from phasor.extension.methods import candidates
-from phasor.extension.source import load
-from phasor.extension.write import appearing, write_checkpoint
 
 
 @pytest.fixture

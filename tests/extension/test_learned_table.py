@@ -14,13 +14,13 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, BartCon
 from typer.testing import CliRunner
 
 import phasor
+from phasor._extend.plan import Plan
+from phasor._extend.result import Extension
+from phasor._extend.source import load
+from phasor._extend.table import table_candidates
+from phasor._extend.write import appearing, write_checkpoint
 from phasor.cli import app
 from phasor.errors import ArgumentError
-from phasor.extension import Extension
-from phasor.extension.plan import Plan
-from phasor.extension.source import load
-from phasor.extension.table import table_candidates
-from phasor.extension.write import appearing, write_checkpoint
 
 TRAINED, TARGET = 64, 256
 PLACES = {
@@ -262,9 +262,9 @@ def test_what_a_table_does_not_have(tmp_path: Path) -> None:
     path = save(GPT2LMHeadModel(gpt2_config()), tmp_path / "model")
     with pytest.raises(ArgumentError, match="no method for a learned table 'yarn'"):
         phasor.extend(path, to=128, methods=["yarn"])
-    with pytest.raises(ArgumentError, match="leave out --search and --finetune"):
+    with pytest.raises(ArgumentError, match="leave out search= and finetune="):
         phasor.extend(path, to=128, finetune=3)
-    with pytest.raises(ArgumentError, match="--to must be more than the 64 tokens"):
+    with pytest.raises(ArgumentError, match="to= must be more than the 64 tokens"):
         phasor.extend(path, to=64)
 
 

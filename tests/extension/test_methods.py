@@ -11,9 +11,9 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 from transformers.models.phi.modeling_phi import PhiRotaryEmbedding
 
 import phasor
+from phasor._extend.install import installed
+from phasor._extend.methods import METHODS, Candidate, candidates
 from phasor.errors import ArgumentError
-from phasor.extension.install import installed
-from phasor.extension.methods import METHODS, Candidate, candidates
 
 TRAINED = 64
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from phasor.extension import plan as plan_module
-from phasor.extension.evidence import edges
-from phasor.extension.plan import DEPTHS, Clock, Plan, Task
-from phasor.extension.store import Measurement
+from phasor._extend import plan as plan_module
+from phasor._extend.evidence import edges
+from phasor._extend.plan import DEPTHS, Clock, Plan, Task
+from phasor._extend.store import Measurement
 
 NAMES = ["none", "linear", "ntk", "yarn"]
 LOSS = {"none": 5.0, "linear": 3.0, "ntk": 2.5, "yarn": 2.0}

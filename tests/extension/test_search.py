@@ -11,21 +11,22 @@ from searched_model import TARGET, TRAINED, VOCABULARY, write_model
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
+from phasor._extend import search as module
+from phasor._extend.documents import Documents
+from phasor._extend.options import Options
+from phasor._extend.plan import Task
+from phasor._extend.run import extend
+from phasor._extend.run import run as extend_with
+from phasor._extend.search import Searched, search
+from phasor._extend.source import Subject, load
+from phasor._extend.space import spaces
+from phasor._extend.write import write_checkpoint
 from phasor.errors import ArgumentError
-from phasor.extension import extend
-from phasor.extension import search as module
-from phasor.extension.documents import Documents
-from phasor.extension.plan import Task
-from phasor.extension.run import _Silent
-from phasor.extension.search import Found, search
-from phasor.extension.source import Subject, load
-from phasor.extension.space import spaces
-from phasor.extension.write import write_checkpoint
 
 TRIALS = 10
 
 
-class Watcher(_Silent):
+class Watcher:
     """Counts what is read; ends the search, as a kill would, once `last` tokens were."""
 
     def __init__(self, last: float = math.inf) -> None:
@@ -39,6 +40,10 @@ class Watcher(_Silent):
         self.tokens += tokens
         if self.tokens >= self.last:
             raise KeyboardInterrupt
+
+    def explained(self, subject: object, explanation: object) -> None: ...
+    def left_out(self, what: str) -> None: ...
+    def end(self, measurement: object) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +78,7 @@ def run(
     resume: bool = False,
     budget: float | None = None,
     trials: int = TRIALS,
-) -> tuple[list[Found], bool]:
+) -> tuple[list[Searched], bool]:
     return search(
         subject, documents, folder, {"path": "tiny"}, watcher or Watcher(), budget=budget,
         resume=resume, trials=trials,
@@ -83,7 +88,7 @@ def run(
 @pytest.fixture(scope="module")
 def whole(
     subject: Subject, documents: Documents, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[list[Found], Watcher]:
+) -> tuple[list[Searched], Watcher]:
     watcher = Watcher()
     found, complete = run(subject, documents, tmp_path_factory.mktemp("whole"), watcher)
     assert complete
@@ -91,7 +96,7 @@ def whole(
 
 
 def test_loss_is_that_of_stock_transformers(
-    subject: Subject, documents: Documents, whole: tuple[list[Found], Watcher]
+    subject: Subject, documents: Documents, whole: tuple[list[Searched], Watcher]
 ) -> None:
     for found in whole[0]:
         config = subject.model.config.to_dict()
@@ -106,7 +111,7 @@ def test_loss_is_that_of_stock_transformers(
         assert found.loss == pytest.approx(loss, abs=1e-5)
 
 
-def test_the_least_of_all_trials_is_found(whole: tuple[list[Found], Watcher]) -> None:
+def test_the_least_of_all_trials_is_found(whole: tuple[list[Searched], Watcher]) -> None:
     found, watcher = whole
     assert [one.candidate.name for one in found] == ["yarn-searched", "ntk-searched", "longrope"]
     assert all(one.loss <= (one.start_loss or 0) and one.trials == TRIALS for one in found)
@@ -119,7 +124,7 @@ def test_the_least_of_all_trials_is_found(whole: tuple[list[Found], Watcher]) ->
 
 
 def test_the_model_is_left_as_it_was(
-    subject: Subject, path: Path, whole: tuple[list[Found], Watcher]
+    subject: Subject, path: Path, whole: tuple[list[Searched], Watcher]
 ) -> None:
     fresh = load(path, target_length=TARGET)
     assert whole
@@ -132,7 +137,7 @@ def test_the_model_is_left_as_it_was(
 def test_killed_and_resumed_finds_the_same(
     subject: Subject,
     documents: Documents,
-    whole: tuple[list[Found], Watcher],
+    whole: tuple[list[Searched], Watcher],
     tmp_path: Path,
     share: float,
 ) -> None:
@@ -140,7 +145,7 @@ def test_killed_and_resumed_finds_the_same(
     with pytest.raises(KeyboardInterrupt):
         run(subject, documents, tmp_path, Watcher(share * watcher.tokens))
     if share > 0.1:
-        with pytest.raises(ArgumentError, match="add --resume"):
+        with pytest.raises(ArgumentError, match="add resume=True"):
             run(subject, documents, tmp_path)
     rest = Watcher()
     assert run(subject, documents, tmp_path, rest, resume=True) == (found, True)
@@ -173,14 +178,14 @@ def test_text_for_it_must_be_left(subject: Subject, documents: Documents, tmp_pa
 def test_optuna_must_be_there(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ArgumentError, match=r"pip install 'torch-phasor\[extend\]'"):
-        extend(path, to=TARGET, tune=True)
+        extend(path, to=TARGET, search=True)
 
 
 @pytest.mark.parametrize("at", range(3))
 def test_what_is_written_gives_the_logits_that_were_searched(
     subject: Subject, tmp_path: Path, at: int
 ) -> None:
-    from phasor.extension.install import installed
+    from phasor._extend.install import installed
 
     space = spaces(subject.situation)[at]
     candidate = space.candidate(
@@ -208,10 +213,11 @@ def test_whole_command(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         words = " ".join(f"{place * (number + 3) % 97}" for place in range(160))
         (tmp_path / f"{number}.txt").write_text(words)
     seen = Watcher()
-    result = extend(
-        path, to=TARGET, methods=["yarn"], tune=True, text=tmp_path, out=tmp_path / "longer",
-        documents=2, passkeys=0, screen=seen,
+    options = Options(
+        path, to=TARGET, methods=["yarn"], search=True, text=tmp_path, out=tmp_path / "longer",
+        documents=2, passkeys=0,
     )  # fmt: skip
+    result = extend_with(options, seen)
     names = ["none", "yarn", "yarn-searched", "ntk-searched", "longrope"]
     assert [finding.name for finding in result.verdict.findings] == names
     assert all(finding.documents == 2 for finding in result.verdict.findings)

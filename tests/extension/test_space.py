@@ -9,9 +9,9 @@ from transformers import LlamaConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 import phasor
-from phasor.checkpoints import read
-from phasor.extension.methods import METHODS, Candidate, Situation
-from phasor.extension.space import Space, spaces
+from phasor._extend.methods import METHODS, Candidate, Situation
+from phasor._extend.space import Space, spaces
+from phasor._read import read
 
 TRAINED, TARGET, BASE, HEAD = 2048, 16_384, 10_000.0, 64
 

@@ -10,10 +10,10 @@ from extension.redraws import changes
 from extension.situations import situation
 from scipy import stats
 
-from phasor.extension.evidence import edges
-from phasor.extension.methods import candidates
-from phasor.extension.store import Measurement
-from phasor.extension.verdict import Finding, Verdict, judge
+from phasor._extend.evidence import edges
+from phasor._extend.methods import candidates
+from phasor._extend.store import Measurement
+from phasor._extend.verdict import Finding, Verdict, judge
 
 TRAINED, TARGET = 64, 256
 FOUND = candidates(["linear", "yarn"], situation(trained=TRAINED, target=TARGET))
@@ -153,8 +153,8 @@ def test_what_is_worse_than_cutting_the_context_is_not_taken() -> None:
     assert (found.best, found.written, found.tied) == (None, None, ("yarn",))
     assert found.sentence == (
         "Take none of these: yarn loses least, but over all positions to 256 +0.300 [+0.300, "
-        "+0.300] nats more than the model with its context cut at 64. Cut it, or try --search or "
-        "--finetune."
+        "+0.300] nats more than the model with its context cut at 64. Cut it, or try "
+        "search=True or finetune=."
     )
 
 
@@ -248,10 +248,10 @@ def test_few_documents_do_not_recommend_another_method(seed: int) -> None:
 
 
 @pytest.mark.parametrize(("tried", "end"), [
-    ((), "as it is; --search or --finetune may."),
-    (("--search",), "as it is; --finetune may."),
-    (("--finetune",), "as it is; --search may."),
-    (("--search", "--finetune"), "as it is, searched and trained."),
+    ((), "as it is; search=True or finetune= may."),
+    (("search",), "as it is; finetune= may."),
+    (("finetune",), "as it is; search=True may."),
+    (("search", "finetune"), "as it is, searched and trained."),
 ])  # fmt: skip
 def test_only_what_was_not_tried_is_advised(tried: tuple[str, ...], end: str) -> None:
     measured = alike(cropped(), loss("none", 0.3), loss("yarn", 0.4), loss("linear", 0.5))
@@ -260,8 +260,8 @@ def test_only_what_was_not_tried_is_advised(tried: tuple[str, ...], end: str) ->
     level = alike(cropped(), loss("none", *BREAKS), loss("yarn", *BREAKS), loss("linear", *BREAKS))
     found = judge(level, FOUND, trained_length=TRAINED, target_length=TARGET, tried=tried)
     assert found.sentence.startswith("Cannot tell from 4 documents whether any of these")
-    assert [word in found.sentence for word in ("--search", "--finetune")] == [
-        word not in tried for word in ("--search", "--finetune")
+    assert [word in found.sentence for word in ("search=", "finetune=")] == [
+        word not in tried for word in ("search", "finetune")
     ]
 
 

@@ -10,10 +10,10 @@ from safetensors.torch import load_file
 from transformers import LlamaForCausalLM
 
 import phasor
+from phasor._extend.methods import METHODS, candidates
+from phasor._extend.source import Subject, load
+from phasor._extend.write import appearing, write_checkpoint
 from phasor.errors import ArgumentError
-from phasor.extension.methods import METHODS, candidates
-from phasor.extension.source import Subject, load
-from phasor.extension.write import appearing, write_checkpoint
 
 
 def subject(folder: Path, dtype: torch.dtype = torch.float32) -> Subject:

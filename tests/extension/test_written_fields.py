@@ -10,10 +10,10 @@ from extension.tiny_model import save, tiny_config
 from transformers import LlamaForCausalLM
 
 import phasor
-from phasor.extension.methods import METHODS, Candidate, candidates
-from phasor.extension.source import load
-from phasor.extension.space import spaces
-from phasor.extension.write import appearing, write_checkpoint
+from phasor._extend.methods import METHODS, Candidate, candidates
+from phasor._extend.source import load
+from phasor._extend.space import spaces
+from phasor._extend.write import appearing, write_checkpoint
 
 TRAINED, TARGET = 64, 256
 Written = dict[str, tuple[Candidate, dict[str, Any]]]

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from phasor.lab.text import Windows, load_text
+from phasor._kit.text import Windows, load_text
 
 TRAINED_LENGTH = 64
 

@@ -15,10 +15,10 @@ from typing import NoReturn
 import psutil
 
 MODULES = (
-    "phasor.lab.workers_preload", "transformers.models.llama.modeling_llama", "phasor.lab.compare",
-    "phasor.lab.screen", "phasor.extension.run", "phasor.extension.screen",
-    "phasor.checkpoints.converting.command", "phasor.inspection.page", "phasor.inspection.screen",
-    "phasor.cli",
+    "phasor._compare.workers_preload", "transformers.models.llama.modeling_llama",
+    "phasor._compare.compare", "phasor._compare.screen", "phasor._extend.run",
+    "phasor._extend.screen", "phasor._convert.command", "phasor._inspect.page",
+    "phasor._inspect.screen", "phasor.cli",
 )  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def warm() -> None:
         importlib.import_module(name)
     import torch
 
-    from phasor.lab import workers
+    from phasor._compare import workers
 
     torch.set_num_threads(1)
     workers._context = lambda: multiprocessing.get_context("fork")

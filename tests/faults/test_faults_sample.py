@@ -17,7 +17,7 @@ STOPS = """
 import os, signal, sys, tempfile
 from contextlib import suppress
 from pathlib import Path
-from phasor.checkpoints.whole_folder import passing_folder
+from phasor._kit.whole_folder import passing_folder
 from phasor.interruption import as_usual
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
 as_usual()

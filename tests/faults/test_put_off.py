@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from phasor.checkpoints import whole_folder
+from phasor._kit import whole_folder
+from phasor._kit.files import write_atomically
 from phasor.interruption import as_usual, put_off
-from phasor.lab.files import write_atomically
 
 STRIKES = [signal.SIGINT, signal.SIGTERM]
 

@@ -5,16 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from spec.golden import GOLDEN
+from spec.golden.layer import rotary_layer
 
 import phasor
-from phasor.inspection import inspect
-from phasor.inspection.config_findings import config_findings
-from phasor.inspection.finding import link
-from phasor.inspection.known_defects import DEFECTS
+from phasor._inspect import inspect
+from phasor._inspect.config_findings import config_findings
+from phasor._inspect.finding import link
+from phasor._inspect.known_defects import DEFECTS
 from phasor.rotary.scaling import YaRN
 from phasor.spec import ImagePeriodsSpec, LayerSpec, LearnedSpec, PositionSpec, RotarySpec
-from phasor.spec.golden import GOLDEN
-from phasor.spec.golden.layer import rotary_layer
 
 YARN = phasor.scaling.yarn(factor=4, original_seq_len=4096)
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from spec.golden import GOLDEN
 from typer.testing import CliRunner, Result
 
+from phasor._inspect import inspect
+from phasor._words import number
 from phasor.cli import app
-from phasor.inspection import inspect
-from phasor.inspection.words import number
-from phasor.spec.golden import GOLDEN
 
 LLAMA: dict[str, Any] = {
     "model_type": "llama",
@@ -195,3 +195,31 @@ def test_numbers_as_people_write_them() -> None:
     assert [number(value) for value in (131_072, 1e6, 0.5, 1.41588, 12_345.678, float("inf"))] == [
         "131,072", "1,000,000", "0.5", "1.416", "12,345.7", "∞"
     ]  # fmt: skip
+
+
+def test_what_to_pass_to_others_and_nothing_else(llama: Path) -> None:
+    for target, start in (
+        ("vllm", '--hf-overrides \'{"rope_parameters": {'),
+        ("ollama", "PARAMETER num_ctx 131072\n"),
+        ("megatron", "--position-embedding-type rope --rotary-base 500000 "),
+        ("mlx", "{\n"),
+        ("hf", "{\n"),
+    ):
+        result = run("inspect", llama, "--as", target)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout.startswith(start)
+    fields = json.loads(run("inspect", llama, "--as", "hf").stdout)
+    assert fields["rope_parameters"] == LLAMA["rope_parameters"]
+    result = run("inspect", llama, "--as", "llama.cpp")
+    assert result.stdout == "--ctx-size 131072 --rope-freq-base 500000 --rope-scaling none\n"
+    assert "the GGUF file must hold it: rope_freqs.weight" in result.stderr
+
+
+def test_a_target_that_is_unknown_or_cannot(llama: Path, tmp_path: Path) -> None:
+    result = run("inspect", llama, "--as", "vlm")
+    assert result.exit_code == 2
+    assert "Did you mean 'vllm'? There are: hf, vllm, llama.cpp, ollama, " in result.stderr
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bloom"}))
+    result = run("inspect", tmp_path, "--as", "vllm")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "vLLM cannot do what bloom does: alibi (every layer)" in result.stderr

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
+from spec.golden import GOLDEN
+from spec.golden.layer import rotary_layer
 from typer.testing import CliRunner
 
+from phasor._inspect import inspect
+from phasor._inspect.page import render_page
+from phasor._inspect.page.figures import coverage, errors_by_position, score_by_distance
 from phasor.cli import app
-from phasor.inspection import inspect
-from phasor.inspection.page import render_page
-from phasor.inspection.page.figures import coverage, errors_by_position, score_by_distance
 from phasor.spec import PositionSpec
-from phasor.spec.golden import GOLDEN
-from phasor.spec.golden.layer import rotary_layer
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

@@ -8,18 +8,17 @@ from dataclasses import replace
 import mpmath
 import pytest
 from rich.console import Console
+from spec.golden import GOLDEN
+from spec.golden.layer import rotary_layer
 from torch.testing import assert_close
 
 import phasor
-from phasor.inspection import Rotation, inspect
-from phasor.inspection.page import render_page
-from phasor.inspection.rounding import rounding_at
-from phasor.inspection.screen import print_inspection
+from phasor._inspect import Rotation, inspect
+from phasor._inspect.page import render_page
+from phasor._inspect.rounding import rounding_at
+from phasor.rotary.rules import FrequencySpec
 from phasor.rotary.scaling import LengthScaling, Scaling
 from phasor.spec import ExplicitSpec, GeometricSpec, LayerSpec, PositionSpec, RotarySpec
-from phasor.spec.frequencies import FrequencySpec
-from phasor.spec.golden import GOLDEN
-from phasor.spec.golden.layer import rotary_layer
 
 BASE, DIM, TRAINED = 10_000.0, 64, 2048
 
@@ -228,7 +227,7 @@ def test_odd_numbers_are_looked_at_without_a_fall(
     inspection = inspect(PositionSpec(model="odd", layers=(layer,), max_seq_len=max_seq_len))
     json.dumps(inspection.as_json(), allow_nan=False)
     console = Console(record=True, width=100, file=io.StringIO())
-    print_inspection(inspection, console)
+    inspection.show(console)
     text = console.export_text()
     assert "odd: 1 layer," in text
     assert "nan" not in text.lower()

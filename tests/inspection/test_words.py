@@ -1,8 +1,8 @@
 """Every kind of encoding in words, with the numbers that it has."""
 
 import pytest
+from spec.golden import GOLDEN
 
-from phasor.inspection.words import encoding_in_words
 from phasor.spec import (
     AxialSpec,
     DeBERTaSpec,
@@ -16,7 +16,6 @@ from phasor.spec import (
     TransformerXLSpec,
     UnevenRotarySpec,
 )
-from phasor.spec.golden import GOLDEN
 
 SENTENCES = {
     "no rotation: 60 of 64 channels, 2i with 2i + 1, of which the two turn by different angles": (
@@ -56,11 +55,11 @@ SENTENCES = {
 
 @pytest.mark.parametrize("words", SENTENCES)
 def test_words(words: str) -> None:
-    assert words in encoding_in_words(SENTENCES[words])
+    assert words in SENTENCES[words].in_words()
 
 
 def test_every_golden_spec_has_words() -> None:
     for function in GOLDEN.values():
         for stack in (function(), *function().towers):
             for layer in dict.fromkeys(stack.layers):
-                assert all(encoding_in_words(each) for each in layer.encodings)
+                assert all(each.in_words() for each in layer.encodings)

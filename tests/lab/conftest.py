@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from phasor.lab.config import TrialConfig
-from phasor.lab.text import Text, load_text
+from phasor._compare.config import TrialConfig
+from phasor._kit.text import Text, load_text
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from phasor.lab.compare import Comparison, compare
-from phasor.lab.config import TrialConfig
-from phasor.lab.screen import PlainScreen
-from phasor.lab.text import Text
+from phasor._compare.compare import Comparison, compare
+from phasor._compare.config import TrialConfig
+from phasor._compare.screen import PlainScreen
+from phasor._kit.text import Text
 
 
 def test_the_training_length_alone(text: Text, tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_the_training_length_alone(text: Text, tmp_path: Path) -> None:
         out=tmp_path, workers=1,
     )  # fmt: skip
     results = compare(comparison, PlainScreen(Console(quiet=True), config))
-    assert list(results["encodings"]["alibi"]["loss"]) == ["16"]
-    assert results["verdict"].startswith("At the training length of 16: ")
-    assert "past it" not in results["verdict"]
+    assert list(results.encodings["alibi"].loss) == ["16"]
+    assert results.verdict.startswith("At the training length of 16: ")
+    assert "past it" not in results.verdict
     assert (tmp_path / "report.html").exists()

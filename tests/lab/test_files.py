@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from phasor.lab.files import write_atomically
+from phasor._kit.files import write_atomically
 
 STOPS = """
 import os, signal, sys
 from pathlib import Path
-from phasor.lab.files import write_atomically
+from phasor._kit.files import write_atomically
 os.fsync = lambda handle: os.kill(os.getpid(), int(sys.argv[2]))
 write_atomically(Path(sys.argv[1]), "half")
 """

@@ -2,7 +2,7 @@
 
 from lab.test_command import phasor
 
-from phasor.lab.tasks import TASKS
+from phasor._compare.tasks import TASKS
 
 
 def test_help_teaches() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
 
 from phasor.errors import ArgumentError
-from phasor.lab.measure import (
+from phasor.measure import (
     Passkey,
     cropped_losses,
     in_bins,

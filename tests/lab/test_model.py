@@ -5,12 +5,12 @@ import torch
 from torch.testing import assert_close
 
 import phasor
+from phasor._compare.config import TrialConfig
+from phasor._compare.known_answers import known_answers
+from phasor._compare.model import EMBEDDING_RMS, Decoder
 from phasor.encodings.catalogue import CATALOGUE, ModelShape
 from phasor.encodings.spelling import parse_spelling
 from phasor.errors import ArgumentError, SiteError
-from phasor.lab.config import TrialConfig
-from phasor.lab.known_answers import known_answers
-from phasor.lab.model import EMBEDDING_RMS, Decoder
 
 SHAPE = ModelShape(dim=32, head_dim=8, num_heads=4, num_positions=64)
 
@@ -88,7 +88,9 @@ def test_known_answers_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """A rotation that forgets the key is caught."""
 
     def forgetful(self: phasor.Rotary, query: object, key: object, prepared: object) -> object:
-        turned, _ = phasor.rotate(query, None, prepared.query, self.frequencies, layout=self.layout)
+        turned, _ = phasor.rotate(
+            query, None, prepared.content.query, self.frequencies, layout=self.layout
+        )
         return turned, key
 
     monkeypatch.setattr(phasor.Rotary, "rotate", forgetful)

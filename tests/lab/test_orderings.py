@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from phasor.lab.compare import Comparison, compare
-from phasor.lab.plan import make_config
-from phasor.lab.screen import PlainScreen
-from phasor.lab.text import load_text
-from phasor.lab.workers import default_workers
+from phasor._compare.compare import Comparison, compare
+from phasor._compare.options import Options
+from phasor._compare.plan import make_config
+from phasor._compare.screen import PlainScreen
+from phasor._compare.workers import default_workers
+from phasor._kit.text import load_text
 
 pytestmark = pytest.mark.slow
 
@@ -22,17 +23,14 @@ SEEDS = 2
 
 def run(task: str, encodings: str, out: Path) -> dict[str, Any]:
     """`phasor compare` with the recipe of `task`; the encodings of its results."""
-    config = make_config(
-        task, train_length=None, eval_factors=None, steps=None, batch_size=None,
-        learning_rate=3e-3, width=64, layers=2, heads=4, device="cpu",
-    )  # fmt: skip
+    config = make_config(task, Options(), "cpu")
     names = encodings.split()
     comparison = Comparison(
         encodings=names, seeds=range(SEEDS), config=config, out=out, text_path=None,
         text=load_text(window=config.eval_lengths[-1]) if task == "lm" else None,
         workers=default_workers("cpu", len(names) * SEEDS),
     )  # fmt: skip
-    results = compare(comparison, PlainScreen(Console(), config))
+    results = compare(comparison, PlainScreen(Console(), config)).to_json()
     print(task, results["verdict"])
     return results["encodings"]
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
-from phasor.lab.compare import Comparison, compare
-from phasor.lab.config import TrialConfig
-from phasor.lab.report import render_report
-from phasor.lab.screen import PlainScreen
-from phasor.lab.text import Text
+from phasor._compare.compare import Comparison, compare
+from phasor._compare.config import TrialConfig
+from phasor._compare.report import render_report
+from phasor._compare.results import Results
+from phasor._compare.screen import PlainScreen
+from phasor._kit.text import Text
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -125,7 +126,7 @@ def test_every_number_in_the_tables_is_in_the_results(report: Path) -> None:
 
 def test_the_report_is_made_from_the_results_alone(report: Path) -> None:
     results = json.loads((report.parent / "results.json").read_text())
-    assert render_report(results) == report.read_text()
+    assert render_report(Results.from_json(results)) == report.read_text()
 
 
 def test_what_the_user_typed_cannot_break_the_page(report: Path) -> None:
@@ -149,14 +150,14 @@ def test_the_page_repeats_and_scales_up_what_was_run(report: Path) -> None:
 
 def test_claims_appear_only_where_they_apply(report: Path) -> None:
     results = json.loads((report.parent / "results.json").read_text())
-    assert "learned table" in render_report(results)
+    assert "learned table" in render_report(Results.from_json(results))
     for name in ("learned",):
         del results["encodings"][name]
     results["ranking"] = [name for name in results["ranking"] if name in results["encodings"]]
     results["differences"] = [
         row for row in results["differences"] if "learned" not in (row["better"], row["worse"])
     ]
-    html = render_report(results)
+    html = render_report(Results.from_json(results))
     assert "learned table" not in html
     assert "added to the embedding starts at" not in html
 
@@ -176,6 +177,6 @@ def test_one_seed_has_no_intervals_and_says_so(report: Path) -> None:
             }
         return [forget(item) for item in value] if isinstance(value, list) else value
 
-    html = render_report(forget(results))
+    html = render_report(Results.from_json(forget(results)))
     assert "no interval" in html or results["config"]["task"] == "count"
     assert "nan" not in html.split("<script>")[0].lower().replace("finance", "")

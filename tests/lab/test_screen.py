@@ -7,11 +7,11 @@ import pytest
 from lab.test_store import TRIAL
 from rich.console import Console
 
-from phasor.lab.config import TrialConfig
-from phasor.lab.screen import LiveScreen, PlainScreen
-from phasor.lab.tables import trials_table
-from phasor.lab.trial import Trial
-from phasor.lab.workers import Finished, Job, Progressed, Started
+from phasor._compare.config import TrialConfig
+from phasor._compare.screen import LiveScreen, PlainScreen
+from phasor._compare.tables import trials_table
+from phasor._compare.trial import Trial
+from phasor._compare.workers import Finished, Job, Progressed, Started
 
 
 @pytest.fixture

@@ -12,12 +12,13 @@ from lab.test_command import phasor, running, without_clocks
 from lab.test_report import CHROMIUM, needs_browser
 from playwright.sync_api import Page, sync_playwright
 
+from phasor._compare.plan import encoding_names, task_names
+from phasor._compare.report import render_overview
+from phasor._compare.report.heat_map import heat_map
+from phasor._compare.results import Results
+from phasor._compare.tasks import TASKS
 from phasor.encodings.catalogue import CATALOGUE
 from phasor.errors import ArgumentError
-from phasor.lab.plan import encoding_names, task_names
-from phasor.lab.report import render_overview
-from phasor.lab.report.heat_map import heat_map
-from phasor.lab.tasks import TASKS
 
 SMALL = (
     "--train-length=6", "--eval-factors=1,2", "--seeds=2", "--steps=40", "--batch-size=4",
@@ -29,6 +30,10 @@ FILES = {"trials.jsonl", "results.json", "report.html"}
 
 def read(folder: Path) -> dict:
     return json.loads((folder / "results.json").read_text())
+
+
+def typed(results: dict) -> dict[str, Results]:
+    return {name: Results.from_json(values) for name, values in results["tasks"].items()}
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +133,7 @@ def test_the_page_is_made_from_the_results_alone(finished: Path) -> None:
 
 def test_every_number_of_the_heat_map_is_in_the_results(finished: Path) -> None:
     results = read(finished)
-    trace = heat_map(results).data[0]
+    trace = heat_map(typed(results)).data[0]
     assert list(trace.y) == ["none", "alibi"]
     for row, name in enumerate(trace.y):
         parity, induction = (results["tasks"][task]["encodings"][name] for task in results["tasks"])
@@ -146,9 +151,9 @@ def test_an_encoding_that_only_one_task_has(finished: Path) -> None:
     results = read(finished)
     del results["tasks"]["parity"]["encodings"]["alibi"]
     results["tasks"]["parity"]["config"]["encodings"] = ["none"]
-    trace = heat_map(results).data[0]
+    trace = heat_map(typed(results)).data[0]
     assert list(trace.text[1])[:2] == ["", ""]
-    assert "alibi" in render_overview(results)
+    assert "alibi" in render_overview(typed(results))
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from scipy import stats
 
-from phasor.lab.statistics import mean_interval, paired_difference, share_interval
-from phasor.lab.verdict import beyond, verdict
+from phasor._compare.verdict import beyond, verdict
+from phasor._kit.statistics import mean_interval, paired_difference, share_interval
 
 
 def test_t_interval_of_three_values() -> None:

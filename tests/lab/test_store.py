@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from phasor._compare.store import open_store
+from phasor._compare.trial import Trial
+from phasor._kit.files import write_atomically
 from phasor.errors import ArgumentError
-from phasor.lab.files import write_atomically
-from phasor.lab.store import open_store
-from phasor.lab.trial import Trial
 
 SETUP = {"steps": 5, "text_sha256": "abc", "eval_lengths": (8, 16)}
 
@@ -67,7 +67,7 @@ def test_without_resume_nothing_is_overwritten(tmp_path: Path) -> None:
     fill(tmp_path, 0)
     before = (tmp_path / "trials.jsonl").read_bytes()
     with (
-        pytest.raises(ArgumentError, match=r"already holds 1 trials; add --resume"),
+        pytest.raises(ArgumentError, match=r"already holds 1 trials; add resume=True"),
         open_store(tmp_path, SETUP, resume=False),
     ):
         pass

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from phasor._compare.tasks import TASKS, build_task
+from phasor._compare.tasks.base import EVALUATION_SEED, Batch
+from phasor._compare.tasks.copying import Copying, Counting
 from phasor.errors import ArgumentError
-from phasor.lab.tasks import TASKS, build_task
-from phasor.lab.tasks.base import EVALUATION_SEED, Batch
-from phasor.lab.tasks.copying import Copying, Counting
 
 PAD, BOS, SEP, EOS, FIRST = range(5)
 ASKING = [name for name in TASKS if name != "lm"]

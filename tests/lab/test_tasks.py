@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from phasor._compare.tasks import TASKS, build_task
+from phasor._compare.tasks.copying import Copying, Counting
+from phasor._compare.tasks.language import LanguageModelling
+from phasor._kit.text import Text
 from phasor.errors import ArgumentError
-from phasor.lab.tasks import TASKS, build_task
-from phasor.lab.tasks.copying import Copying, Counting
-from phasor.lab.tasks.language import LanguageModelling
-from phasor.lab.text import Text
 
 BOS, SEP, EOS, PAD = Copying.BOS, Copying.SEP, Copying.EOS, Copying.PAD
 

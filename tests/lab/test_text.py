@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from phasor._kit.text import Text, Windows, load_text
+from phasor._kit.text_bytes import as_utf8
 from phasor.errors import ArgumentError
-from phasor.lab.text import Text, Windows, load_text
-from phasor.lab.text_bytes import as_utf8
 
 
 def test_standard_library_without_tests_and_tables() -> None:

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 import phasor
+from phasor._compare import measures
+from phasor._compare.config import TrialConfig
+from phasor._compare.model import Decoder
+from phasor._compare.tasks import build_task
+from phasor._compare.train import _parameter_groups, run_trial
+from phasor._compare.trial import Trial
+from phasor._kit.text import Text
 from phasor.encodings import catalogue
 from phasor.encodings.spelling import parse_spelling
-from phasor.lab import measure
-from phasor.lab.config import TrialConfig
-from phasor.lab.model import Decoder
-from phasor.lab.tasks import build_task
-from phasor.lab.text import Text
-from phasor.lab.train import _parameter_groups, run_trial
-from phasor.lab.trial import Trial
 
 UNREPEATABLE = {"tokens_per_second": 0.0, "peak_memory": 0, "seconds": 0.0}
 
@@ -109,7 +109,7 @@ def test_trained_in_bfloat16_it_is_measured_in_float32(
     forward = Decoder.forward
     monkeypatch.setattr(Decoder, "forward", watch)
     monkeypatch.setattr(
-        "phasor.lab.train.Accelerator",
+        "phasor._compare.train.Accelerator",
         lambda **_: accelerate.Accelerator(cpu=True, mixed_precision="bf16"),
     )
     accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)
@@ -132,15 +132,15 @@ class Constant(torch.nn.Module):
 
 
 def test_scores_are_those_of_a_model_whose_answers_are_known() -> None:
-    from phasor.lab.tasks import Batch
+    from phasor._compare.tasks import Batch
 
     targets = torch.tensor([[0, 1, 1], [1, 1, 1]])
     scored = torch.tensor([[False, True, True], [True, True, False]])
     batch = Batch(torch.zeros(2, 3, dtype=torch.long), targets, scored)
     model = Constant(torch.tensor([0.0, 2.0]))
-    found = measure.score(measure.predict(model, batch), batch)
+    found = measures.score(measures.predict(model, batch), batch)
     assert found.loss == pytest.approx(torch.tensor([2.0]).neg().exp().log1p().item(), rel=1e-6)
     assert (found.token_accuracy, found.exact_match) == (1.0, 1.0)
     wrong = Batch(batch.tokens, targets, torch.tensor([[True] * 3, [True] * 3]))
-    found = measure.score(measure.predict(model, wrong), wrong)
+    found = measures.score(measures.predict(model, wrong), wrong)
     assert (found.token_accuracy, found.exact_match) == (pytest.approx(5 / 6), 0.5)

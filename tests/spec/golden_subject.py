@@ -6,13 +6,13 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from spec.golden import GOLDEN
 from torch import Tensor, nn
 from torch.testing import assert_close
 
 from phasor.encoding import PositionEncoding
 from phasor.rotary.scaling import YaRN
 from phasor.spec import PositionSpec, RotarySpec
-from phasor.spec.golden import GOLDEN
 
 
 @dataclass(frozen=True)

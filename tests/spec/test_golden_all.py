@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from spec.golden import GOLDEN
 
 from phasor.spec import PositionSpec
-from phasor.spec.golden import GOLDEN
 
 
 @pytest.mark.parametrize("name", GOLDEN)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from spec.golden import GOLDEN
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -9,7 +10,6 @@ from phasor import T5Bias
 from phasor.attention import attention_scores
 from phasor.encoding import PositionEncoding
 from phasor.spec import ALiBiSpec, PositionSpec
-from phasor.spec.golden import GOLDEN
 
 SEQ = 2048
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import torch
+from spec.golden import GOLDEN
 from torch.testing import assert_close
 
 from phasor import Compose, QueryTemperature, Sinusoidal
 from phasor.spec import LearnedSpec, RotarySpec
-from phasor.spec.golden import GOLDEN
 
 
 def test_gpt_2_and_bert_tables() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from spec.golden import GOLDEN
 from spec.golden_subject import (
     Published,
     check_frequencies,
@@ -15,7 +16,6 @@ from torch.testing import assert_close
 from phasor import Rotary
 from phasor.attention import attention_scores
 from phasor.spec import RotarySpec
-from phasor.spec.golden import GOLDEN
 
 YARN_OF_DEEPSEEK = {
     "beta_fast": 32,

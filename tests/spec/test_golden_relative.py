@@ -7,10 +7,10 @@ show.
 from typing import Any
 
 import pytest
+from spec.golden import GOLDEN
 
 import phasor
 from phasor.spec import PositionSpec
-from phasor.spec.golden import GOLDEN
 
 PUBLISHED: dict[str, dict[str, Any]] = {
     "xlnet-large": {

@@ -99,9 +99,10 @@ class TestRefuses:
                 scaling=scaling.dynamic_ntk(factor=2, original_seq_len=8),
                 sections=SectionsSpec(sizes=(2, 1, 1)),
             )
+        own = dataclasses.replace(LOCAL, scaling=lambda frequencies: frequencies)
         with pytest.raises(ArgumentTypeError, match=r"names its scaling, one of linear.*Explicit"):
-            dataclasses.replace(LOCAL, scaling=lambda frequencies: frequencies)
-        with pytest.raises(ArgumentError, match="num_positions must be at least 1, got 0"):
+            LayerSpec(encodings=(own,))
+        with pytest.raises(ArgumentError, match="least one position and one channel, got num_po"):
             LearnedSpec(num_positions=0, dim=3)
         with pytest.raises(ArgumentError, match="num_heads must be at least 1, got 0"):
             ALiBiSpec(num_heads=0)

@@ -16,6 +16,9 @@ class Allowed(NamedTuple):
         mask: `[1 or batch, 1 or num_heads, 1 or seq, 1 or key_seq]`, true where allowed.
         documents: `[1 or batch, seq]`, of the queries.
         key_documents: `[1 or batch, key_seq]`; a query attends to keys of its own document.
+        query_index: `[1 or batch, seq]`, where each query stands in the sequence, if not where
+            `past` says; then with `key_index`.
+        key_index: `[1 or batch, key_seq]`, likewise of keys.
     """
 
     past: int
@@ -24,16 +27,25 @@ class Allowed(NamedTuple):
     mask: Tensor | None = None
     documents: Tensor | None = None
     key_documents: Tensor | None = None
+    query_index: Tensor | None = None
+    key_index: Tensor | None = None
 
     @property
     def is_causal_alone(self) -> bool:
         """Whether nothing but `causal` restricts anything, if that does."""
-        return self.window is None and self.mask is None and self.documents is None
+        return (
+            self.window is None
+            and self.mask is None
+            and self.documents is None
+            and (self.query_index is None or not self.causal)
+        )
 
     @property
     def differs_by_sequence(self) -> bool:
         """Whether it is not the same for all sequences of the batch."""
-        parts = (self.mask, self.documents, self.key_documents)
+        parts = (
+            self.mask, self.documents, self.key_documents, self.query_index, self.key_index,
+        )  # fmt: skip
         return any(part is not None and part.shape[0] > 1 for part in parts)
 
     @property
@@ -50,8 +62,12 @@ class Allowed(NamedTuple):
         """
         parts = []
         if self.causal or self.window is not None:
-            place = torch.arange(*rows, device=device)[:, None] + self.past
-            parts += self._near(place - torch.arange(*keys, device=device))
+            if self.query_index is not None and self.key_index is not None:
+                place = self.query_index[:, None, rows[0] : rows[1], None]
+                parts += self._near(place - self.key_index[:, None, None, keys[0] : keys[1]])
+            else:
+                place = torch.arange(*rows, device=device)[:, None] + self.past
+                parts += self._near(place - torch.arange(*keys, device=device))
         if self.documents is not None and self.key_documents is not None:
             of_query = self.documents[:, None, rows[0] : rows[1], None]
             parts.append(of_query == self.key_documents[:, None, None, keys[0] : keys[1]])
@@ -65,7 +81,11 @@ class Allowed(NamedTuple):
     def pair(self, batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor) -> Tensor:
         """The same of one query and one key: a `mask_mod` of FlexAttention."""
         allowed = torch.ones_like(query_index, dtype=torch.bool)
-        for part in self._near(query_index + self.past - key_index):
+        distance = query_index + self.past - key_index
+        if self.query_index is not None and self.key_index is not None:
+            of_query = self.query_index[_within(batch, self.query_index, 0), query_index]
+            distance = of_query - self.key_index[_within(batch, self.key_index, 0), key_index]
+        for part in self._near(distance):
             allowed = allowed & part
         if self.documents is not None and self.key_documents is not None:
             of_query = self.documents[_within(batch, self.documents, 0), query_index]

@@ -37,17 +37,17 @@ class Block(NamedTuple):
     keys: tuple[int, int]
 
 
-def blockwise(call: Call) -> Tensor:
+def blockwise(call: Call) -> Tensor | tuple[Tensor, Tensor]:
     """Each block by fused attention if a mask can say what happens to its scores, else plainly.
 
     A backward pass computes each block anew, so that training needs no more memory either.
     """
     batch, num_heads, seq, key_seq = call.shape
-    attend = fused_block if call.is_additive else plain_block
+    attend: Any = fused_block if call.is_additive and not call.lse else plain_block
     if fits_one_block(call):
         return attend(call, call.query, call.key, call.value, (0, seq), (0, key_seq))
     plan = blocks(call, _scores_per_block(call) // (batch * num_heads))
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or call.lse:
         return _traced(call, attend, plan)
     leaves, structure = tree_flatten(call.prepared)
     learned = [at for at, leaf in enumerate(leaves) if _is_learned(leaf)]
@@ -70,10 +70,14 @@ def blocks(call: Call, area: int) -> list[Block]:
     """
     _, _, seq, key_seq = call.shape
     past, causal, window, *_ = call.allowed
+    if call.allowed.query_index is not None:
+        # Which keys a query can see is known to its index alone: each block has all of them.
+        causal, window = False, None
     step = -(-key_seq // _GRID)
     if window is not None:
         step = min(step, max(window, _LEAST_STEP))
-    reach = key_seq if window is None else window - 1
+    # Without a window all keys are in reach, also of the first of more queries than keys.
+    reach = seq + key_seq if window is None else window - 1
     plan, start = [], 0
     while start < seq:
         first = (
@@ -185,11 +189,16 @@ class _Blocks(torch.autograd.Function):
         return None, *grads
 
 
-def _traced(call: Call, attend: Callable[..., Tensor], plan: list[Block]) -> Tensor:
-    """The same for a compiler, which plans memory itself; a backward pass computes blocks anew."""
+def _traced(
+    call: Call, attend: Callable[..., Any], plan: list[Block]
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The same for a compiler, which plans memory itself, or for two results.
+
+    A backward pass computes blocks anew.
+    """
     # One split, not a slice for each block: the gradient of a slice has the size of the whole.
     queries = call.query.split([end - start for (start, end), _ in plan], dim=2)
-    parts = []
+    parts: list[Any] = []
     for query, (rows, keys) in zip(queries, plan, strict=True):
         parts.append(
             checkpoint(
@@ -201,6 +210,9 @@ def _traced(call: Call, attend: Callable[..., Tensor], plan: list[Block]) -> Ten
                 preserve_rng_state=False,
             )
         )
+    if call.lse:
+        outs, lses = zip(*parts, strict=True)
+        return torch.cat(outs, dim=2), torch.cat(lses, dim=2)
     return torch.cat(parts, dim=2)
 
 

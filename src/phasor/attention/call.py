@@ -21,6 +21,8 @@ class Call(NamedTuple):
         score_mod: `None` if the encoding leaves scores alone.
         softcap: Scores become `softcap * tanh(score / softcap)` after `score_mod`.
         allowed: Which key a query may attend to.
+        lse: Whether the logarithm of the sum of the exponentials of each query's scores is
+            wanted as well.
     """
 
     query: Tensor
@@ -32,6 +34,7 @@ class Call(NamedTuple):
     score_mod: ScoreMod | None
     softcap: float | None
     allowed: Allowed
+    lse: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

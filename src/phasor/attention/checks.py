@@ -8,13 +8,13 @@ from torch import Tensor
 
 from phasor.attention.choice import IMPLS
 from phasor.encoding import PositionEncoding
-from phasor.encodings import Rotary
 from phasor.errors import ArgumentError, ArgumentTypeError
+from phasor.positions.checks import check_integers
 from phasor.rotary.layout import VALUES
 
 
 def check_tensors(
-    query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | None, causal: bool
+    query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | None, in_order: bool
 ) -> None:
     """Raise unless shapes and dtypes fit together."""
     for name, x in (("query", query), ("key", key), ("value", value)):
@@ -43,10 +43,11 @@ def check_tensors(
         raise ArgumentError(
             f"num_heads must be a multiple of num_kv_heads, got {query.shape[1]} and {key.shape[1]}"
         )
-    if causal and query.shape[2] > key.shape[2]:
+    if in_order and query.shape[2] > key.shape[2]:
         raise ArgumentError(
             f"causal attention pairs the last query with the last key, but there are "
-            f"{query.shape[2]} queries and only {key.shape[2]} keys; pass the cached keys as well"
+            f"{query.shape[2]} queries and only {key.shape[2]} keys; pass the cached keys as well, "
+            "or query_index and key_index"
         )
     if mask is not None:
         if mask.dtype != torch.bool:
@@ -135,6 +136,61 @@ def check_documents(
     return _with_batch(documents), _with_batch(key_documents)
 
 
+def check_indices(
+    query_index: Tensor | None,
+    key_index: Tensor | None,
+    encoding: PositionEncoding,
+    *,
+    batch: int,
+    seq: int,
+    key_seq: int,
+    device: torch.device,
+) -> tuple[Tensor | None, Tensor | None]:
+    """Both as `[1 or batch, seq]` and `[1 or batch, key_seq]`, or neither."""
+    if query_index is None and key_index is None:
+        return None, None
+    if encoding.score_needs_row or "hidden" in encoding.looks_at:
+        raise ArgumentError(
+            f"{type(encoding).__name__} counts the tokens between a query and a key in the order "
+            "of the tensors, which query_index and key_index would change; pass all keys up to "
+            "the last query, in order, without them"
+        )
+    for name, given, size in (("query_index", query_index, seq), ("key_index", key_index, key_seq)):
+        if given is None:
+            continue
+        check_integers(name, given, advice="pass where each token stands in the sequence")
+        if given.shape not in ((size,), (1, size), (batch, size)):
+            raise ArgumentError(
+                f"{name} must be [{size}] or [{batch}, {size}], got shape {list(given.shape)}"
+            )
+    if key_index is None:
+        key_index = torch.arange(key_seq, device=device)
+    if query_index is None:
+        if seq > key_seq:
+            raise ArgumentError(
+                f"there are {seq} queries and only {key_seq} keys to take query_index from; pass "
+                "query_index as well"
+            )
+        query_index = key_index[..., key_seq - seq :]
+    # Wide and signed, so that differences are right.
+    return _with_batch(query_index).long(), _with_batch(key_index).long()
+
+
+def check_encoding(encoding: object) -> None:
+    """Raise `ArgumentTypeError` for what is no encoding, though one may take it for one."""
+    if isinstance(encoding, type):
+        got, advice = f"the class {encoding.__name__}", f"make one: {encoding.__name__}(...)"
+    elif isinstance(encoding, str):
+        got, advice = repr(encoding), "make one, such as phasor.Rotary(head_dim)"
+    elif hasattr(encoding, "sites") and hasattr(encoding, "looks_at"):
+        return
+    elif hasattr(encoding, "distinct"):
+        got, advice = "the encodings of all layers", "pass that of the layer: encodings[layer]"
+    else:
+        got, advice = type(encoding).__name__, "make one, such as phasor.Rotary(head_dim)"
+    raise ArgumentTypeError(f"encoding must be a position encoding or None, got {got}; {advice}")
+
+
 def _with_batch(documents: Tensor) -> Tensor:
     return documents if documents.ndim == 2 else documents[None]
 
@@ -143,7 +199,8 @@ def check_values(values: str, encoding: PositionEncoding | None) -> None:
     """Raise unless `encoding` can do to values what is asked for."""
     if values not in VALUES:
         raise ArgumentError(f"values must be one of {list(VALUES)}, got {values!r}")
-    if values != "still" and not isinstance(encoding, Rotary):
+    if values != "still" and not (encoding is not None and encoding.turns_values):
         raise ArgumentError(
-            f"values={values!r} needs a Rotary, got {type(encoding).__name__}; leave values still"
+            f"values={values!r} needs a Rotary or another encoding with site 'value', got "
+            f"{type(encoding).__name__}; leave values still"
         )

@@ -1,5 +1,6 @@
 """Which way attention is computed, and why another one cannot."""
 
+from collections.abc import Callable
 from typing import Literal, get_args
 
 from torch import Tensor
@@ -14,10 +15,15 @@ from phasor.attention.stand_in import check_stand_in
 AttentionImpl = Literal["auto", "sdpa", "flex", "blockwise", "reference"]
 IMPLS: tuple[AttentionImpl, ...] = get_args(AttentionImpl)
 
-_WAYS = {"sdpa": fused, "flex": flex, "blockwise": blockwise, "reference": reference}
+_WAYS: dict[str, Callable[[Call], Tensor | tuple[Tensor, Tensor]]] = {
+    "sdpa": fused,
+    "flex": flex,
+    "blockwise": blockwise,
+    "reference": reference,
+}
 
 
-def attend(call: Call, impl: AttentionImpl) -> Tensor:
+def attend(call: Call, impl: AttentionImpl) -> Tensor | tuple[Tensor, Tensor]:
     """`call` by the way that `impl` names.
 
     Raises:
@@ -31,6 +37,8 @@ def attend(call: Call, impl: AttentionImpl) -> Tensor:
     if impl == "sdpa" and not call.is_additive:
         name = "softcap" if call.softcap is not None else type(call.encoding).__name__
         reason = f"{name} does more to a score than add to it, which fused attention cannot"
+    elif call.lse and impl in ("sdpa", "flex"):
+        reason = f"impl={impl!r} keeps the log-sum-exp of its scores, which return_lse wants"
     elif impl == "flex":
         reason = why_not_flex(call)
     if reason is not None:
@@ -39,6 +47,8 @@ def attend(call: Call, impl: AttentionImpl) -> Tensor:
 
 
 def _fastest(call: Call) -> str:
+    if call.lse:
+        return "blockwise"
     if call.is_plain:
         return "sdpa"
     # What fits one block is one call of fused attention: no reason to compile anything for it. Of

@@ -29,7 +29,7 @@ def fused_block(
 ) -> Tensor:
     """Of `query`, `key` and `value`, which are the `rows` and `keys` of those of `call`."""
     allowed = call.allowed
-    if call.shape[2] == 1:
+    if call.shape[2] == 1 and allowed.query_index is None:
         # A single query is the last: it sees every key.
         allowed = allowed._replace(causal=False)
     bias = allowed.block(rows, keys, query.device)

@@ -35,7 +35,7 @@ def attention_scores(
         query: `[batch, num_heads, seq, head_dim]`, as projected.
         key: `[batch, num_kv_heads, key_seq, head_dim]`, as projected.
         encoding: Turns both and changes their scores.
-        prepared: What `encoding.prepare(...)` returned for their positions.
+        prepared: What `encoding(...)` returned for their positions.
         features: As in `attention`.
 
     Returns:

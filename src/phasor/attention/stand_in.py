@@ -35,8 +35,12 @@ def check_stand_in(call: Call, impl: str) -> None:
         what = f"what {name} does to scores cannot go through it"
     elif call.encoding.looks_at:
         what = f"{name} looks at the tokens of other processes, which are not here"
+    elif call.lse:
+        what = "the log-sum-exp cannot come back through it"
     elif call.softcap is not None:
         what = "softcap cannot go through it"
+    elif call.allowed.query_index is not None:
+        what = "query_index cannot go through it"
     elif not call.allowed.is_causal_alone:
         what = "a mask, a window or documents cannot go through it"
     elif call.allowed.causal and seq != key_seq:

@@ -1,12 +1,21 @@
-"""What the verbs share: the command itself, how it fails, where it runs."""
+"""What the verbs share: the command itself, its options, how it fails."""
 
-from typing import Annotated, NoReturn
+import inspect
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origin
 
 import typer
 from rich.console import Console
 
 from phasor import __version__
-from phasor.errors import ArgumentError
+from phasor._options import Option, as_command, flag, stated
+from phasor.errors import PhasorError
+
+Options = TypeVar("Options")
 
 app = typer.Typer(
     name="phasor",
@@ -39,17 +48,84 @@ def _phasor(
     pass
 
 
-def chosen_device(name: str) -> str:
-    """`name`, or for `auto` what there is."""
-    import torch
+def command(
+    options: Callable[..., Options], epilog: str, **more: Option
+) -> Callable[[Callable[..., None]], None]:
+    """Make a verb of the command that takes the fields of `options`.
 
-    if name not in ("auto", "cpu", "cuda"):
-        raise ArgumentError(f"--device must be auto, cpu or cuda, got {name!r}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ArgumentError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return name
+    Args:
+        options: The dataclass.
+        epilog: Stands below the help.
+        more: Flags that are not among them; the verb takes each by name.
+    """
+    assert isinstance(options, type)
+    given = {field.name: field for field in fields(options)}
+    parameters = [
+        _parameter(
+            name, kind, option, options, given[name].default, positional=not given[name].kw_only
+        )
+        for name, (kind, option) in stated(options).items()
+    ]
+    parameters += [_parameter(name, bool, option, options, False) for name, option in more.items()]
+
+    def decorate(verb: Callable[..., None]) -> None:
+        def run(**values: Any) -> None:
+            flags = {name: values.pop(name) for name in more}
+            verb(options(**values), **flags)
+
+        run.__name__, run.__doc__ = verb.__name__, verb.__doc__
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        app.command(epilog=epilog)(run)
+
+    return decorate
+
+
+def _parameter(
+    name: str, kind: Any, option: Option, options: type, default: Any, *, positional: bool = False
+) -> inspect.Parameter:
+    """A parameter as Typer reads it."""
+    how: dict[str, Any] = {"help": as_command(option.help, options)}
+    if option.default is not None or default in (MISSING, None, False):
+        how["show_default"] = option.default or False
+    if positional:
+        info: Any = typer.Argument(**how)
+    else:
+        # A flag is either given or left out; of one that may be None, both ways are said.
+        names = [flag(name.removeprefix("as_"))] if default is False else []
+        panel = {"rich_help_panel": option.panel, "metavar": option.metavar, "min": option.least}
+        info = typer.Option(*names, **how, **panel)
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if default is MISSING else default,
+        annotation=Annotated[_typed(kind), info],  # type: ignore[valid-type]
+    )
+
+
+def _typed(kind: Any) -> Any:
+    """What the command reads for a field: a path, a number, a flag, or else a string."""
+    kinds = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    found = Path if Path in kinds else next((k for k in kinds if k in (bool, int, float)), str)
+    return found | None if type(None) in kinds else found
+
+
+@contextmanager
+def failing(options: type, kept: str = "") -> Iterator[None]:
+    """Say in a sentence what went wrong within, and end the command.
+
+    Args:
+        options: Those of the verb, which errors name as arguments.
+        kept: Said after it, of what is left where it was no mistake in the options.
+    """
+    try:
+        yield
+    except PhasorError as error:
+        fail(as_command(str(error), options), status=USAGE_ERROR)
+    except OSError as error:
+        fail(f"{error}{kept}", status=FAILURE)
+    except KeyboardInterrupt:
+        fail(f"stopped{kept}", status=INTERRUPTED)
 
 
 def fail(message: str, *, status: int) -> NoReturn:

@@ -1,4 +1,4 @@
-"""`phasor check`: thin; the work is in `phasor.check`."""
+"""`phasor check`: thin; the work is in `phasor._check`."""
 
 import dataclasses
 import json
@@ -23,20 +23,17 @@ def check(
     left padding and packing, which must not change its answers; and what casting
     does to its frequencies.
     """
-    from phasor.check.result import has_passed
-    from phasor.check.run import check_folder
-    from phasor.check.screen import print_results
+    from phasor._check.run import check as run
 
     try:
-        results = check_folder(folder)
+        checked = run(folder)
     except PhasorError as error:
         fail(str(error), status=USAGE_ERROR)
     except KeyboardInterrupt:
         fail("stopped", status=INTERRUPTED)
-    passed = has_passed(results)
     if as_json:
-        found = [dataclasses.asdict(result) for result in results]
-        typer.echo(json.dumps({"passed": passed, "checks": found}, indent=1))
+        found = [dataclasses.asdict(result) for result in checked.results]
+        typer.echo(json.dumps({"passed": checked.passed, "checks": found}, indent=1))
     else:
-        print_results(str(folder), results, Console())
-    raise typer.Exit(0 if passed else FAILURE)
+        checked.show(Console())
+    raise typer.Exit(0 if checked else FAILURE)

@@ -1,55 +1,31 @@
-"""`phasor convert`: thin; the work is in `phasor.checkpoints.converting`."""
+"""`phasor convert`: thin; the work is in `phasor._convert`."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from phasor.cli.base import FAILURE, INTERRUPTED, USAGE_ERROR, app, fail
-from phasor.errors import ArgumentError, PhasorError, unknown_name
+from phasor._convert import command as converting
+from phasor._options import Option, as_command
+from phasor.cli.base import FAILURE, INTERRUPTED, command, fail, failing
+from phasor.errors import ArgumentError
 
 
-@app.command(epilog="Example: phasor convert llama llama-meta --format meta")
-def convert(
-    source: Annotated[Path, typer.Argument(help="Folder of a safetensors checkpoint.")],
-    target: Annotated[
-        Path | None, typer.Argument(help="Folder to make; must not exist.", show_default=False)
-    ] = None,
-    layout: Annotated[
-        str | None,
-        typer.Option(
-            help="Pairs wanted: half, interleaved, or half-reversed (nanochat).",
-            show_default=False,
-        ),
-    ] = None,
-    to: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help="Or format wanted, for LLaMA: hf (transformers) or meta, with its names, "
-            "configuration and pairs.",
-            show_default=False,
-        ),
-    ] = None,
-    base: Annotated[
-        Path | None,
-        typer.Option(help="Of a LoRA adapter: the folder of its model.", show_default=False),
-    ] = None,
-    verify: Annotated[
-        bool | None,
-        typer.Option(
-            help="Compare logits before and after.",
-            show_default="where the model can be run",
-        ),
-    ] = None,
-    detect: Annotated[
-        bool, typer.Option("--detect", help="Tell the layout from the weights; write nothing.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+@dataclass(frozen=True)
+class _Options(converting.Options):
+    target: Annotated[Path | None, Option("Folder to make; must not exist.")] = None  # type: ignore[assignment]
+
+
+@command(
+    _Options,
+    "Example: phasor convert llama llama-meta --format meta",
+    detect=Option("Tell the layout from the weights; write nothing."),
+    as_json=Option("Print JSON."),
+)
+def convert(options: _Options, *, detect: bool, as_json: bool) -> None:
     """Rewrite a checkpoint for code that pairs other channels.
 
     Query and key projections, their biases and norms, fused projections and LoRA
@@ -57,70 +33,46 @@ def convert(
     the old one is left alone. Every head is verified by its products; logits are
     compared where the model can be run.
     """
+    target = options.target
     was_free = target is None or not target.exists()
-    try:
-        if detect:
-            if any(option is not None for option in (target, layout, to, verify)):
-                raise ArgumentError("--detect only looks; leave out the folder to make and options")
-            lines, values = _detect(source, base)
-        else:
-            lines, values = _convert(source, target, layout, to, base, verify)
-    except PhasorError as error:
-        fail(str(error), status=USAGE_ERROR)
-    except OSError as error:
-        where = error.filename or target or source
-        fail(f"{where}: {error.strerror or error}; nothing was kept", status=FAILURE)
-    except KeyboardInterrupt:
-        whole = was_free and target is not None and target.exists()
-        kept = f"{target} is whole" if whole else "nothing was kept"
-        fail(f"stopped; {kept}", status=INTERRUPTED)
+    with failing(_Options, "; nothing was kept"):
+        try:
+            lines, values = _detect(options) if detect else _convert(options)
+        except OSError as error:
+            where = error.filename or target or options.source
+            fail(f"{where}: {error.strerror or error}; nothing was kept", status=FAILURE)
+        except KeyboardInterrupt:
+            if was_free and target is not None and target.exists():
+                fail(f"stopped; {target} is whole", status=INTERRUPTED)
+            raise
     if as_json:
         typer.echo(json.dumps(values, indent=1))
         return
     console = Console()
     for line in lines:
-        console.print(line, soft_wrap=not console.is_terminal, highlight=False, markup=False)
+        soft = not console.is_terminal
+        console.print(as_command(line, _Options), soft_wrap=soft, highlight=False, markup=False)
 
 
-def _convert(
-    source: Path,
-    target: Path | None,
-    layout: str | None,
-    to: str | None,
-    base: Path | None,
-    verify: bool | None,
-) -> tuple[list[str], dict[str, Any]]:
-    from phasor.checkpoints.converting.command import convert_checkpoint
-    from phasor.checkpoints.converting.families import PAIR_LAYOUTS
-    from phasor.checkpoints.converting.screen import Screen
+def _convert(options: _Options) -> tuple[list[str], dict[str, Any]]:
+    from phasor._convert.screen import Screen
 
-    if target is None:
+    if options.target is None:
         raise ArgumentError("name the folder to make, as in phasor convert SOURCE TARGET --layout")
-    if (layout is None) == (to is None):
-        raise ArgumentError("pass either --layout or --format")
-    wanted = next((name for name in PAIR_LAYOUTS if name == layout), None)
-    if layout is not None and wanted is None:
-        raise unknown_name("--layout: there is no layout", layout, list(PAIR_LAYOUTS))
-    if to not in (None, "hf", "meta"):
-        raise unknown_name("--format: there is no format", to, ["hf", "meta"])
     with Screen(Console(stderr=True)) as screen:
-        done = convert_checkpoint(
-            source,
-            target,
-            layout=wanted,
-            to="hf" if to == "hf" else "meta" if to == "meta" else None,
-            base=base,
-            verify=verify,
-            screen=screen,
-        )
-    return done.lines(target), asdict(done)
+        done = converting.run(options, screen)
+    return list(done._parts()), {k: v for k, v in asdict(done).items() if k != "target"}
 
 
-def _detect(source: Path, base: Path | None) -> tuple[list[str], dict[str, Any]]:
-    from phasor.checkpoints.converting.detect import detect
-    from phasor.checkpoints.converting.source import read_source
+def _detect(options: _Options) -> tuple[list[str], dict[str, Any]]:
+    from phasor._convert.detect import detect
+    from phasor._convert.source import read_source
 
-    read = read_source(source, base=base, guess_family=True)
+    more = (options.target, options.layout, options.format, options.verify)
+    if any(option is not None for option in more):
+        raise ArgumentError("--detect only looks; leave out the folder to make and options")
+    base = None if options.base is None else Path(options.base)
+    read = read_source(Path(options.source), base=base, guess_family=True)
     found = detect(read)
     lines = [found.sentence()]
     if read.format != "adapter" and found.layout not in (None, read.heads.layout.split("-")[0]):

@@ -9,27 +9,46 @@ from rich.padding import Padding
 from rich.text import Text
 
 from phasor.cli.base import app
+from phasor.errors import ArgumentError, PhasorError
 
 
 @app.command()
 def encodings(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """List the encodings: name, where they enter, what they cost, where they come from."""
-    from phasor.encodings.catalogue import CATALOGUE, ModelShape
+    """List the encodings: name, where they enter, what they cost, where they come from.
+
+    Those of other installed packages, from their entry points in the group phasor.encodings, last.
+    """
+    from phasor.encodings._elsewhere import installed
+    from phasor.encodings.catalogue import BY_NAME, ModelShape, look_up
     from phasor.encodings.spelling import parse_spelling
 
     shape = ModelShape(dim=768, head_dim=64, num_heads=12, num_positions=1024)
+    found = dict(BY_NAME)
+    for name in installed():
+        try:
+            found.setdefault(name, look_up(name))
+        except PhasorError as error:
+            typer.echo(f"Left out: {error}", err=True)
+
+    def parameters(name: str) -> int | None:
+        """`None` where it needs to be told more than a model can."""
+        try:
+            return sum(p.numel() for p in parse_spelling(name).build(shape, 1).parameters())
+        except ArgumentError:
+            return None
+
     rows = [
         {
             "name": name,
             "class": encoding.__name__,
             "sites": sorted(encoding.sites),
-            "parameters": sum(p.numel() for p in parse_spelling(name).build(shape, 1).parameters()),
+            "parameters": parameters(name),
             "paper": encoding.paper,
-            "summary": (encoding.__doc__ or "").strip().splitlines()[0],
+            "summary": (encoding.__doc__ or "").strip().partition("\n")[0],
         }
-        for name, encoding in CATALOGUE.items()
+        for name, encoding in found.items()
     ]
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
@@ -38,7 +57,8 @@ def encodings(
     console.print(f"{'name':<18}{'site':<18}{'parameters':>12}  paper", style="dim")
     for row in rows:
         sites = ", ".join(row["sites"]) or "none"
-        facts = f"{sites:<18}{row['parameters']:>12,}  {row['paper']}"
+        count = "it depends" if row["parameters"] is None else f"{row['parameters']:,}"
+        facts = f"{sites:<18}{count:>12}  {row['paper']}"
         console.print(Text.assemble((f"{row['name']:<18}", "bold"), facts))
         console.print(Padding(Text(row["summary"], style="dim"), (0, 0, 0, 2)))
     console.print()

@@ -1,15 +1,18 @@
-"""`phasor inspect` and `phasor diff`: thin; the work is in `phasor.inspection`."""
+"""`phasor inspect` and `phasor diff`: thin; the work is in `phasor._inspect`."""
 
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from phasor.cli.base import FAILURE, USAGE_ERROR, app, fail
 from phasor.errors import ArgumentError, PhasorError
+
+if TYPE_CHECKING:
+    from phasor.spec import PositionSpec
 
 _SOURCE = "A model's folder, its config.json, or a spec as to_json wrote it."
 
@@ -28,6 +31,15 @@ def inspect(
         Path | None, typer.Option(help="File for a page with pictures.", show_default="none")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_target: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="TARGET",
+            help="Print what to pass to hf, vllm, llama.cpp, ollama, megatron or mlx, alone.",
+            show_default="none",
+        ),
+    ] = None,
 ) -> None:
     """Say what a model does to encode position, layer by layer, and what its numbers mean.
 
@@ -35,21 +47,23 @@ def inspect(
     model reaches, how angles are rounded, and what goes wrong with such models
     elsewhere, with references.
     """
-    from phasor.inspection import inspect as look
-    from phasor.inspection.screen import print_inspection
-    from phasor.inspection.source import open_source
+    from phasor._inspect.api import inspect as look
 
     console = Console(stderr=as_json)
     try:
-        opened = open_source(source)
-        inspection = look(opened.spec, length=length, config=opened.config, notes=opened.notes)
+        if as_target is not None:
+            from phasor._inspect.source import open_source
+
+            _print_as(open_source(source).spec, as_target)
+            return
+        inspection = look(source, length=length)
         if html is not None and (html.is_dir() or not os.access(html.parent, os.W_OK)):
             raise ArgumentError(
                 f"--html {html} cannot be written; name a file in a folder that can"
             )
         if html is not None:
-            from phasor.inspection.page import render_page
-            from phasor.lab.files import write_atomically
+            from phasor._inspect.page import render_page
+            from phasor._kit.files import write_atomically
 
             write_atomically(html, render_page(inspection))
     except PhasorError as error:
@@ -60,11 +74,20 @@ def inspect(
     if as_json:
         typer.echo(json.dumps(inspection.as_json(), indent=1, allow_nan=False))
     else:
-        print_inspection(inspection, console)
+        inspection.show(console)
     if html is not None:
         console.print(
             f"\nPage: {html} (open it in a browser)", soft_wrap=True, highlight=False, markup=False
         )
+
+
+def _print_as(spec: "PositionSpec", target: str) -> None:
+    from phasor.spec._targets.text import as_text
+
+    text, note = as_text(spec, target)
+    typer.echo(text)
+    if note is not None:
+        typer.echo(note, err=True)
 
 
 @app.command(epilog="Example: phasor diff llama-3.1-8b/config.json llama-3.2-1b/config.json")
@@ -74,19 +97,14 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say how two models differ in how they encode position. Exit status 1 if they do."""
-    from phasor.inspection.source import open_source
+    from phasor._inspect.api import diff as differences
 
     try:
-        one, other = (open_source(source).spec for source in (first, second))
+        found = differences(first, second)
     except PhasorError as error:
         fail(str(error), status=USAGE_ERROR)
-    sentences = one.diff(other)
     if as_json:
-        typer.echo(json.dumps({"differences": sentences}, indent=1))
+        typer.echo(json.dumps({"differences": found.sentences}, indent=1))
     else:
-        console = Console()
-        for sentence in sentences or ["No difference."]:
-            console.print(
-                sentence, soft_wrap=not console.is_terminal, highlight=False, markup=False
-            )
-    raise typer.Exit(1 if sentences else 0)
+        found.show(Console())
+    raise typer.Exit(1 if found else 0)

@@ -1,15 +1,17 @@
 """Attention with linear biases: a penalty on the score that grows with distance."""
 
 import math
-from typing import Literal, NamedTuple, final
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal, final
 
 import torch
 from torch import Tensor
 
-from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
+from phasor.encodings._bases.score import ScoreBias
 from phasor.errors import ArgumentError
-from phasor.rotary.phase import table_dtype
+from phasor.positions.checks import check_count
 
 
 def alibi_slopes(num_heads: int) -> list[float]:
@@ -37,8 +39,7 @@ def alibi_slopes(num_heads: int) -> list[float]:
         >>> alibi_slopes(6)
         [0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125]
     """
-    if num_heads < 1:
-        raise ArgumentError(f"num_heads must be at least 1, got {num_heads}")
+    check_count("num_heads", num_heads, at_least=1, advice="pass the number of query heads")
     smaller = 2 ** math.floor(math.log2(num_heads))
     slopes = [2.0 ** (-8 * head / smaller) for head in range(1, smaller + 1)]
     larger = [2.0 ** (-4 * head / smaller) for head in range(1, 2 * smaller + 1)]
@@ -57,18 +58,9 @@ def _rounded_slopes(num_heads: int) -> Tensor:
     return torch.cat(slopes).bfloat16().double()
 
 
-class Penalties(NamedTuple):
-    """Where queries and keys are, and `slopes` `[num_heads]`."""
-
-    positions: ScorePositions
-    slopes: Tensor
-
-
-@final
-class ALiBi(PositionEncoding):
-    r"""A penalty on the attention score, linear in distance.
-
-    The score of a query at $m$ and a key at $n$ changes by $-s_h\,|m - n|$ in head $h$.
+@dataclass(frozen=True)
+class ALiBiSpec(EncodingSpec["ALiBi"]):
+    r"""`phasor.ALiBi` as data.
 
     Args:
         num_heads: Number of query heads, each of which gets its own slope.
@@ -78,6 +70,36 @@ class ALiBi(PositionEncoding):
             product are each rounded to bfloat16, and the product is added instead of a distance.
             The same for the softmax of a causal model, were it not for the rounding, which makes
             neighbours beyond position 256 indistinguishable: it is what the weights know.
+    """
+
+    num_heads: int
+    _: KW_ONLY
+    scale: float = 1.0
+    precision: Literal["exact", "bfloat16"] = "exact"
+
+    def check(self) -> None:
+        check_count(
+            "num_heads", self.num_heads, at_least=1, advice="pass the number of query heads"
+        )
+        if not 0 < self.scale < math.inf:
+            raise ArgumentError(f"scale must be positive, got {self.scale}; 1.0 is the paper's")
+        if self.precision not in ("exact", "bfloat16"):
+            raise ArgumentError(f"precision must be 'exact' or 'bfloat16', got {self.precision!r}")
+
+    def in_words(self) -> str:
+        slopes = [self.scale * slope for slope in alibi_slopes(self.num_heads)]
+        rounded = ", rounded to bfloat16" if self.precision == "bfloat16" else ""
+        return (
+            f"ALiBi: {self.num_heads} heads with slopes from {number(max(slopes))} to "
+            f"{number(min(slopes))}{rounded}"
+        )
+
+
+@final
+class ALiBi(ScoreBias):
+    r"""A penalty on the attention score, linear in distance.
+
+    The score of a query at $m$ and a key at $n$ changes by $-s_h\,|m - n|$ in head $h$.
 
     Raises:
         ArgumentError: `num_heads` is less than 1, `scale` is not positive, or an unknown precision.
@@ -93,30 +115,19 @@ class ALiBi(PositionEncoding):
         torch.Size([1, 8, 10, 64])
     """
 
-    sites = frozenset({"score"})
-    score_is_bias = True
     spelling = "alibi"
     paper = "arXiv:2108.12409"
 
-    def __init__(
-        self,
-        num_heads: int,
-        *,
-        scale: float = 1.0,
-        precision: Literal["exact", "bfloat16"] = "exact",
-    ) -> None:
-        super().__init__()
-        if not 0 < scale < math.inf:
-            raise ArgumentError(f"scale must be positive, got {scale}; 1.0 is the paper's")
-        if precision not in ("exact", "bfloat16"):
-            raise ArgumentError(f"precision must be 'exact' or 'bfloat16', got {precision!r}")
-        self.num_heads = num_heads
-        self.scale = scale
-        self.precision = precision
+    @constructed_from(ALiBiSpec)
+    def __init__(self, options: ALiBiSpec) -> None:
+        super().__init__(options.num_heads)
+        self.scale = options.scale
+        self.precision = options.precision
         # Not a buffer: .to(bfloat16) would round the slopes, to_empty() would lose them.
-        self.slopes = torch.tensor(alibi_slopes(num_heads), dtype=torch.float64, device="cpu")
-        if precision == "bfloat16":
-            self.slopes = _rounded_slopes(num_heads)
+        slopes = alibi_slopes(options.num_heads)
+        self.slopes = torch.tensor(slopes, dtype=torch.float64, device="cpu")
+        if options.precision == "bfloat16":
+            self.slopes = _rounded_slopes(options.num_heads)
             self.is_relative = False
 
     @property
@@ -134,37 +145,15 @@ class ALiBi(PositionEncoding):
                 f"precision={self.precision!r} rounds products, which slopes alone cannot say; "
                 "use phasor.attention"
             )
-        return (self.scale * self.slopes).float()
+        slopes = self.of_heads(self.slopes)
+        return (self.scale * slopes).float()
 
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Penalties:
-        where = score_positions(positions, key_positions, owner="ALiBi")
-        return Penalties(where, self.slopes.to(positions.device, table_dtype(dtype)))
+    def terms(self) -> tuple[Tensor]:
+        return (self.slopes,)
 
-    def score_mod(self, prepared: Penalties) -> ScoreMod:
-        positions, slopes = prepared
-
-        def penalty(batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor) -> Tensor:
-            key_position = positions.of_key(batch, key_index)
-            if self.precision == "bfloat16":
-                # Slopes are of bfloat16 already; the product rounds once more.
-                rounded = slopes[head].bfloat16() * key_position.bfloat16()
-                return self.scale * rounded.to(slopes.dtype)
-            distance = (positions.of_query(batch, query_index) - key_position).abs()
-            return -self.scale * slopes[head] * distance.to(slopes.dtype)
-
-        return add_to_score(
-            penalty, positions=positions, term=slopes, num_heads=self.num_heads, owner="ALiBi"
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"num_heads={self.num_heads}"
-            + f", scale={self.scale}" * (self.scale != 1.0)
-            + f", precision={self.precision!r}" * (self.precision != "exact")
-        )
+    def bias(self, head: Tensor, m: Tensor, n: Tensor, slopes: Tensor) -> Tensor:
+        if self.precision == "bfloat16":
+            # Slopes are of bfloat16 already; the product rounds once more.
+            rounded = slopes[head].bfloat16() * n.bfloat16()
+            return self.scale * rounded.to(slopes.dtype)
+        return -self.scale * slopes[head] * (m - n).abs().to(slopes.dtype)

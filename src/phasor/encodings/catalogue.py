@@ -3,22 +3,25 @@
 from dataclasses import dataclass
 
 from phasor import encodings
-from phasor.encoding import HOOKS, NoPE, PositionEncoding
+from phasor.encoding import NoPE, PositionEncoding
+from phasor.encodings._elsewhere import installed, load
 from phasor.errors import unknown_name
 
+_SITES = ("score", "query_key", "embedding")
 
-def _catalogue() -> dict[str, type[PositionEncoding]]:
-    """Those that have a spelling, in the order of the sites that they have."""
-    found = [
-        encoding
-        for encoding in (NoPE, *vars(encodings).values())
-        if isinstance(encoding, type) and issubclass(encoding, PositionEncoding)
-    ]
-    found.sort(key=lambda encoding: [site in encoding.sites for site in reversed(HOOKS)])
+
+def _by_name() -> dict[str, type[PositionEncoding]]:
+    """In the order of the sites that they have."""
+    found = [NoPE, *(getattr(encodings, name) for name in encodings.MODULES)]
+    found.sort(key=lambda encoding: [site in encoding.sites for site in _SITES])
     return {encoding.spelling: encoding for encoding in found if encoding.spelling is not None}
 
 
-CATALOGUE: dict[str, type[PositionEncoding]] = _catalogue()
+BY_NAME: dict[str, type[PositionEncoding]] = _by_name()
+"""All of phasor's."""
+
+CATALOGUE = {name: encoding for name, encoding in BY_NAME.items() if encoding.compared}
+"""Those that a text model can have by themselves, with nothing said of them."""
 
 ALIASES = {"rope": "rotary", "nope": "none"}
 """Other names by which everybody knows an encoding; `PoPE` is one letter away from both."""
@@ -46,12 +49,18 @@ class ModelShape:
 
 
 def look_up(name: str) -> type[PositionEncoding]:
-    """The encoding called `name`, or known by it.
+    """The encoding called `name`, or known by it; `module:Class` is one from elsewhere.
 
     Raises:
         ArgumentError: There is none; the message lists the names and suggests the nearest.
+        ArgumentTypeError: What `module:Class` names is no encoding.
     """
     name = ALIASES.get(name, name)
-    if name not in CATALOGUE:
-        raise unknown_name("there is no encoding", name, [*CATALOGUE, *ALIASES])
-    return CATALOGUE[name]
+    if name in BY_NAME:
+        return BY_NAME[name]
+    if ":" in name:
+        return load(name)
+    others = installed()
+    if name not in others:
+        raise unknown_name("there is no encoding", name, [*BY_NAME, *ALIASES, *others])
+    return load(others[name].value)

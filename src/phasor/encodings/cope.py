@@ -1,13 +1,16 @@
 """CoPE: position is a count of the tokens that a query lets count."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.by_distance import products
-from phasor.encodings.relative import ScorePositions, score_positions
+from phasor.encodings._bases.by_distance import products
+from phasor.encodings._bases.score import ScorePositions, score_positions
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.positions import check_covers
 from phasor.rotary.phase import table_dtype
@@ -24,6 +27,31 @@ class Counted(NamedTuple):
     logits: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class CoPESpec(EncodingSpec["CoPE"]):
+    """`phasor.CoPE` as data.
+
+    Args:
+        head_dim: Channels of each head.
+        num_counts: $C$, vectors for the counts $0$ to $C - 1$.
+    """
+
+    head_dim: int
+    _: KW_ONLY
+    num_counts: int = 64
+
+    def check(self) -> None:
+        for name, value in (("head_dim", self.head_dim), ("num_counts", self.num_counts)):
+            if value < 1:
+                raise ArgumentError(f"{name} must be at least 1, got {value}")
+
+    def in_words(self) -> str:
+        return (
+            "CoPE: a position is the number of tokens that each query lets count, with a learned "
+            f"vector for each of {number(self.num_counts)} counts"
+        )
+
+
 @final
 class CoPE(PositionEncoding):
     r"""Contextual position: how many of the tokens in between the query lets count.
@@ -37,10 +65,6 @@ class CoPE(PositionEncoding):
     the order of the tokens does. A mask that hides keys between a query and a key that it sees is
     not heeded; padding and packed documents hide none there. It needs all scores of a query from
     the first key on, and so neither fused attention nor FlexAttention.
-
-    Args:
-        head_dim: Channels of each head.
-        num_counts: $C$, vectors for the counts $0$ to $C - 1$.
 
     Attributes:
         weight: `[num_counts, head_dim]`, a parameter; $e$, 0 at first.
@@ -67,14 +91,12 @@ class CoPE(PositionEncoding):
     spelling = "cope"
     paper = "arXiv:2405.18719"
 
-    def __init__(self, head_dim: int, *, num_counts: int = 64) -> None:
+    @constructed_from(CoPESpec)
+    def __init__(self, options: CoPESpec) -> None:
         super().__init__()
-        for name, value in (("head_dim", head_dim), ("num_counts", num_counts)):
-            if value < 1:
-                raise ArgumentError(f"{name} must be at least 1, got {value}")
-        self.head_dim = head_dim
-        self.num_counts = num_counts
-        self.weight = nn.Parameter(torch.empty(num_counts, head_dim))
+        self.head_dim = options.head_dim
+        self.num_counts = options.num_counts
+        self.weight = nn.Parameter(torch.empty(options.num_counts, options.head_dim))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -129,6 +151,3 @@ class CoPE(PositionEncoding):
             return score + at_below + (at_above - at_below) * (position - below)
 
         return count
-
-    def extra_repr(self) -> str:
-        return f"head_dim={self.head_dim}, num_counts={self.num_counts}"

@@ -1,14 +1,17 @@
 """DeBERTa: query and key each meet a vector for their distance, beside one another."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.by_distance import of_key, of_query, products, whole_positions
-from phasor.encodings.relative import ScorePositions, add_to_score
-from phasor.encodings.signed_buckets import signed_buckets
+from phasor.encodings._bases.by_distance import of_key, of_query, products
+from phasor.encodings._bases.score import ScorePositions, add_to_score, whole_positions
+from phasor.encodings._bases.signed_buckets import check_signed_buckets, signed_buckets
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 
@@ -28,14 +31,9 @@ class Disentangled(NamedTuple):
     of_keys: Tensor | None = None
 
 
-@final
-class DeBERTa(PositionEncoding):
-    r"""Disentangled attention: content to content, content to position, position to content.
-
-    The score of a query $q$ at $m$ and a key $k$ at $n$ becomes
-    $(q \cdot k + q \cdot W_K p_{\delta} + (W_Q p_{\delta} + b) \cdot k) / \sqrt{3d}$ with a learned
-    vector $p_\delta$ for the distance $\delta = m - n$, clipped or in buckets. The query is scaled
-    by $3^{-1/2}$ for the first product: attention divides by $\sqrt{d}$.
+@dataclass(frozen=True)
+class DeBERTaSpec(EncodingSpec["DeBERTa"]):
+    """`phasor.DeBERTa` as data.
 
     Args:
         dim: Channels of the vectors $p$; the width of the model.
@@ -44,6 +42,39 @@ class DeBERTa(PositionEncoding):
         max_distance: Distances from here on share a vector, in each direction.
         num_buckets: Of each direction, where distances share buckets as in version 2 and 3; see
             `signed_buckets`. `None` for a vector for each distance, as in version 1.
+    """
+
+    dim: int
+    head_dim: int
+    num_heads: int
+    _: KW_ONLY
+    max_distance: int = 512
+    num_buckets: int | None = None
+
+    def check(self) -> None:
+        for name in ("dim", "head_dim", "num_heads", "max_distance"):
+            if getattr(self, name) < 1:
+                raise ArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.num_buckets is not None:
+            check_signed_buckets(self.num_buckets, self.max_distance)
+
+    def in_words(self) -> str:
+        buckets = self.num_buckets
+        shared = "one each" if buckets is None else f"in {number(buckets)} buckets"
+        return (
+            f"DeBERTa: learned vectors of distances up to {number(self.max_distance)}, "
+            f"{shared} in each direction, for queries and for keys"
+        )
+
+
+@final
+class DeBERTa(PositionEncoding):
+    r"""Disentangled attention: content to content, content to position, position to content.
+
+    The score of a query $q$ at $m$ and a key $k$ at $n$ becomes
+    $(q \cdot k + q \cdot W_K p_{\delta} + (W_Q p_{\delta} + b) \cdot k) / \sqrt{3d}$ with a learned
+    vector $p_\delta$ for the distance $\delta = m - n$, clipped or in buckets. The query is scaled
+    by $3^{-1/2}$ for the first product: attention divides by $\sqrt{d}$.
 
     Attributes:
         weight: `[rows, dim]`, a parameter; $p$, from the farthest key ahead to the farthest back,
@@ -78,33 +109,24 @@ class DeBERTa(PositionEncoding):
     looks_at = frozenset({"query_key"})
     each_layer = True
     spelling = "deberta"
+    integer_positions = True
     paper = "arXiv:2006.03654"
 
-    def __init__(
-        self,
-        dim: int,
-        head_dim: int,
-        num_heads: int,
-        *,
-        max_distance: int = 512,
-        num_buckets: int | None = None,
-    ) -> None:
+    @constructed_from(DeBERTaSpec)
+    def __init__(self, options: DeBERTaSpec) -> None:
         super().__init__()
-        sizes = {"dim": dim, "head_dim": head_dim, "num_heads": num_heads}
-        for name, value in (*sizes.items(), ("max_distance", max_distance)):
-            if value < 1:
-                raise ArgumentError(f"{name} must be at least 1, got {value}")
+        dim, head_dim, num_heads = options.dim, options.head_dim, options.num_heads
         self.dim = dim
         self.head_dim = head_dim
         self.num_heads = num_heads
-        self.max_distance = max_distance
-        self.num_buckets = num_buckets
-        half = max_distance if num_buckets is None else num_buckets
-        back = (
-            list(range(max_distance))
-            if num_buckets is None
-            else signed_buckets(num_buckets, max_distance)
-        )
+        self.max_distance = options.max_distance
+        self.num_buckets = options.num_buckets
+        if options.num_buckets is None:
+            half = options.max_distance
+            back = list(range(half))
+        else:
+            half = options.num_buckets
+            back = signed_buckets(half, options.max_distance)
         # One more distance in each direction, for all that are farther.
         rows = [half + bucket for bucket in (*back, half - 1)]
         ahead = [half - bucket for bucket in (half, *back[:0:-1])]
@@ -170,10 +192,4 @@ class DeBERTa(PositionEncoding):
 
         return add_to_score(
             both, positions=positions, term=of_keys, num_heads=self.num_heads, owner="DeBERTa"
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"dim={self.dim}, head_dim={self.head_dim}, num_heads={self.num_heads}, "
-            f"max_distance={self.max_distance}, num_buckets={self.num_buckets}"
         )

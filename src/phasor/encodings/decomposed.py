@@ -1,15 +1,19 @@
 """ViTDet's bias: the query meets a vector for the offset along each axis, one after the other."""
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, Self, final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.by_distance import of_query, products
-from phasor.encodings.relative import ScorePositions, add_to_score
-from phasor.encodings.window import check_window, num_rows, window_positions
+from phasor.encodings._bases.by_distance import of_query, products
+from phasor.encodings._bases.score import ScorePositions, add_to_score
+from phasor.encodings._bases.window import check_window, num_rows, window_positions
+from phasor.encodings._handed_out import HandedOutList
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 
@@ -25,6 +29,32 @@ class AxisLogits(NamedTuple):
     logits: tuple[Tensor, ...] = ()
 
 
+@dataclass(frozen=True)
+class DecomposedBiasSpec(EncodingSpec["DecomposedBias"]):
+    """`phasor.DecomposedBias` as data.
+
+    Args:
+        head_dim: Channels of each head.
+        window: Patches along each axis, such as `(14, 14)`. Attention within a window is a matter
+            of the batch axis or the mask.
+    """
+
+    head_dim: int
+    _: KW_ONLY
+    window: Sequence[int]
+
+    def check(self) -> None:
+        if self.head_dim < 1:
+            raise ArgumentError(f"head_dim must be at least 1, got {self.head_dim}")
+        object.__setattr__(self, "window", check_window(self.window))
+
+    def in_words(self) -> str:
+        return (
+            "decomposed bias: the query meets a learned vector for the offset along each axis of "
+            f"a window of {' x '.join(map(number, self.window))}"
+        )
+
+
 @final
 class DecomposedBias(PositionEncoding):
     r"""A bias on the score, a sum over the axes of an image, that the query decides (ViTDet).
@@ -32,11 +62,6 @@ class DecomposedBias(PositionEncoding):
     The score of a query $q$ at $(y, x)$ and a key at $(v, u)$ changes by
     $q \cdot R^{(0)}_{y-v} + q \cdot R^{(1)}_{x-u}$, where the product of query and key is divided
     by $\sqrt{d}$ and these are not. All heads share the vectors.
-
-    Args:
-        head_dim: Channels of each head.
-        window: Patches along each axis, such as `(14, 14)`. Attention within a window is a matter
-            of the batch axis or the mask.
 
     Attributes:
         weights: For each axis a parameter `[2W - 1, head_dim]`, from the most negative offset on,
@@ -63,16 +88,18 @@ class DecomposedBias(PositionEncoding):
     score_is_bias = True
     looks_at = frozenset({"query_key"})
     each_layer = True
+    integer_positions = True
+    spelling = "decomposed"
+    compared = False
     paper = "arXiv:2203.16527"
 
-    def __init__(self, head_dim: int, *, window: Sequence[int]) -> None:
+    @constructed_from(DecomposedBiasSpec)
+    def __init__(self, options: DecomposedBiasSpec) -> None:
         super().__init__()
-        if head_dim < 1:
-            raise ArgumentError(f"head_dim must be at least 1, got {head_dim}")
-        self.head_dim = head_dim
-        self.window = check_window(window)
-        self.weights = nn.ParameterList(
-            nn.Parameter(torch.empty(2 * size - 1, head_dim)) for size in self.window
+        self.head_dim = options.head_dim
+        self.window = tuple(options.window)
+        self.weights = HandedOutList(
+            nn.Parameter(torch.empty(2 * size - 1, options.head_dim)) for size in self.window
         )
         self.reset_parameters()
 
@@ -90,7 +117,7 @@ class DecomposedBias(PositionEncoding):
     ) -> AxisLogits:
         where = window_positions(positions, key_positions, self.window, owner="DecomposedBias")
         wide = table_dtype(dtype)
-        return AxisLogits(where, [weight.to(positions.device, wide) for weight in self.weights])
+        return AxisLogits(where, [weight.to(positions.device, wide) for weight in self.weights()])
 
     def look(
         self, prepared: AxisLogits, query: Tensor, key: Tensor, features: Tensor | None = None
@@ -133,6 +160,3 @@ class DecomposedBias(PositionEncoding):
             rows = nn.functional.interpolate(old.T[None], size=len(weight), mode="linear")
             weight.data = rows[0].T.contiguous()
         return other
-
-    def extra_repr(self) -> str:
-        return f"head_dim={self.head_dim}, window={self.window}"

@@ -1,24 +1,26 @@
 """FIRE: a small network that sees distance as a share of how far the query could look back."""
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
-from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
+from phasor.encodings._bases.score import ScoreBias
+from phasor.encodings._handed_out import HandedOut
 from phasor.errors import ArgumentError
-from phasor.rotary.phase import table_dtype
+from phasor.positions.checks import check_count
 
 # The authors', so that a threshold of 0 divides nothing by 0.
 _EPS = 1e-6
 
 
 class Network(NamedTuple):
-    """Where queries and keys are, $c$, $L$, and weight and bias of the two layers."""
+    """$c$, $L$, and weight and bias of the two layers."""
 
-    positions: ScorePositions
     c: Tensor
     threshold: Tensor
     hidden_weight: Tensor
@@ -27,8 +29,43 @@ class Network(NamedTuple):
     out_bias: Tensor
 
 
+@dataclass(frozen=True)
+class FIRESpec(EncodingSpec["FIRE"]):
+    """`phasor.FIRE` as data.
+
+    Args:
+        num_heads: Number of query heads.
+        mlp_width: Channels of the hidden layer, with ReLU.
+        c: Initial value of $c$, not 0.
+        threshold: Initial value of $L$. What is learned is a factor on it.
+    """
+
+    num_heads: int
+    _: KW_ONLY
+    mlp_width: int = 32
+    c: float = 0.1
+    threshold: float = 512.0
+
+    def check(self) -> None:
+        check_count(
+            "num_heads", self.num_heads, at_least=1, advice="pass the number of query heads"
+        )
+        check_count("mlp_width", self.mlp_width, at_least=1, advice="32 is usual")
+        for name, value, usual in (("c", self.c, 0.1), ("threshold", self.threshold, 512.0)):
+            if not 0 < value < math.inf:
+                raise ArgumentError(f"{name} must be positive, got {value}; {usual} is the paper's")
+
+    def in_words(self) -> str:
+        return (
+            f"FIRE: a learned function of log-scaled distance for each of {self.num_heads} heads, "
+            "ln(1 + c distance) / ln(1 + c max(L, position)) through "
+            f"{number(self.mlp_width)} hidden channels, with c = {number(self.c)} and "
+            f"L = {number(self.threshold)} at first"
+        )
+
+
 @final
-class FIRE(PositionEncoding):
+class FIRE(ScoreBias):
     r"""A learned function of distance relative to the query's position, added to the score.
 
     The score of a query at $m$ and a key at $n$ changes, in head $h$, by
@@ -39,12 +76,6 @@ class FIRE(PositionEncoding):
     learned too. Beyond $L$ the same distance matters less the later the query: for a key before the
     query the input never leaves 0 to 1, however long the text, but it is no longer a function of
     distance alone.
-
-    Args:
-        num_heads: Number of query heads.
-        mlp_width: Channels of the hidden layer, with ReLU.
-        c: Initial value of $c$, not 0.
-        threshold: Initial value of $L$. What is learned is a factor on it.
 
     Attributes:
         c: `[1]`, a parameter.
@@ -68,29 +99,19 @@ class FIRE(PositionEncoding):
         torch.Size([1, 8, 10, 64])
     """
 
-    sites = frozenset({"score"})
-    score_is_bias = True
     is_relative = False
     spelling = "fire"
     paper = "arXiv:2310.04418"
 
-    def __init__(
-        self, num_heads: int, *, mlp_width: int = 32, c: float = 0.1, threshold: float = 512.0
-    ) -> None:
-        super().__init__()
-        for name, size in (("num_heads", num_heads), ("mlp_width", mlp_width)):
-            if size < 1:
-                raise ArgumentError(f"{name} must be at least 1, got {size}")
-        for name, value, usual in (("c", c, 0.1), ("threshold", threshold, 512.0)):
-            if not 0 < value < math.inf:
-                raise ArgumentError(f"{name} must be positive, got {value}; {usual} is the paper's")
-        self.num_heads = num_heads
-        self.initial_c = c
-        self.threshold = threshold
+    @constructed_from(FIRESpec)
+    def __init__(self, options: FIRESpec) -> None:
+        super().__init__(options.num_heads)
+        self.initial_c = options.c
+        self.threshold = options.threshold
         self.c = nn.Parameter(torch.empty(1))
         self.threshold_factor = nn.Parameter(torch.empty(1))
-        self.hidden = nn.Linear(1, mlp_width)
-        self.out = nn.Linear(mlp_width, num_heads)
+        self.hidden = HandedOut(1, options.mlp_width)
+        self.out = HandedOut(options.mlp_width, options.num_heads)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -100,47 +121,18 @@ class FIRE(PositionEncoding):
         self.hidden.reset_parameters()
         self.out.reset_parameters()
 
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Network:
-        where = score_positions(positions, key_positions, owner="FIRE")
-        c, factor, hidden_weight, hidden_bias, out_weight, out_bias = (
-            parameter.to(positions.device, table_dtype(dtype))
-            for parameter in (
-                self.c,
-                self.threshold_factor,
-                self.hidden.weight,
-                self.hidden.bias,
-                self.out.weight,
-                self.out.bias,
-            )
-        )
+    def terms(self) -> tuple[Tensor, ...]:
+        return self.c, self.threshold_factor, *self.hidden(), *self.out()
+
+    def derive(self, c: Tensor, factor: Tensor, hidden: Tensor, *rest: Tensor) -> Network:
         # Without their axis: FlexAttention wants a score without one.
-        c, threshold = c.squeeze(0), (factor * self.threshold).abs().squeeze(0)
-        return Network(
-            where, c, threshold, hidden_weight.squeeze(1), hidden_bias, out_weight, out_bias
-        )
+        threshold = (factor * self.threshold).abs().squeeze(0)
+        return Network(c.squeeze(0), threshold, hidden.squeeze(1), *rest)
 
-    def score_mod(self, prepared: Network) -> ScoreMod:
-        positions = prepared.positions
-
-        def output(batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor) -> Tensor:
-            m, n = positions.of_query(batch, query_index), positions.of_key(batch, key_index)
-            ratio = _ratio(m, n, prepared)
-            if head.ndim == 4:
-                return _outputs(ratio, head, prepared)
-            return _output(ratio, head, prepared)
-
-        return add_to_score(
-            output, positions=positions, term=prepared.c, num_heads=self.num_heads, owner="FIRE"
-        )
-
-    def extra_repr(self) -> str:
-        return f"num_heads={self.num_heads}, c={self.initial_c}, threshold={self.threshold}"
+    def bias(self, head: Tensor, m: Tensor, n: Tensor, *terms: Tensor) -> Tensor:
+        network = Network(*terms)
+        ratio = _ratio(m, n, network)
+        return (_outputs if head.ndim == 4 else _output)(ratio, head, network)
 
 
 def _ratio(m: Tensor, n: Tensor, network: Network) -> Tensor:

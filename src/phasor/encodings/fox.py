@@ -1,15 +1,18 @@
 """FoX: each token may make all that came before it count for less."""
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.hidden import check_hidden, check_tokens, project
-from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
+from phasor.encodings._bases.hidden import check_hidden, check_tokens, project
+from phasor.encodings._bases.score import ScorePositions, add_to_score, score_positions
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 
@@ -26,6 +29,42 @@ class Forgetting(NamedTuple):
     decay: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class FoXSpec(EncodingSpec["FoX"]):
+    r"""`phasor.FoX` as data.
+
+    Args:
+        dim: Channels of the layer's input.
+        num_heads: Query heads.
+        bias: Of the gates at first: 0 as in the authors' code, or 5, with which hardly anything is
+            forgotten.
+        scale: $c$, 1 in the paper. PaTH-FoX has $1/\sqrt{d}$, with $d$ the channels of a head.
+    """
+
+    dim: int
+    num_heads: int
+    _: KW_ONLY
+    bias: float = 0.0
+    scale: float = 1.0
+
+    def check(self) -> None:
+        for name, value in (("dim", self.dim), ("num_heads", self.num_heads)):
+            if value < 1:
+                raise ArgumentError(f"{name} must be at least 1, got {value}")
+        if not math.isfinite(self.bias):
+            raise ArgumentError(f"bias must be finite, got {self.bias}; 0 and 5 are usual")
+        if not 0 < self.scale < math.inf:
+            raise ArgumentError(f"scale must be positive, got {self.scale}; 1.0 is the paper's")
+
+    def in_words(self) -> str:
+        scale = f"{number(self.scale)} times " if self.scale != 1 else ""
+        return (
+            f"FoX: scores change by {scale}the logarithms of the learned forget gates of the "
+            f"tokens in between, in each of {self.num_heads} heads, with bias {number(self.bias)} "
+            "at first"
+        )
+
+
 @final
 class FoX(PositionEncoding):
     r"""Forgetting Transformer: a bias on the score that the tokens in between decide.
@@ -34,13 +73,6 @@ class FoX(PositionEncoding):
     the layer. The score of a query $m$ and a key $n \le m$ changes by $c \sum_{t=n+1}^{m} \ln f_t$:
     ALiBi with a slope that each token sets anew. Positions play no part; the order of the tokens
     does. For causal attention: a key after the query would be remembered all the better.
-
-    Args:
-        dim: Channels of the layer's input.
-        num_heads: Query heads.
-        bias: Of the gates at first: 0 as in the authors' code, or 5, with which hardly anything is
-            forgotten.
-        scale: $c$, 1 in the paper. PaTH-FoX has $1/\sqrt{d}$, with $d$ the channels of a head.
 
     Attributes:
         gate: `[num_heads, dim]`, a parameter; $w$, drawn as `torch.nn.Linear` draws.
@@ -71,21 +103,15 @@ class FoX(PositionEncoding):
     spelling = "fox"
     paper = "arXiv:2503.02130"
 
-    def __init__(self, dim: int, num_heads: int, *, bias: float = 0.0, scale: float = 1.0) -> None:
+    @constructed_from(FoXSpec)
+    def __init__(self, options: FoXSpec) -> None:
         super().__init__()
-        for name, value in (("dim", dim), ("num_heads", num_heads)):
-            if value < 1:
-                raise ArgumentError(f"{name} must be at least 1, got {value}")
-        if not math.isfinite(bias):
-            raise ArgumentError(f"bias must be finite, got {bias}; 0 and 5 are usual")
-        if not 0 < scale < math.inf:
-            raise ArgumentError(f"scale must be positive, got {scale}; 1.0 is the paper's")
-        self.dim = dim
-        self.num_heads = num_heads
-        self.bias = bias
-        self.scale = scale
-        self.gate = nn.Parameter(torch.empty(num_heads, dim))
-        self.gate_bias = nn.Parameter(torch.empty(num_heads))
+        self.dim = options.dim
+        self.num_heads = options.num_heads
+        self.bias = options.bias
+        self.scale = options.scale
+        self.gate = nn.Parameter(torch.empty(options.num_heads, options.dim))
+        self.gate_bias = nn.Parameter(torch.empty(options.num_heads))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -135,10 +161,4 @@ class FoX(PositionEncoding):
             term=decay.new_empty(0, dtype=dtype),
             num_heads=self.num_heads,
             owner="FoX",
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"dim={self.dim}, num_heads={self.num_heads}, bias={self.bias}"
-            + f", scale={self.scale}" * (self.scale != 1.0)
         )

@@ -1,37 +1,52 @@
 """Multiplicative GRAPE: each head turns in a plane of its own, which it learns."""
 
 import math
-from typing import NamedTuple, final
+from dataclasses import KW_ONLY, dataclass
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from phasor.encoding import PositionEncoding
-from phasor.encodings.query_key import check_query_key, heads_per_group
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
+from phasor.encodings._bases.turn import QueryKeyTurn
 from phasor.errors import ArgumentError
-from phasor.positions import check_covers, check_positions
-from phasor.rotary.phase import table_dtype
 
 
-class Turns(NamedTuple):
-    """Positions, and the factors of L and of L squared there: `[batch or 1, num_heads, seq]`."""
+@dataclass(frozen=True)
+class GRAPEMSpec(EncodingSpec["GRAPEM"]):
+    """`phasor.GRAPEM` as data.
 
-    positions: Tensor
-    first: Tensor
-    second: Tensor
+    Args:
+        head_dim: Channels of each head, at least 2.
+        num_heads: Heads with planes of their own: the heads of the key; under grouped-query
+            attention the queries of a group share them.
+        base: Head $h$ of $H$ starts with $s = b^{-h/H}$ radians per token, in a random plane; the
+            paper does not say how one plane starts.
+    """
 
+    head_dim: int
+    _: KW_ONLY
+    num_heads: int
+    base: float = 10_000.0
 
-class Prepared(NamedTuple):
-    """The turns of query and key, and the vectors that span each plane, `[num_heads, head_dim]`."""
+    def check(self) -> None:
+        if self.head_dim < 2:
+            raise ArgumentError(f"head_dim must be at least 2, a plane, got {self.head_dim}")
+        if self.num_heads < 1:
+            raise ArgumentError(f"num_heads must be at least 1, got {self.num_heads}")
+        if not 0 < self.base < math.inf:
+            raise ArgumentError(f"base must be positive, got {self.base}; 10000.0 is usual")
 
-    query: Turns
-    key: Turns
-    a: Tensor
-    b: Tensor
+    def in_words(self) -> str:
+        return (
+            f"GRAPE-M: each of {self.num_heads} heads turns in one learned plane of its "
+            f"{self.head_dim} channels, at a learned pace, base {number(self.base)} at first"
+        )
 
 
 @final
-class GRAPEM(PositionEncoding):
+class GRAPEM(QueryKeyTurn):
     r"""Each head turns in a learned plane, at a learned pace (multiplicative GRAPE, one plane).
 
     At position $m$ a vector is multiplied by $\exp(m L)$, $L = a b^\top - b a^\top$ with $a$ and
@@ -43,13 +58,6 @@ class GRAPEM(PositionEncoding):
     The paper goes on to many planes per head. Planes along the channels with learned frequencies,
     which is what its code trains, are `phasor.rotate` with learned frequencies; planes in another
     basis are `STRING`, and planes that do not commute `LieRE`.
-
-    Args:
-        head_dim: Channels of each head, at least 2.
-        num_heads: Heads with planes of their own: the heads of the key; under grouped-query
-            attention the queries of a group share them.
-        base: Head $h$ of $H$ starts with $s = b^{-h/H}$ radians per token, in a random plane; the
-            paper does not say how one plane starts.
 
     Attributes:
         a: `[num_heads, head_dim]`; a parameter. The paper's $\omega$ is part of it.
@@ -64,26 +72,19 @@ class GRAPEM(PositionEncoding):
     Examples:
         >>> grape = phasor.GRAPEM(64, num_heads=8)
         >>> query, key = torch.randn(2, 1, 8, 10, 64)
-        >>> query, key = grape.rotate(query, key, grape.prepare(torch.arange(10)))
+        >>> query, key = grape.rotate(query, key, grape(torch.arange(10)))
     """
 
-    sites = frozenset({"query_key"})
+    has_parts = True
     spelling = "grape_m"
     paper = "arXiv:2512.07805"
 
-    def __init__(self, head_dim: int, *, num_heads: int, base: float = 10_000.0) -> None:
-        super().__init__()
-        if head_dim < 2:
-            raise ArgumentError(f"head_dim must be at least 2, a plane, got {head_dim}")
-        if num_heads < 1:
-            raise ArgumentError(f"num_heads must be at least 1, got {num_heads}")
-        if not 0 < base < math.inf:
-            raise ArgumentError(f"base must be positive, got {base}; 10000.0 is usual")
-        self.head_dim = head_dim
-        self.num_heads = num_heads
-        self.base = base
-        self.a = nn.Parameter(torch.empty(num_heads, head_dim))
-        self.b = nn.Parameter(torch.empty(num_heads, head_dim))
+    @constructed_from(GRAPEMSpec)
+    def __init__(self, options: GRAPEMSpec) -> None:
+        super().__init__(options.head_dim, options.num_heads)
+        self.base = options.base
+        self.a = nn.Parameter(torch.empty(options.num_heads, options.head_dim))
+        self.b = nn.Parameter(torch.empty(options.num_heads, options.head_dim))
         self.reset_parameters()
 
     @torch.no_grad()
@@ -98,51 +99,21 @@ class GRAPEM(PositionEncoding):
         self.a.copy_(root * a)
         self.b.copy_(root * b)
 
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Prepared:
-        a, b = self.a.double(), self.b.double()
+    def table(self, positions: Tensor) -> tuple[Tensor, ...]:
+        a, b = (self.of_heads(each).double() for each in (self.a, self.b))
         area = a.square().sum(-1) * b.square().sum(-1) - (a * b).sum(-1).square()
         # Parallel vectors span no plane and turn nothing; the root of 0 has no gradient.
         pace = area.clamp(min=1e-300).sqrt()
-        table = table_dtype(dtype)
-        query = self._turns(positions, pace, table)
-        key = query if key_positions is None else self._turns(key_positions, pace, table)
-        return Prepared(query, key, a.to(table), b.to(table))
-
-    def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Prepared
-    ) -> tuple[Tensor, Tensor | None]:
-        dtype = prepared.a.dtype
-        check_query_key(query, key, head_dim=self.head_dim, dtype=dtype, owner="GRAPEM")
-        turned = self._turn(query, prepared.query, prepared, "query")
-        return turned, None if key is None else self._turn(key, prepared.key, prepared, "key")
-
-    def extra_repr(self) -> str:
-        return f"head_dim={self.head_dim}, num_heads={self.num_heads}, base={self.base}"
-
-    def _turns(self, positions: Tensor, pace: Tensor, dtype: torch.dtype) -> Turns:
-        check_positions(positions, owner="GRAPEM")
-        wide = positions.double()
-        wide = wide[:, None] if positions.ndim == 2 else wide[None, None]
+        wide = positions.double()[:, None]
         # sin(m s) / s and (1 - cos(m s)) / s^2, by functions that know their values at s = 0.
         turns = wide * pace[:, None] / math.pi
         first = wide * turns.sinc()
         second = wide.square() / 2 * (turns / 2).sinc().square()
-        return Turns(positions, first.to(dtype), second.to(dtype))
+        return first[..., None], second[..., None], a[None, :, None], b[None, :, None]
 
-    def _turn(self, x: Tensor, turns: Turns, prepared: Prepared, what: str) -> Tensor:
-        check_covers(turns.positions, batch=len(x), seq=x.shape[2], owner="GRAPEM", what=what)
-        group = heads_per_group(x, self.num_heads, owner="GRAPEM", what=what)
-        a, b = (v.repeat_interleave(group, dim=0)[:, None] for v in (prepared.a, prepared.b))
-        first, second = (v.repeat_interleave(group, dim=1)[..., None] for v in turns[1:])
-        wide = x.to(torch.promote_types(x.dtype, a.dtype))
-        once = self._generated(wide, a, b)
-        return (wide + first * once + second * self._generated(once, a, b)).to(x.dtype)
+    def turn(self, x: Tensor, first: Tensor, second: Tensor, a: Tensor, b: Tensor) -> Tensor:  # type: ignore[override]
+        once = self._generated(x, a, b)
+        return x + first * once + second * self._generated(once, a, b)
 
     @staticmethod
     def _generated(x: Tensor, a: Tensor, b: Tensor) -> Tensor:

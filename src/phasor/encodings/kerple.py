@@ -1,15 +1,16 @@
 """KERPLE: a penalty on the score whose growth with distance is learned in each head."""
 
 import math
-from typing import Literal, NamedTuple, final
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal, final
 
 import torch
 from torch import Tensor, nn
 
-from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor.encodings._bases.score import ScoreBias
 from phasor.errors import ArgumentError
-from phasor.rotary.phase import table_dtype
+from phasor.positions.checks import check_count
 
 Kind = Literal["log", "power"]
 
@@ -18,16 +19,36 @@ _MOST = {"log": (math.inf, math.inf), "power": (math.inf, 2.0)}
 _INITIAL_MOST = {"log": (2.0, 1.0), "power": (1.0, 2.0)}
 
 
-class Penalties(NamedTuple):
-    """Where queries and keys are, and `r1` and `r2` `[num_heads]` within their bounds."""
+@dataclass(frozen=True)
+class KERPLESpec(EncodingSpec["KERPLE"]):
+    """`phasor.KERPLE` as data.
 
-    positions: ScorePositions
-    r1: Tensor
-    r2: Tensor
+    Args:
+        num_heads: Number of query heads.
+        kind: `"log"`, which the paper recommends, or `"power"`.
+    """
+
+    num_heads: int
+    _: KW_ONLY
+    kind: Kind = "log"
+
+    def check(self) -> None:
+        check_count(
+            "num_heads", self.num_heads, at_least=1, advice="pass the number of query heads"
+        )
+        if self.kind not in _MOST:
+            raise ArgumentError(f"kind must be one of {list(_MOST)}, got {self.kind!r}")
+
+    def in_words(self) -> str:
+        how = "the logarithm" if self.kind == "log" else "a learned power"
+        return (
+            f"KERPLE: a learned penalty for each of {self.num_heads} heads, which grows with {how} "
+            "of distance"
+        )
 
 
 @final
-class KERPLE(PositionEncoding):
+class KERPLE(ScoreBias):
     r"""A learned penalty on the attention score, logarithmic or a power of distance.
 
     The score of a query at $m$ and a key at $n$ changes by
@@ -37,10 +58,6 @@ class KERPLE(PositionEncoding):
       $r_2 = 1$,
 
     and each head learns its own $r_1$ and $r_2$.
-
-    Args:
-        num_heads: Number of query heads.
-        kind: `"log"`, which the paper recommends, or `"power"`.
 
     Attributes:
         r1: `[num_heads]`, a parameter. Training may take it past a bound; what is used then, and
@@ -64,21 +81,15 @@ class KERPLE(PositionEncoding):
         torch.Size([1, 8, 10, 64])
     """
 
-    sites = frozenset({"score"})
-    score_is_bias = True
     spelling = "kerple"
     paper = "arXiv:2205.09921"
 
-    def __init__(self, num_heads: int, *, kind: Kind = "log") -> None:
-        super().__init__()
-        if num_heads < 1:
-            raise ArgumentError(f"num_heads must be at least 1, got {num_heads}")
-        if kind not in _MOST:
-            raise ArgumentError(f"kind must be one of {list(_MOST)}, got {kind!r}")
-        self.num_heads = num_heads
-        self.kind: Kind = kind
-        self.r1 = nn.Parameter(torch.empty(num_heads))
-        self.r2 = nn.Parameter(torch.empty(num_heads))
+    @constructed_from(KERPLESpec)
+    def __init__(self, options: KERPLESpec) -> None:
+        super().__init__(options.num_heads)
+        self.kind: Kind = options.kind
+        self.r1 = nn.Parameter(torch.empty(options.num_heads))
+        self.r2 = nn.Parameter(torch.empty(options.num_heads))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -86,36 +97,15 @@ class KERPLE(PositionEncoding):
         for parameter, most in zip((self.r1, self.r2), _INITIAL_MOST[self.kind], strict=True):
             nn.init.uniform_(parameter, _LEAST, most)
 
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Penalties:
-        where = score_positions(positions, key_positions, owner="KERPLE")
-        r1, r2 = (
-            _within(parameter.to(positions.device, table_dtype(dtype)), most)
-            for parameter, most in zip((self.r1, self.r2), _MOST[self.kind], strict=True)
-        )
-        return Penalties(where, r1, r2)
+    def derive(self, r1: Tensor, r2: Tensor) -> tuple[Tensor, Tensor]:
+        of_r1, of_r2 = _MOST[self.kind]
+        return _within(r1, of_r1), _within(r2, of_r2)
 
-    def score_mod(self, prepared: Penalties) -> ScoreMod:
-        positions, r1, r2 = prepared
-
-        def penalty(batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor) -> Tensor:
-            difference = positions.of_query(batch, query_index) - positions.of_key(batch, key_index)
-            distance = difference.abs().to(r1.dtype)
-            if self.kind == "log":
-                return -r1[head] * torch.log1p(r2[head] * distance)
-            return -r1[head] * distance.pow(r2[head])
-
-        return add_to_score(
-            penalty, positions=positions, term=r1, num_heads=self.num_heads, owner="KERPLE"
-        )
-
-    def extra_repr(self) -> str:
-        return f"num_heads={self.num_heads}, kind={self.kind!r}"
+    def bias(self, head: Tensor, m: Tensor, n: Tensor, r1: Tensor, r2: Tensor) -> Tensor:
+        distance = (m - n).abs().to(r1.dtype)
+        if self.kind == "log":
+            return -r1[head] * torch.log1p(r2[head] * distance)
+        return -r1[head] * distance.pow(r2[head])
 
 
 def _within(value: Tensor, most: float) -> Tensor:

@@ -1,24 +1,25 @@
 """A trained vector for each position, added to the embedding."""
 
 import math
+from dataclasses import KW_ONLY, dataclass, field
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import UNSTATED, EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding
-from phasor.encodings.additive import add_table
+from phasor.encodings._bases.embedding import add_table
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.positions import check_positions, check_range
 
 _FIRST_OF_GRID = "pass the rows before the grid as keep: 1 for a class token"
 
 
-@final
-class Learned(PositionEncoding):
-    """A trained vector for each position, added to the embedding.
-
-    The table ends. A position past it is an error, never the last row again.
+@dataclass(frozen=True)
+class LearnedSpec(EncodingSpec["Learned"]):
+    """`phasor.Learned` as data.
 
     Args:
         num_positions: Positions 0 ... `num_positions - 1`.
@@ -27,6 +28,38 @@ class Learned(PositionEncoding):
             padding. RoBERTa's 514 rows are 512 positions.
         rms: Root mean square of the initial entries, which are normal with mean 0. GPT-2 as
             published has 0.01, its port in transformers 0.02.
+    """
+
+    num_positions: int
+    dim: int
+    _: KW_ONLY
+    offset: int = 0
+    rms: float = field(default=0.02, metadata=UNSTATED)
+
+    def check(self) -> None:
+        if self.num_positions < 1 or self.dim < 1:
+            raise ArgumentError(
+                f"Learned needs at least one position and one channel, got "
+                f"num_positions={self.num_positions}, dim={self.dim}"
+            )
+        if self.offset < 0:
+            raise ArgumentError(f"offset must be at least 0, got {self.offset}")
+        if not (math.isfinite(self.rms) and self.rms > 0):
+            raise ArgumentError(f"rms must be positive, got {self.rms}; 0.02 is usual")
+
+    def in_words(self) -> str:
+        offset = f", position 0 in row {self.offset}" if self.offset else ""
+        return (
+            f"learned: a table of {number(self.num_positions)} positions x "
+            f"{number(self.dim)}{offset}"
+        )
+
+
+@final
+class Learned(PositionEncoding):
+    """A trained vector for each position, added to the embedding.
+
+    The table ends. A position past it is an error, never the last row again.
 
     Raises:
         ArgumentError: A size or `rms` that is not positive.
@@ -43,23 +76,17 @@ class Learned(PositionEncoding):
 
     sites = frozenset({"embedding"})
     spelling = "learned"
+    integer_positions = True
     paper = "arXiv:1705.03122"
 
-    def __init__(self, num_positions: int, dim: int, *, offset: int = 0, rms: float = 0.02) -> None:
+    @constructed_from(LearnedSpec)
+    def __init__(self, options: LearnedSpec) -> None:
         super().__init__()
-        if num_positions < 1 or dim < 1:
-            raise ArgumentError(
-                f"Learned needs at least one position and one channel, got "
-                f"num_positions={num_positions}, dim={dim}"
-            )
-        if offset < 0:
-            raise ArgumentError(f"offset must be at least 0, got {offset}")
-        if not (math.isfinite(rms) and rms > 0):
-            raise ArgumentError(f"rms must be positive, got {rms}; 0.02 is usual")
-        self.rms = rms
-        self.num_positions = num_positions
-        self.offset = offset
-        self.weight = nn.Parameter(torch.empty(num_positions + offset, dim))
+        self.rms = options.rms
+        self.num_positions = options.num_positions
+        self.offset = options.offset
+        rows = options.num_positions + options.offset
+        self.weight = nn.Parameter(torch.empty(rows, options.dim))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -177,10 +204,3 @@ class Learned(PositionEncoding):
 
     def embed(self, x: Tensor, prepared: Tensor) -> Tensor:
         return add_table(x, prepared, owner="Learned")
-
-    def extra_repr(self) -> str:
-        return (
-            f"num_positions={self.num_positions}, dim={self.weight.shape[1]}, "
-            + f"offset={self.offset}, " * (self.offset > 0)
-            + f"rms={self.rms}"
-        )

@@ -2,25 +2,23 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.window import Rows, check_window, look_up, num_rows, window_positions
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
+from phasor.encodings._bases.window import WindowBias, check_window, num_rows
+from phasor.encodings._handed_out import HandedOut
 from phasor.errors import ArgumentError
-from phasor.rotary.phase import table_dtype
+from phasor.positions.checks import check_count
 
 
-@final
-class LogCPB(PositionEncoding):
-    r"""A bias on the score that a network makes of log-spaced offsets within a window.
-
-    Along each axis the offset $\Delta$ becomes
-    $\operatorname{sign}(\Delta)\,\log_8(1 + 8\,|\Delta| / (W - 1))$. A network with one hidden
-    layer makes a number $g_h$ for each head of these, and the score changes by
-    $16\,\sigma(g_h)$. A larger window needs no new parameters.
+@dataclass(frozen=True)
+class LogCPBSpec(EncodingSpec["LogCPB"]):
+    """`phasor.LogCPB` as data.
 
     Args:
         num_heads: Number of query heads.
@@ -29,6 +27,50 @@ class LogCPB(PositionEncoding):
         pretrained_window: $W$, patches along each axis where the network was trained, if that was
             another window. An axis of one patch has no offset but 0.
         mlp_width: Channels of the hidden layer, with ReLU.
+    """
+
+    num_heads: int
+    _: KW_ONLY
+    window: Sequence[int]
+    pretrained_window: Sequence[int] | None = None
+    mlp_width: int = 512
+
+    def check(self) -> None:
+        check_count(
+            "num_heads", self.num_heads, at_least=1, advice="pass the number of query heads"
+        )
+        window = pretrained = check_window(self.window)
+        check_count("mlp_width", self.mlp_width, at_least=1, advice="512 is the authors'")
+        if self.pretrained_window is not None:
+            pretrained = check_window(self.pretrained_window, name="pretrained_window")
+        if len(pretrained) != len(window):
+            raise ArgumentError(
+                "window and pretrained_window must have the same axes, got "
+                f"{window} and {pretrained}"
+            )
+        object.__setattr__(self, "window", window)
+        object.__setattr__(self, "pretrained_window", pretrained)
+
+    def in_words(self) -> str:
+        assert self.pretrained_window is not None
+        trained = ""
+        if self.pretrained_window != self.window:
+            trained = f", trained in one of {' x '.join(map(number, self.pretrained_window))}"
+        return (
+            f"log-CPB: a bias for each of {self.num_heads} heads, which a network of "
+            f"{number(self.mlp_width)} hidden channels makes of log-spaced offsets in a window of "
+            f"{' x '.join(map(number, self.window))}{trained}"
+        )
+
+
+@final
+class LogCPB(WindowBias):
+    r"""A bias on the score that a network makes of log-spaced offsets within a window.
+
+    Along each axis the offset $\Delta$ becomes
+    $\operatorname{sign}(\Delta)\,\log_8(1 + 8\,|\Delta| / (W - 1))$. A network with one hidden
+    layer makes a number $g_h$ for each head of these, and the score changes by
+    $16\,\sigma(g_h)$. A larger window needs no new parameters.
 
     Attributes:
         hidden: The layer from the log-spaced offsets to `mlp_width` channels.
@@ -50,36 +92,19 @@ class LogCPB(PositionEncoding):
         torch.Size([1, 4, 6, 16])
     """
 
-    sites = frozenset({"score"})
-    score_is_bias = True
+    spelling = "log_cpb"
+    compared = False
     paper = "arXiv:2111.09883"
 
-    def __init__(
-        self,
-        num_heads: int,
-        *,
-        window: Sequence[int],
-        pretrained_window: Sequence[int] | None = None,
-        mlp_width: int = 512,
-    ) -> None:
-        super().__init__()
-        for name, size in (("num_heads", num_heads), ("mlp_width", mlp_width)):
-            if size < 1:
-                raise ArgumentError(f"{name} must be at least 1, got {size}")
-        self.num_heads = num_heads
-        self.window = check_window(window)
-        self.pretrained_window = self.window
-        if pretrained_window is not None:
-            self.pretrained_window = check_window(pretrained_window, name="pretrained_window")
-        if len(self.pretrained_window) != len(self.window):
-            raise ArgumentError(
-                "window and pretrained_window must have the same axes, got "
-                f"{self.window} and {self.pretrained_window}"
-            )
+    @constructed_from(LogCPBSpec)
+    def __init__(self, options: LogCPBSpec) -> None:
+        super().__init__(options.num_heads, options.window)
+        assert options.pretrained_window is not None
+        self.pretrained_window = tuple(options.pretrained_window)
         # Not a buffer: .to(bfloat16) would round the offsets, to_empty() would lose them.
         self.offsets = _log_offsets(self.window, self.pretrained_window)
-        self.hidden = nn.Linear(len(self.window), mlp_width)
-        self.out = nn.Linear(mlp_width, num_heads, bias=False)
+        self.hidden = HandedOut(len(self.window), options.mlp_width)
+        self.out = HandedOut(options.mlp_width, options.num_heads, bias=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -88,33 +113,13 @@ class LogCPB(PositionEncoding):
         nn.init.zeros_(self.hidden.bias)
         nn.init.trunc_normal_(self.out.weight, std=0.02)
 
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Rows:
-        where = window_positions(positions, key_positions, self.window, owner="LogCPB")
-        device, wide = positions.device, table_dtype(dtype)
-        offsets, weight, bias, out = (
-            numbers.to(device, wide)
-            for numbers in (self.offsets, self.hidden.weight, self.hidden.bias, self.out.weight)
-        )
+    def terms(self) -> tuple[Tensor, ...]:
+        return self.offsets, *self.hidden(), self.out()[0]
+
+    def derive(self, offsets: Tensor, weight: Tensor, bias: Tensor, out: Tensor) -> tuple[Tensor]:
         # Autocast would round the operands of these products, which decide between positions.
-        with torch.autocast(device.type, enabled=False):
-            table = (offsets @ weight.T + bias).relu() @ out.T
-        return Rows(where, 16 * table.sigmoid())
-
-    def score_mod(self, prepared: Rows) -> ScoreMod:
-        return look_up(prepared, num_heads=self.num_heads, owner="LogCPB")
-
-    def extra_repr(self) -> str:
-        return (
-            f"num_heads={self.num_heads}, window={self.window}"
-            + f", pretrained_window={self.pretrained_window}"
-            * (self.pretrained_window != self.window)
-        )
+        with torch.autocast(offsets.device.type, enabled=False):
+            return (16 * ((offsets @ weight.T + bias).relu() @ out.T).sigmoid(),)
 
 
 def _log_offsets(window: tuple[int, ...], pretrained_window: tuple[int, ...]) -> Tensor:

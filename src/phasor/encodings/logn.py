@@ -1,29 +1,46 @@
 """Log-n attention: beyond the training length, queries grow with the log of their position."""
 
 import math
+from dataclasses import dataclass
 from typing import final
 
-import torch
 from torch import Tensor
 
-from phasor.encoding import PositionEncoding
-from phasor.encodings.query_key import scale_query
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
+from phasor.encodings._bases.turn import QueryKeyTurn
 from phasor.errors import ArgumentError
-from phasor.positions import check_positions
-from phasor.rotary.phase import table_dtype
+
+
+@dataclass(frozen=True)
+class LogNSpec(EncodingSpec["LogN"]):
+    """`phasor.LogN` as data.
+
+    Args:
+        original_seq_len: $L$, in tokens, at least 2.
+    """
+
+    original_seq_len: int
+
+    def check(self) -> None:
+        if self.original_seq_len < 2:
+            raise ArgumentError(
+                f"original_seq_len must be at least 2, got {self.original_seq_len}; pass the "
+                "length of the sequences in training"
+            )
+
+    def in_words(self) -> str:
+        return f"queries times max(1, ln(position + 1) / ln({number(self.original_seq_len)}))"
 
 
 @final
-class LogN(PositionEncoding):
+class LogN(QueryKeyTurn):
     r"""Beyond the training length, queries grow with the logarithm of their position (log-n).
 
     The query at $m$, the $(m + 1)$-th token, is multiplied by $\max(1, \ln(m + 1) / \ln L)$: the
     softmax over more keys than in training stays as sharp as it was. Unlike `QueryTemperature` it
     grows with every token. Goes beside another encoding, in `Compose`, or alone in layers without
     one.
-
-    Args:
-        original_seq_len: $L$, in tokens, at least 2.
 
     Raises:
         ArgumentError: `original_seq_len` less than 2.
@@ -36,41 +53,27 @@ class LogN(PositionEncoding):
     Examples:
         >>> logn = phasor.LogN(1024)
         >>> query, positions = torch.ones(1, 1, 3, 1), torch.tensor([0, 1023, 1024**2 - 1])
-        >>> scaled, _ = logn.rotate(query, None, logn.prepare(positions))
+        >>> scaled, _ = logn.rotate(query, None, logn(positions))
         >>> scaled.flatten().tolist()
         [1.0, 1.0, 2.0]
     """
 
-    sites = frozenset({"query_key"})
+    turns_key = False
     is_relative = False
     keeps_norm = False
+    spelling = "log_n"
+    compared = False
     paper = "arXiv:2202.12172"
 
-    def __init__(self, original_seq_len: int) -> None:
+    @constructed_from(LogNSpec)
+    def __init__(self, options: LogNSpec) -> None:
         super().__init__()
-        if original_seq_len < 2:
-            raise ArgumentError(
-                f"original_seq_len must be at least 2, got {original_seq_len}; pass the length of "
-                "the sequences in training"
-            )
-        self.original_seq_len = original_seq_len
+        self.original_seq_len = options.original_seq_len
 
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Tensor:
-        check_positions(positions, owner="LogN")
+    def table(self, positions: Tensor) -> Tensor:
         # Positions before the first token, as padding may have, have no logarithm: they get 1.
         gain = positions.double().clamp(min=0).log1p() / math.log(self.original_seq_len)
-        return gain.clamp(min=1.0).to(table_dtype(dtype))
+        return gain.clamp(min=1.0)[:, None, :, None]
 
-    def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        return scale_query(query, prepared, owner="LogN"), key
-
-    def extra_repr(self) -> str:
-        return f"original_seq_len={self.original_seq_len}"
+    def turn(self, x: Tensor, gain: Tensor) -> Tensor:  # type: ignore[override]
+        return x * gain

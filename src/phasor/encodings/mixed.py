@@ -1,24 +1,67 @@
 """Rotary encoding of images whose frequencies are learned, over both axes at once."""
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding
-from phasor.encodings.heads import check_heads
+from phasor.encodings._bases.heads import check_heads
 from phasor.errors import ArgumentError
 from phasor.kernels import rotate
 from phasor.positions import check_positions
 from phasor.rotary.layout import Layout, check_layout
 
 
-class Places(NamedTuple):
-    """Positions `[seq, 2]` or `[batch, seq, 2]` of queries and of keys."""
+class MixedPlaces(NamedTuple):
+    """Positions `[seq, 2]` or `[batch, seq, 2]` of queries and of keys, and what pairs turn."""
 
     query: Tensor
     key: Tensor
+    inv_freq: Tensor
+
+
+@dataclass(frozen=True)
+class RotaryMixedSpec(EncodingSpec["RotaryMixed"]):
+    r"""`phasor.RotaryMixed` as data.
+
+    Args:
+        head_dim: Channels of each head, a multiple of 4.
+        num_heads: Heads, of query and key alike.
+        base: $b$ of the initial lengths of the vectors $(\omega^x, \omega^y)$: $b^{-4p/d}$, each
+            for two pairs at right angles to one another, whose direction is random in each head.
+        layout: Which channels form a pair.
+    """
+
+    head_dim: int
+    _: KW_ONLY
+    num_heads: int
+    base: float = 10.0
+    layout: Layout = "interleaved"
+
+    def check(self) -> None:
+        check_layout(self.layout)
+        if self.head_dim < 4 or self.head_dim % 4:
+            raise ArgumentError(
+                f"head_dim must be a multiple of 4, two pairs for each length, got {self.head_dim}"
+            )
+        if self.num_heads < 1:
+            raise ArgumentError(f"num_heads must be at least 1, got {self.num_heads}")
+        if not 0 < self.base < math.inf:
+            raise ArgumentError(f"base must be positive, got {self.base}; 10.0 is the authors'")
+
+    def in_words(self) -> str:
+        half = self.head_dim // 2
+        pairing = f"i with i + {half}" if self.layout == "half" else "2i with 2i + 1"
+        return (
+            f"rotary, mixed: all {self.head_dim} channels turn, {pairing}, by learned frequencies "
+            f"over two axes at once in each of {self.num_heads} heads, base {number(self.base)} at "
+            "first"
+        )
 
 
 @final
@@ -29,13 +72,6 @@ class RotaryMixed(PositionEncoding):
     pair by one axis or the other, and so see no diagonal; here the direction of each pair is free,
     and trained. The authors give each layer frequencies of its own, and their $x$ is the column: a
     position is (column, row), which is `phasor.positions.grid_2d(...).flip(-1)`.
-
-    Args:
-        head_dim: Channels of each head, a multiple of 4.
-        num_heads: Heads, of query and key alike.
-        base: $b$ of the initial lengths of the vectors $(\omega^x, \omega^y)$: $b^{-4p/d}$, each
-            for two pairs at right angles to one another, whose direction is random in each head.
-        layout: Which channels form a pair.
 
     Attributes:
         inv_freq: `[num_heads, 2, head_dim / 2]`, radians per patch; a parameter. The first of the
@@ -52,35 +88,23 @@ class RotaryMixed(PositionEncoding):
         >>> mixed = phasor.RotaryMixed(64, num_heads=8)
         >>> query, key = torch.randn(2, 1, 8, 12, 64)
         >>> column_row = phasor.positions.grid_2d(3, 4).flip(-1)
-        >>> query, key = mixed.rotate(query, key, mixed.prepare(column_row))
+        >>> query, key = mixed.rotate(query, key, mixed(column_row))
     """
 
     sites = frozenset({"query_key"})
+    has_parts = True
+    spelling = "rotary_mixed"
+    compared = False
     paper = "arXiv:2403.13298"
 
-    def __init__(
-        self,
-        head_dim: int,
-        *,
-        num_heads: int,
-        base: float = 10.0,
-        layout: Layout = "interleaved",
-    ) -> None:
+    @constructed_from(RotaryMixedSpec)
+    def __init__(self, options: RotaryMixedSpec) -> None:
         super().__init__()
-        check_layout(layout)
-        if head_dim < 4 or head_dim % 4:
-            raise ArgumentError(
-                f"head_dim must be a multiple of 4, two pairs for each length, got {head_dim}"
-            )
-        if num_heads < 1:
-            raise ArgumentError(f"num_heads must be at least 1, got {num_heads}")
-        if not 0 < base < math.inf:
-            raise ArgumentError(f"base must be positive, got {base}; 10.0 is the authors'")
-        self.head_dim = head_dim
-        self.num_heads = num_heads
-        self.base = base
-        self.layout: Layout = layout
-        self.inv_freq = nn.Parameter(torch.empty(num_heads, 2, head_dim // 2))
+        self.head_dim = options.head_dim
+        self.num_heads = options.num_heads
+        self.base = options.base
+        self.layout: Layout = options.layout
+        self.inv_freq = nn.Parameter(torch.empty(options.num_heads, 2, options.head_dim // 2))
         self.reset_parameters()
 
     @torch.no_grad()
@@ -102,14 +126,14 @@ class RotaryMixed(PositionEncoding):
         *,
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
-    ) -> Places:
+    ) -> MixedPlaces:
         key_positions = positions if key_positions is None else key_positions
         check_positions(positions, axes=2, owner="RotaryMixed")
         check_positions(key_positions, axes=2, owner="RotaryMixed")
-        return Places(positions, key_positions)
+        return MixedPlaces(positions, key_positions, self.of_heads(self.inv_freq).clone())
 
     def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Places
+        self, query: Tensor, key: Tensor | None, prepared: MixedPlaces
     ) -> tuple[Tensor, Tensor | None]:
         if query.shape[-1] != self.head_dim:
             raise ArgumentError(
@@ -120,13 +144,7 @@ class RotaryMixed(PositionEncoding):
         if key is not None:
             check_heads(key.shape[1], self.num_heads, owner="RotaryMixed", what="key")
         if key is None or prepared.key is prepared.query:
-            return rotate(query, key, prepared.query, self.inv_freq, layout=self.layout)
-        query, _ = rotate(query, None, prepared.query, self.inv_freq, layout=self.layout)
-        key, _ = rotate(key, None, prepared.key, self.inv_freq, layout=self.layout)
+            return rotate(query, key, prepared.query, prepared.inv_freq, layout=self.layout)
+        query, _ = rotate(query, None, prepared.query, prepared.inv_freq, layout=self.layout)
+        key, _ = rotate(key, None, prepared.key, prepared.inv_freq, layout=self.layout)
         return query, key
-
-    def extra_repr(self) -> str:
-        return (
-            f"head_dim={self.head_dim}, num_heads={self.num_heads}, base={self.base}, "
-            f"layout={self.layout!r}"
-        )

@@ -1,13 +1,16 @@
 """PaTH: each token between a query and a key reflects the key on its way."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.heads import for_all_heads
-from phasor.encodings.hidden import (
+from phasor.encodings._bases.heads import for_all_heads
+from phasor.encodings._bases.hidden import (
     check_hidden,
     check_tokens,
     convolve,
@@ -15,8 +18,8 @@ from phasor.encodings.hidden import (
     project,
     unit_length,
 )
-from phasor.encodings.query_key import check_query_key, heads_per_group
-from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
+from phasor.encodings._bases.query_key import check_query_key, heads_per_group
+from phasor.encodings._bases.score import ScorePositions, add_to_score, score_positions
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 
@@ -30,6 +33,41 @@ class Paths(NamedTuple):
     positions: ScorePositions
     dtype: torch.dtype
     term: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class PaTHSpec(EncodingSpec["PaTH"]):
+    r"""`phasor.PaTH` as data.
+
+    Args:
+        dim: Channels of the layer's input.
+        head_dim: $d$, channels of each head.
+        num_heads: Heads with matrices of their own: the heads of the key, as in the authors' code;
+            the queries of a group share them.
+        rank: Of the matrix $UV$ that makes $w$. The authors have 32, or full rank where queries
+            share keys.
+        width: Tokens that the convolution sees: the token itself and those right before it.
+    """
+
+    dim: int
+    head_dim: int
+    _: KW_ONLY
+    num_heads: int
+    rank: int = 32
+    width: int = 3
+
+    def check(self) -> None:
+        for name in ("dim", "head_dim", "num_heads", "rank", "width"):
+            if getattr(self, name) < 1:
+                raise ArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    def in_words(self) -> str:
+        return (
+            f"PaTH: each token between a key and its query reflects the key, wholly or in part, in "
+            f"each of {self.num_heads} heads of {number(self.head_dim)} channels, along a vector "
+            f"that a projection of rank {number(self.rank)} and a convolution over "
+            f"{number(self.width)} tokens make of its {number(self.dim)} channels"
+        )
 
 
 @final
@@ -50,15 +88,6 @@ class PaTH(PositionEncoding):
 
     This is a reference for all lengths at once, not the authors' blockwise kernel: its cost grows
     with the cube of the length, its memory with the square.
-
-    Args:
-        dim: Channels of the layer's input.
-        head_dim: $d$, channels of each head.
-        num_heads: Heads with matrices of their own: the heads of the key, as in the authors' code;
-            the queries of a group share them.
-        rank: Of the matrix $UV$ that makes $w$. The authors have 32, or full rank where queries
-            share keys.
-        width: Tokens that the convolution sees: the token itself and those right before it.
 
     Attributes:
         down: $V$, `[rank, dim]`; a parameter, drawn as `torch.nn.Linear` draws.
@@ -88,30 +117,20 @@ class PaTH(PositionEncoding):
     spelling = "path"
     paper = "arXiv:2505.16381"
 
-    def __init__(
-        self, dim: int, head_dim: int, *, num_heads: int, rank: int = 32, width: int = 3
-    ) -> None:
+    @constructed_from(PaTHSpec)
+    def __init__(self, options: PaTHSpec) -> None:
         super().__init__()
-        sizes = {
-            "dim": dim,
-            "head_dim": head_dim,
-            "num_heads": num_heads,
-            "rank": rank,
-            "width": width,
-        }
-        for name, value in sizes.items():
-            if value < 1:
-                raise ArgumentError(f"{name} must be at least 1, got {value}")
-        self.dim = dim
-        self.head_dim = head_dim
-        self.num_heads = num_heads
-        self.rank = rank
-        self.width = width
-        self.down = nn.Parameter(torch.empty(rank, dim))
-        self.up = nn.Parameter(torch.empty(num_heads * head_dim, rank))
-        self.taps = nn.Parameter(torch.empty(num_heads * head_dim, width))
-        self.gate = nn.Parameter(torch.empty(num_heads, dim))
-        self.gate_bias = nn.Parameter(torch.empty(num_heads))
+        self.dim = options.dim
+        self.head_dim = options.head_dim
+        self.num_heads = options.num_heads
+        self.rank = options.rank
+        self.width = options.width
+        channels = self.num_heads * self.head_dim
+        self.down = nn.Parameter(torch.empty(self.rank, self.dim))
+        self.up = nn.Parameter(torch.empty(channels, self.rank))
+        self.taps = nn.Parameter(torch.empty(channels, self.width))
+        self.gate = nn.Parameter(torch.empty(self.num_heads, self.dim))
+        self.gate_bias = nn.Parameter(torch.empty(self.num_heads))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -173,12 +192,6 @@ class PaTH(PositionEncoding):
 
         return add_to_score(
             of_way, positions=prepared.positions, term=term, num_heads=term.shape[1], owner="PaTH"
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"dim={self.dim}, head_dim={self.head_dim}, num_heads={self.num_heads}, "
-            f"rank={self.rank}, width={self.width}"
         )
 
 

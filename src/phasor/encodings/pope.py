@@ -1,21 +1,25 @@
 """PoPE: channels say how much, positions say at which angle; none says both."""
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding
-from phasor.encodings.query_key import check_query_key, heads_per_group
+from phasor.encodings._bases.query_key import check_query_key, heads_per_group
 from phasor.errors import ArgumentError
 from phasor.kernels.api import turn
 from phasor.positions import check_positions
 from phasor.rotary import geometric
+from phasor.rotary.frequencies import check_geometric
 from phasor.rotary.phase import table_dtype
 
 
-class Prepared(NamedTuple):
+class PhaseTables(NamedTuple):
     """Where query and key are, what they are multiplied by, and the key's phases.
 
     The cosines and sines of the phases are `[num_heads, 1, head_dim]`.
@@ -27,6 +31,38 @@ class Prepared(NamedTuple):
     key_operand: Tensor
     cos: Tensor
     sin: Tensor
+
+
+@dataclass(frozen=True)
+class PoPESpec(EncodingSpec["PoPE"]):
+    r"""`phasor.PoPE` as data.
+
+    Args:
+        head_dim: $d$, channels of each head as they are projected.
+        num_heads: Heads with phases of their own: the heads of the key.
+        base: $b$, of the frequencies.
+        random_phase: Draw the phases from $-2\pi$ to 0 at the start, instead of zeros.
+    """
+
+    head_dim: int
+    _: KW_ONLY
+    num_heads: int
+    base: float = 10_000.0
+    random_phase: bool = False
+
+    def check(self) -> None:
+        for name in ("head_dim", "num_heads"):
+            if getattr(self, name) < 1:
+                raise ArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_geometric(2 * self.head_dim, self.base)
+
+    def in_words(self) -> str:
+        start = "drawn at random" if self.random_phase else "zero"
+        return (
+            f"PoPE: each of {number(self.head_dim)} channels becomes a length, at the angle of its "
+            f"position, base {number(self.base)}; keys have a learned phase for each channel, "
+            f"{start} at the start, in each of {self.num_heads} heads"
+        )
 
 
 @final
@@ -42,12 +78,6 @@ class PoPE(PositionEncoding):
     keeps its own, and scores are still divided by $\sqrt d$ of the channels before:
     `phasor.attention` does so, other attention has to be told, `scale=head_dim**-0.5`.
 
-    Args:
-        head_dim: $d$, channels of each head as they are projected.
-        num_heads: Heads with phases of their own: the heads of the key.
-        base: $b$, of the frequencies.
-        random_phase: Draw the phases from $-2\pi$ to 0 at the start, instead of zeros.
-
     Attributes:
         phase: $\delta$, `[num_heads, head_dim]`; a parameter. Clamped where it is used.
 
@@ -61,34 +91,26 @@ class PoPE(PositionEncoding):
     Examples:
         >>> pope = phasor.PoPE(64, num_heads=8)
         >>> query, key = torch.randn(2, 1, 8, 10, 64)
-        >>> query, key = pope.rotate(query, key, pope.prepare(torch.arange(10)))
+        >>> query, key = pope.rotate(query, key, pope(torch.arange(10)))
         >>> query.shape
         torch.Size([1, 8, 10, 128])
     """
 
     sites = frozenset({"query_key"})
+    has_parts = True
     keeps_norm = False
     spelling = "pope"
     paper = "arXiv:2509.10534"
 
-    def __init__(
-        self,
-        head_dim: int,
-        *,
-        num_heads: int,
-        base: float = 10_000.0,
-        random_phase: bool = False,
-    ) -> None:
+    @constructed_from(PoPESpec)
+    def __init__(self, options: PoPESpec) -> None:
         super().__init__()
-        for name, value in (("head_dim", head_dim), ("num_heads", num_heads)):
-            if value < 1:
-                raise ArgumentError(f"{name} must be at least 1, got {value}")
-        self.head_dim = head_dim
-        self.num_heads = num_heads
-        self.random_phase = random_phase
+        self.head_dim = options.head_dim
+        self.num_heads = options.num_heads
+        self.random_phase = options.random_phase
         # Each channel becomes a pair.
-        self.frequencies = geometric(2 * head_dim, base)
-        self.phase = nn.Parameter(torch.empty(num_heads, head_dim))
+        self.frequencies = geometric(2 * self.head_dim, options.base)
+        self.phase = nn.Parameter(torch.empty(self.num_heads, self.head_dim))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -104,12 +126,12 @@ class PoPE(PositionEncoding):
         *,
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
-    ) -> Prepared:
+    ) -> PhaseTables:
         key_positions = positions if key_positions is None else key_positions
         check_positions(positions, owner="PoPE")
         check_positions(key_positions, owner="PoPE")
-        phase = self.phase.double().clamp(-2 * math.pi, 0.0).unsqueeze(1)
-        return Prepared(
+        phase = self.of_heads(self.phase).double().clamp(-2 * math.pi, 0.0).unsqueeze(1)
+        return PhaseTables(
             positions,
             key_positions,
             self.frequencies.operand(positions),
@@ -119,7 +141,7 @@ class PoPE(PositionEncoding):
         )
 
     def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Prepared
+        self, query: Tensor, key: Tensor | None, prepared: PhaseTables
     ) -> tuple[Tensor, Tensor | None]:
         cos, sin = prepared.cos, prepared.sin
         check_query_key(query, key, head_dim=self.head_dim, dtype=cos.dtype, owner="PoPE")
@@ -134,12 +156,6 @@ class PoPE(PositionEncoding):
         length = _length(key, cos.dtype)
         start = torch.cat((length * cos, length * sin), dim=-1)
         return turned, self._turn(start, prepared.key, prepared.key_operand).to(key.dtype)
-
-    def extra_repr(self) -> str:
-        return (
-            f"head_dim={self.head_dim}, num_heads={self.num_heads}, "
-            f"base={self.frequencies.base}, random_phase={self.random_phase}"
-        )
 
     def _turn(self, start: Tensor, positions: Tensor, operand: Tensor) -> Tensor:
         turned, _ = turn(

@@ -1,13 +1,16 @@
 """Inkling's relative logits: each token mixes profiles of bias against distance."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.by_distance import of_query, whole_positions
-from phasor.encodings.relative import ScorePositions, add_to_score
+from phasor.encodings._bases.by_distance import of_query
+from phasor.encodings._bases.score import ScorePositions, add_to_score, whole_positions
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 
@@ -23,6 +26,35 @@ class Mixed(NamedTuple):
     logits: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class RelativeLogitsSpec(EncodingSpec["RelativeLogits"]):
+    r"""`phasor.RelativeLogits` as data.
+
+    Args:
+        dim: Channels of the layer's input.
+        num_heads: Query heads.
+        extent: $E$, in tokens. Inkling has 1024, and in windowed layers the window.
+        rank: Profiles in the bank, which all heads share.
+    """
+
+    dim: int
+    num_heads: int
+    _: KW_ONLY
+    extent: int = 128
+    rank: int = 16
+
+    def check(self) -> None:
+        for name in ("dim", "num_heads", "extent", "rank"):
+            if getattr(self, name) < 1:
+                raise ArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    def in_words(self) -> str:
+        return (
+            f"relative logits: each token mixes {number(self.rank)} learned profiles over "
+            f"{number(self.extent)} distances"
+        )
+
+
 @final
 class RelativeLogits(PositionEncoding):
     r"""Each token decides what distance does to its scores, out of a few learned profiles.
@@ -30,12 +62,6 @@ class RelativeLogits(PositionEncoding):
     A token with input $x_m$ has a mix $r_m = A_h x_m$ of `rank` numbers in each head. Its score
     with the key at $n$ changes by $r_m \cdot P_{m-n}$ for distances $0 \le m - n < E$, by nothing
     beyond them and for keys after the query.
-
-    Args:
-        dim: Channels of the layer's input.
-        num_heads: Query heads.
-        extent: $E$, in tokens. Inkling has 1024, and in windowed layers the window.
-        rank: Profiles in the bank, which all heads share.
 
     Attributes:
         mix: `[num_heads * rank, dim]`, a parameter; $A$, laid out as Inkling's `r_proj`.
@@ -64,20 +90,18 @@ class RelativeLogits(PositionEncoding):
     looks_at = frozenset({"hidden"})
     each_layer = True
     spelling = "relative_logits"
+    integer_positions = True
     paper = "none: the code of Inkling"
 
-    def __init__(self, dim: int, num_heads: int, *, extent: int = 128, rank: int = 16) -> None:
+    @constructed_from(RelativeLogitsSpec)
+    def __init__(self, options: RelativeLogitsSpec) -> None:
         super().__init__()
-        sizes = {"dim": dim, "num_heads": num_heads, "extent": extent, "rank": rank}
-        for name, value in sizes.items():
-            if value < 1:
-                raise ArgumentError(f"{name} must be at least 1, got {value}")
-        self.dim = dim
-        self.num_heads = num_heads
-        self.extent = extent
-        self.rank = rank
-        self.mix = nn.Parameter(torch.empty(num_heads * rank, dim))
-        self.bank = nn.Parameter(torch.empty(rank, extent))
+        self.dim = options.dim
+        self.num_heads = options.num_heads
+        self.extent = options.extent
+        self.rank = options.rank
+        self.mix = nn.Parameter(torch.empty(self.num_heads * self.rank, self.dim))
+        self.bank = nn.Parameter(torch.empty(self.rank, self.extent))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -134,6 +158,3 @@ class RelativeLogits(PositionEncoding):
             num_heads=self.num_heads,
             owner="RelativeLogits",
         )
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}, num_heads={self.num_heads}, extent={self.extent}, rank={self.rank}"

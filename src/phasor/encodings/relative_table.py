@@ -1,28 +1,51 @@
 """Swin's relative position bias: a learned number per head for each offset within a window."""
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.window import Rows, check_window, look_up, num_rows, window_positions
-from phasor.errors import ArgumentError
-from phasor.rotary.phase import table_dtype
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor.encodings._bases.window import WindowBias, check_window, num_rows
+from phasor.positions.checks import check_count
 
 
-@final
-class RelativeTable(PositionEncoding):
-    r"""A learned bias on the score for each head and each offset within a window.
-
-    The score of a query at $(y, x)$ and a key at $(v, u)$ changes by
-    $B_h[y - v, x - u]$, an entry of a table of $(2W_y - 1)(2W_x - 1)$ rows.
+@dataclass(frozen=True)
+class RelativeTableSpec(EncodingSpec["RelativeTable"]):
+    """`phasor.RelativeTable` as data.
 
     Args:
         num_heads: Number of query heads.
         window: Patches along each axis, such as `(7, 7)`; `(64,)` for positions without axes.
             Attention within a window is a matter of the batch axis or the mask.
+    """
+
+    num_heads: int
+    _: KW_ONLY
+    window: Sequence[int]
+
+    def check(self) -> None:
+        check_count(
+            "num_heads", self.num_heads, at_least=1, advice="pass the number of query heads"
+        )
+        object.__setattr__(self, "window", check_window(self.window))
+
+    def in_words(self) -> str:
+        window = " x ".join(map(str, self.window))
+        return (
+            f"relative table: a learned number for each of {self.num_heads} heads and each offset "
+            f"within a window of {window}"
+        )
+
+
+@final
+class RelativeTable(WindowBias):
+    r"""A learned bias on the score for each head and each offset within a window.
+
+    The score of a query at $(y, x)$ and a key at $(v, u)$ changes by
+    $B_h[y - v, x - u]$, an entry of a table of $(2W_y - 1)(2W_x - 1)$ rows.
 
     Attributes:
         weight: `[rows, num_heads]`, row-major from the most negative offsets; a parameter, laid
@@ -44,35 +67,16 @@ class RelativeTable(PositionEncoding):
         torch.Size([1, 4, 6, 16])
     """
 
-    sites = frozenset({"score"})
-    score_is_bias = True
+    spelling = "relative_table"
+    compared = False
     paper = "arXiv:2103.14030"
 
-    def __init__(self, num_heads: int, *, window: Sequence[int]) -> None:
-        super().__init__()
-        if num_heads < 1:
-            raise ArgumentError(f"num_heads must be at least 1, got {num_heads}")
-        self.num_heads = num_heads
-        self.window = check_window(window)
-        self.weight = nn.Parameter(torch.empty(num_rows(self.window), num_heads))
+    @constructed_from(RelativeTableSpec)
+    def __init__(self, options: RelativeTableSpec) -> None:
+        super().__init__(options.num_heads, options.window)
+        self.weight = nn.Parameter(torch.empty(num_rows(self.window), options.num_heads))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw the table anew; also what gives it values after `to_empty`."""
         nn.init.trunc_normal_(self.weight, std=0.02)
-
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Rows:
-        where = window_positions(positions, key_positions, self.window, owner="RelativeTable")
-        return Rows(where, self.weight.to(positions.device, table_dtype(dtype)))
-
-    def score_mod(self, prepared: Rows) -> ScoreMod:
-        return look_up(prepared, num_heads=self.num_heads, owner="RelativeTable")
-
-    def extra_repr(self) -> str:
-        return f"num_heads={self.num_heads}, window={self.window}"

@@ -1,16 +1,47 @@
 """Score temperature: whole scores grow with the logarithm of the position of their query."""
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.relative import ScorePositions
+from phasor.encodings._bases.score import ScorePositions
 from phasor.errors import ArgumentError
 from phasor.positions import check_covers, check_positions
 from phasor.rotary.phase import table_dtype
+
+
+@dataclass(frozen=True)
+class ScoreTemperatureSpec(EncodingSpec["ScoreTemperature"]):
+    r"""`phasor.ScoreTemperature` as data.
+
+    Args:
+        original_seq_len: $L$, in tokens.
+        coefficient: $c$.
+    """
+
+    original_seq_len: int
+    _: KW_ONLY
+    coefficient: float = 0.1
+
+    def check(self) -> None:
+        if self.original_seq_len < 1:
+            raise ArgumentError(f"original_seq_len must be at least 1, got {self.original_seq_len}")
+        if not 0 < self.coefficient < math.inf:
+            raise ArgumentError(
+                f"coefficient must be positive, got {self.coefficient}; 0.1 is usual"
+            )
+
+    def in_words(self) -> str:
+        return (
+            f"scores times 1 + {number(self.coefficient)} ln(max(1, (position + 1) / "
+            f"{number(self.original_seq_len)}))"
+        )
 
 
 @final
@@ -20,10 +51,6 @@ class ScoreTemperature(PositionEncoding):
     The scores of the query at $m$, the $(m + 1)$-th token, are multiplied by
     $1 + c\,\ln\max(1, (m + 1) / L)$, with all that other encodings have added to them: put it last
     in `Compose`. `QueryTemperature` and `LogN` reach the product of query and key alone.
-
-    Args:
-        original_seq_len: $L$, in tokens.
-        coefficient: $c$.
 
     Raises:
         ArgumentError: `original_seq_len` less than 1, or `coefficient` not positive.
@@ -41,16 +68,15 @@ class ScoreTemperature(PositionEncoding):
 
     sites = frozenset({"score"})
     is_relative = False
+    spelling = "score_temperature"
+    compared = False
     paper = "arXiv:2501.19399"
 
-    def __init__(self, original_seq_len: int, *, coefficient: float = 0.1) -> None:
+    @constructed_from(ScoreTemperatureSpec)
+    def __init__(self, options: ScoreTemperatureSpec) -> None:
         super().__init__()
-        if original_seq_len < 1:
-            raise ArgumentError(f"original_seq_len must be at least 1, got {original_seq_len}")
-        if not 0 < coefficient < math.inf:
-            raise ArgumentError(f"coefficient must be positive, got {coefficient}; 0.1 is usual")
-        self.original_seq_len = original_seq_len
-        self.coefficient = coefficient
+        self.original_seq_len = options.original_seq_len
+        self.coefficient = options.coefficient
 
     def prepare(
         self,
@@ -65,9 +91,6 @@ class ScoreTemperature(PositionEncoding):
 
     def score_mod(self, prepared: Tensor) -> ScoreMod:
         return _Times(ScorePositions(prepared, prepared))
-
-    def extra_repr(self) -> str:
-        return f"original_seq_len={self.original_seq_len}, coefficient={self.coefficient}"
 
 
 class _Times(NamedTuple):

@@ -1,12 +1,15 @@
 """Selective RoPE: each token decides how far the angles advance."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding
-from phasor.encodings.hidden import (
+from phasor.encodings._bases.hidden import (
     check_hidden,
     check_tokens,
     convolve,
@@ -14,11 +17,12 @@ from phasor.encodings.hidden import (
     project,
     unit_length,
 )
-from phasor.encodings.query_key import check_query_key, heads_per_group
-from phasor.encodings.relative import ScorePositions, score_positions
+from phasor.encodings._bases.query_key import check_query_key, heads_per_group
+from phasor.encodings._bases.score import ScorePositions, score_positions
 from phasor.errors import ArgumentError
 from phasor.kernels.reference import apply_rotation
 from phasor.rotary import geometric
+from phasor.rotary.frequencies import check_geometric
 from phasor.rotary.phase import table_dtype
 
 
@@ -34,6 +38,48 @@ class Turning(NamedTuple):
     sin: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class SelectiveRotarySpec(EncodingSpec["SelectiveRotary"]):
+    r"""`phasor.SelectiveRotary` as data.
+
+    Args:
+        dim: Channels of the layer's input.
+        head_dim: $d$, channels of each head, even; channel $p$ and $p + d/2$ are a pair.
+        num_heads: Heads with angles of their own: the heads of the key, of which each turns the
+            queries of its group too.
+        base: $b$.
+        rank: Of the matrix $UV$.
+        width: Tokens that the convolution sees: the token itself and those right before it.
+    """
+
+    dim: int
+    head_dim: int
+    _: KW_ONLY
+    num_heads: int
+    base: float = 500_000.0
+    rank: int = 16
+    width: int = 4
+
+    def check(self) -> None:
+        for name in ("dim", "num_heads", "rank", "width"):
+            if getattr(self, name) < 1:
+                raise ArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.dim % self.num_heads:
+            raise ArgumentError(
+                f"num_heads must divide dim, of which each head has a part, got {self.num_heads} "
+                f"heads for dim={self.dim}"
+            )
+        check_geometric(self.head_dim, self.base)
+
+    def in_words(self) -> str:
+        return (
+            f"selective rotary: all {self.head_dim} channels turn, i with i + "
+            f"{self.head_dim // 2}, base {number(self.base)}, with each token further by what a "
+            f"projection of rank {number(self.rank)} and a convolution over {number(self.width)} "
+            f"tokens make of its {number(self.dim)} channels, in each of {self.num_heads} heads"
+        )
+
+
 @final
 class SelectiveRotary(PositionEncoding):
     r"""A rotary encoding whose angles advance with each token by what the token says.
@@ -44,15 +90,6 @@ class SelectiveRotary(PositionEncoding):
     causal convolution. With $\varphi = 1$ this is RoPE. The score of a query and a key depends on
     the tokens in between. Positions play a part in the convolution alone, which reaches back only
     as far as they rise, and so not into another document or into padding.
-
-    Args:
-        dim: Channels of the layer's input.
-        head_dim: $d$, channels of each head, even; channel $p$ and $p + d/2$ are a pair.
-        num_heads: Heads with angles of their own: the heads of the key, of which each turns the
-            queries of its group too.
-        base: $b$.
-        rank: Of the matrix $UV$.
-        width: Tokens that the convolution sees: the token itself and those right before it.
 
     Attributes:
         down: $V$, `[rank, dim]`; a parameter, drawn as `torch.nn.Linear` draws.
@@ -82,36 +119,19 @@ class SelectiveRotary(PositionEncoding):
     spelling = "selective_rotary"
     paper = "arXiv:2511.17388"
 
-    def __init__(
-        self,
-        dim: int,
-        head_dim: int,
-        *,
-        num_heads: int,
-        base: float = 500_000.0,
-        rank: int = 16,
-        width: int = 4,
-    ) -> None:
+    @constructed_from(SelectiveRotarySpec)
+    def __init__(self, options: SelectiveRotarySpec) -> None:
         super().__init__()
-        sizes = {"dim": dim, "num_heads": num_heads, "rank": rank, "width": width}
-        for name, value in sizes.items():
-            if value < 1:
-                raise ArgumentError(f"{name} must be at least 1, got {value}")
-        if dim % num_heads:
-            raise ArgumentError(
-                f"num_heads must divide dim, of which each head has a part, got {num_heads} heads "
-                f"for dim={dim}"
-            )
-        self.dim = dim
-        self.head_dim = head_dim
-        self.num_heads = num_heads
-        self.rank = rank
-        self.width = width
-        self.frequencies = geometric(head_dim, base)
-        channels = num_heads * self.frequencies.pairs
-        self.down = nn.Parameter(torch.empty(rank, dim))
-        self.up = nn.Parameter(torch.empty(channels, rank))
-        self.taps = nn.Parameter(torch.empty(channels, width))
+        self.dim = options.dim
+        self.head_dim = options.head_dim
+        self.num_heads = options.num_heads
+        self.rank = options.rank
+        self.width = options.width
+        self.frequencies = geometric(options.head_dim, options.base)
+        channels = self.num_heads * self.frequencies.pairs
+        self.down = nn.Parameter(torch.empty(self.rank, self.dim))
+        self.up = nn.Parameter(torch.empty(channels, self.rank))
+        self.taps = nn.Parameter(torch.empty(channels, self.width))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -160,12 +180,6 @@ class SelectiveRotary(PositionEncoding):
         )
         turned = self._turn(query, prepared, "query")
         return turned, None if key is None else self._turn(key, prepared, "key")
-
-    def extra_repr(self) -> str:
-        return (
-            f"dim={self.dim}, head_dim={self.head_dim}, num_heads={self.num_heads}, "
-            f"base={self.frequencies.base}, rank={self.rank}, width={self.width}"
-        )
 
     def _turn(self, x: Tensor, prepared: Turning, what: str) -> Tensor:
         assert prepared.cos is not None

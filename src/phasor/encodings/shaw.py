@@ -1,13 +1,16 @@
 """Shaw's relative positions: a learned vector for each distance is added to the key."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.by_distance import of_query, products, whole_positions
-from phasor.encodings.relative import ScorePositions, add_to_score
+from phasor.encodings._bases.by_distance import of_query, products
+from phasor.encodings._bases.score import ScorePositions, add_to_score, whole_positions
 from phasor.errors import ArgumentError
 from phasor.rotary.phase import table_dtype
 
@@ -23,6 +26,39 @@ class Logits(NamedTuple):
     logits: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class ShawSpec(EncodingSpec["Shaw"]):
+    r"""`phasor.Shaw` as data.
+
+    Args:
+        head_dim: Channels of each head, $d$.
+        max_distance: $K$; keys further back than that share a vector.
+        max_ahead: Likewise of keys after the query, where it differs from `max_distance`.
+    """
+
+    head_dim: int
+    _: KW_ONLY
+    max_distance: int = 16
+    max_ahead: int | None = None
+
+    def check(self) -> None:
+        if self.max_ahead is None:
+            # So that equal encodings have equal options.
+            object.__setattr__(self, "max_ahead", self.max_distance)
+        if self.head_dim < 1:
+            raise ArgumentError(f"head_dim must be at least 1, got {self.head_dim}")
+        for name in ("max_distance", "max_ahead"):
+            if getattr(self, name) < 0:
+                raise ArgumentError(f"{name} must be at least 0, got {getattr(self, name)}")
+
+    def in_words(self) -> str:
+        assert self.max_ahead is not None
+        return (
+            f"Shaw: a learned vector for each distance, up to {number(self.max_distance)} "
+            f"back and {number(self.max_ahead)} ahead"
+        )
+
+
 @final
 class Shaw(PositionEncoding):
     r"""The query is multiplied with a learned vector for the distance, as well as with the key.
@@ -31,11 +67,6 @@ class Shaw(PositionEncoding):
     $q \cdot (k + a_{\operatorname{clip}(n - m, -K, K)}) / \sqrt{d}$. All heads share the vectors.
     Only this, the part in the keys: the paper also adds vectors to the values, which no score can
     do, and loses nothing without them (section 4.3).
-
-    Args:
-        head_dim: Channels of each head, $d$.
-        max_distance: $K$; keys further back than that share a vector.
-        max_ahead: Likewise of keys after the query, where it differs from `max_distance`.
 
     Attributes:
         weight: `[max_distance + max_ahead + 1, head_dim]`, a parameter, from the farthest key back
@@ -60,22 +91,18 @@ class Shaw(PositionEncoding):
     looks_at = frozenset({"query_key"})
     each_layer = True
     spelling = "shaw"
+    integer_positions = True
     paper = "arXiv:1803.02155"
 
-    def __init__(
-        self, head_dim: int, *, max_distance: int = 16, max_ahead: int | None = None
-    ) -> None:
+    @constructed_from(ShawSpec)
+    def __init__(self, options: ShawSpec) -> None:
         super().__init__()
-        max_ahead = max_distance if max_ahead is None else max_ahead
-        if head_dim < 1:
-            raise ArgumentError(f"head_dim must be at least 1, got {head_dim}")
-        for name, value in (("max_distance", max_distance), ("max_ahead", max_ahead)):
-            if value < 0:
-                raise ArgumentError(f"{name} must be at least 0, got {value}")
-        self.head_dim = head_dim
-        self.max_distance = max_distance
-        self.max_ahead = max_ahead
-        self.weight = nn.Parameter(torch.empty(max_distance + max_ahead + 1, head_dim))
+        assert options.max_ahead is not None
+        self.head_dim = options.head_dim
+        self.max_distance = options.max_distance
+        self.max_ahead: int = options.max_ahead
+        rows = self.max_distance + self.max_ahead + 1
+        self.weight = nn.Parameter(torch.empty(rows, self.head_dim))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -115,10 +142,4 @@ class Shaw(PositionEncoding):
             term=logits,
             num_heads=logits.shape[1],
             owner="Shaw",
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"head_dim={self.head_dim}, max_distance={self.max_distance}, "
-            f"max_ahead={self.max_ahead}"
         )

@@ -1,8 +1,9 @@
 """Short spellings of encodings, such as `rotary(base=500000, scaling=yarn(factor=4, ...))`.
 
 They are read as data and never evaluated: a name, and arguments by keyword whose values are
-numbers, words, lists of numbers, or the spelling of a scaling. Several with a slash between, such
-as `rotary/rotary/none`, are those of the layers, which take turns.
+numbers, words, lists of numbers, or the spelling of a scaling. `module:Class` names an encoding
+from elsewhere. Several with a slash between, such as `rotary/rotary/none`, are those of the layers,
+which take turns.
 """
 
 import ast
@@ -19,6 +20,8 @@ from phasor.per_layer import PerLayer
 from phasor.rotary import scaling
 
 Made = TypeVar("Made")
+_FROM_ELSEWHERE = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)")
+
 Value = float | int | bool | str | tuple[float, ...] | object
 
 
@@ -96,7 +99,7 @@ def parse_spelling(text: str) -> Spelling:
         ['rotary', 'rotary', 'none']
     """
     try:
-        node = ast.parse(text.strip(), mode="eval").body
+        node = ast.parse(_FROM_ELSEWHERE.sub(r"\1.\2", text).strip(), mode="eval").body
     except (SyntaxError, ValueError):
         raise _bad_form(text) from None
     turns: list[SpelledEncoding] = []
@@ -127,7 +130,8 @@ def split_spellings(text: str) -> list[str]:
 
 def _encoding(node: ast.expr, text: str) -> SpelledEncoding:
     name, options = _name_and_options(node, text)
-    return SpelledEncoding(look_up(name), ALIASES.get(name, name), options, ast.unparse(node))
+    spelled = ast.unparse(node).replace(name.replace(":", "."), name, 1)
+    return SpelledEncoding(look_up(name), ALIASES.get(name, name), options, spelled)
 
 
 def _without_aliases(text: str) -> str:
@@ -138,16 +142,28 @@ def _without_aliases(text: str) -> str:
 
 
 def _name_and_options(node: ast.expr, text: str) -> tuple[str, dict[str, Value]]:
-    if isinstance(node, ast.Name):
-        return node.id, {}
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)) or node.args:
+    if not isinstance(node, ast.Call):
+        return _name(node, text), {}
+    if node.args:
         raise _bad_form(text)
     options: dict[str, Value] = {}
     for keyword in node.keywords:
         if keyword.arg is None:
             raise _bad_form(text)
         options[keyword.arg] = _value(keyword.value, text)
-    return node.func.id, options
+    return _name(node.func, text), options
+
+
+def _name(node: ast.expr, text: str) -> str:
+    """A word, or `module:Class`, in which a dot was put for the colon before it was parsed."""
+    name = ast.unparse(node)
+    if isinstance(node, ast.Attribute):
+        name = ":".join(name.rsplit(".", 1))
+    if not (isinstance(node, ast.Name) or _FROM_ELSEWHERE.fullmatch(name)) or (
+        ":" in name and name not in text
+    ):
+        raise _bad_form(text)
+    return name
 
 
 def _value(node: ast.expr, text: str) -> Value:

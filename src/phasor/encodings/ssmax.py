@@ -1,35 +1,45 @@
 """Scalable softmax: each head learns how its queries grow with the logarithm of the position."""
 
-from typing import NamedTuple, final
+from dataclasses import dataclass
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from phasor.encoding import PositionEncoding
-from phasor.encodings.heads import check_heads
-from phasor.encodings.query_key import check_query_key
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor.encodings._bases.heads import check_heads
+from phasor.encodings._bases.turn import QueryKeyTurn
 from phasor.errors import ArgumentError
-from phasor.positions import check_covers, check_positions
-from phasor.rotary.phase import table_dtype
 
 
-class Gains(NamedTuple):
-    """Positions, and what queries there are multiplied by, `[num_heads, seq]` or with a batch."""
+@dataclass(frozen=True)
+class SSMaxSpec(EncodingSpec["SSMax"]):
+    """`phasor.SSMax` as data.
 
-    positions: Tensor
-    gain: Tensor
+    Args:
+        num_heads: Query heads.
+    """
+
+    num_heads: int
+
+    def check(self) -> None:
+        if self.num_heads < 1:
+            raise ArgumentError(f"num_heads must be at least 1, got {self.num_heads}")
+
+    def in_words(self) -> str:
+        return (
+            "queries times a learned slope times ln(position + 1), plus a learned bias, "
+            f"for each of {self.num_heads} heads"
+        )
 
 
 @final
-class SSMax(PositionEncoding):
+class SSMax(QueryKeyTurn):
     r"""Each head learns how its queries grow with the logarithm of their position.
 
     The query of head $h$ at $m$, the $(m + 1)$-th token, is multiplied by $s_h \ln(m + 1) + b_h$.
     Starts as no change at all, with $s_h = 0$ and $b_h = 1$. Goes beside another encoding, in
     `Compose`, or alone in layers without one.
-
-    Args:
-        num_heads: Query heads.
 
     Attributes:
         slope: `[num_heads]`, a parameter; $s$.
@@ -48,24 +58,24 @@ class SSMax(PositionEncoding):
         >>> with torch.no_grad():
         ...     _ = ssmax.slope.copy_(torch.tensor([0.0, 1.0]))
         >>> query = torch.ones(1, 2, 3, 1)
-        >>> scaled, _ = ssmax.rotate(query, None, ssmax.prepare(torch.arange(3)))
+        >>> scaled, _ = ssmax.rotate(query, None, ssmax(torch.arange(3)))
         >>> scaled[0, 1].flatten().tolist()
         [1.0, 1.693147..., 2.098612...]
     """
 
-    sites = frozenset({"query_key"})
+    turns_key = False
     is_relative = False
     keeps_norm = False
     each_layer = True
+    spelling = "ssmax"
+    compared = False
     paper = "arXiv:2501.19399"
 
-    def __init__(self, num_heads: int) -> None:
-        super().__init__()
-        if num_heads < 1:
-            raise ArgumentError(f"num_heads must be at least 1, got {num_heads}")
-        self.num_heads = num_heads
-        self.slope = nn.Parameter(torch.empty(num_heads))
-        self.bias = nn.Parameter(torch.empty(num_heads))
+    @constructed_from(SSMaxSpec)
+    def __init__(self, options: SSMaxSpec) -> None:
+        super().__init__(num_heads=options.num_heads)
+        self.slope = nn.Parameter(torch.empty(self.num_heads))
+        self.bias = nn.Parameter(torch.empty(self.num_heads))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -73,29 +83,12 @@ class SSMax(PositionEncoding):
         nn.init.zeros_(self.slope)
         nn.init.ones_(self.bias)
 
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Gains:
-        check_positions(positions, owner="SSMax")
-        wide, device = table_dtype(dtype), positions.device
+    def table(self, positions: Tensor) -> tuple[Tensor, ...]:
         # Positions before the first token, as padding may have, have no logarithm: as if first.
-        log = positions.double().clamp(min=0).log1p().to(wide).unsqueeze(-2)
-        slope, bias = (each.to(device, wide).unsqueeze(-1) for each in (self.slope, self.bias))
-        return Gains(positions, slope * log + bias)
+        log = positions.double().clamp(min=0).log1p()[:, None, :, None]
+        slope, bias = (self.of_heads(each)[:, None, None] for each in (self.slope, self.bias))
+        return log, slope[None].to(log.device), bias[None].to(log.device)
 
-    def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Gains
-    ) -> tuple[Tensor, Tensor | None]:
-        batch, num_heads, seq, head_dim = query.shape
-        positions, gain = prepared
-        check_query_key(query, None, head_dim=head_dim, dtype=gain.dtype, owner="SSMax")
-        check_heads(num_heads, self.num_heads, owner="SSMax")
-        check_covers(positions, batch=batch, seq=seq, owner="SSMax", what="query")
-        return (query * gain.unsqueeze(-1)).to(query.dtype), key
-
-    def extra_repr(self) -> str:
-        return f"num_heads={self.num_heads}"
+    def turn(self, x: Tensor, log: Tensor, slope: Tensor, bias: Tensor) -> Tensor:  # type: ignore[override]
+        check_heads(x.shape[1] * x.shape[2], self.num_heads, owner="SSMax")
+        return x * (slope * log + bias)

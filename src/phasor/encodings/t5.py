@@ -1,15 +1,19 @@
 """T5's relative bias: a learned number per head for each bucket of distances."""
 
-from typing import NamedTuple, final
+from dataclasses import KW_ONLY, dataclass, field
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.by_distance import whole_positions
-from phasor.encodings.relative import ScorePositions, add_to_score
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
+from phasor.encodings._bases.score import ScoreBias
 from phasor.errors import ArgumentError
-from phasor.rotary.phase import table_dtype
+from phasor.positions.checks import check_count
+
+# Which bucket a distance is in is found in whole numbers of as many digits.
+_MOST_IN_BUCKETS = 2**22
 
 
 def distance_buckets(num_buckets: int, max_distance: int) -> list[int]:
@@ -53,20 +57,9 @@ def distance_buckets(num_buckets: int, max_distance: int) -> list[int]:
     return bucket_of
 
 
-class Biases(NamedTuple):
-    """Where queries and keys are, the bucket of each distance, and `weight` `[buckets, heads]`."""
-
-    positions: ScorePositions
-    bucket_of: Tensor
-    weight: Tensor
-
-
-@final
-class T5Bias(PositionEncoding):
-    r"""A learned bias on the score for each head and bucket of distances.
-
-    Near distances have a bucket each, far ones share buckets that grow with the logarithm; see
-    `distance_buckets`.
+@dataclass(frozen=True)
+class T5BiasSpec(EncodingSpec["T5Bias"]):
+    """`phasor.T5Bias` as data.
 
     Args:
         num_heads: Number of query heads.
@@ -74,6 +67,52 @@ class T5Bias(PositionEncoding):
         max_distance: From here on all distances share the last bucket.
         bidirectional: Give half of the buckets to keys after the query, as encoders do. Otherwise
             those all get the bucket of distance 0.
+        shared: Whether all layers of a model share one table, as in T5; in UMT5 each has its own.
+
+    Attributes:
+        buckets: Of each distance, in one direction.
+    """
+
+    num_heads: int
+    _: KW_ONLY
+    num_buckets: int = 32
+    max_distance: int = 128
+    bidirectional: bool = False
+    shared: bool = True
+    buckets: tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    @property
+    def each_layer(self) -> bool:
+        return not self.shared
+
+    def check(self) -> None:
+        check_count(
+            "num_heads", self.num_heads, at_least=1, advice="pass the number of query heads"
+        )
+        if self.num_buckets * self.max_distance > _MOST_IN_BUCKETS:
+            raise ArgumentError(
+                f"num_buckets * max_distance must be at most {_MOST_IN_BUCKETS}, got "
+                f"{self.num_buckets} buckets of distances up to {self.max_distance}; T5 has 32 "
+                "and 128"
+            )
+        one_way = self.num_buckets // 2 if self.bidirectional else self.num_buckets
+        object.__setattr__(self, "buckets", tuple(distance_buckets(one_way, self.max_distance)))
+
+    def in_words(self) -> str:
+        return (
+            f"T5 bias: {self.num_buckets} learned buckets for {self.num_heads} heads, one for all "
+            f"distances from {number(self.max_distance)} on, "
+            f"{'both directions' if self.bidirectional else 'backwards'}, "
+            f"{'one table for all layers' if self.shared else 'a table in each layer'}"
+        )
+
+
+@final
+class T5Bias(ScoreBias):
+    r"""A learned bias on the score for each head and bucket of distances.
+
+    Near distances have a bucket each, far ones share buckets that grow with the logarithm; see
+    `distance_buckets`.
 
     Raises:
         ArgumentError: A number out of its range.
@@ -89,65 +128,34 @@ class T5Bias(PositionEncoding):
         torch.Size([1, 8, 10, 64])
     """
 
-    sites = frozenset({"score"})
-    score_is_bias = True
+    integer_positions = True
     spelling = "t5"
     paper = "arXiv:1910.10683"
 
-    def __init__(
-        self,
-        num_heads: int,
-        *,
-        num_buckets: int = 32,
-        max_distance: int = 128,
-        bidirectional: bool = False,
-    ) -> None:
-        super().__init__()
-        if num_heads < 1:
-            raise ArgumentError(f"num_heads must be at least 1, got {num_heads}")
-        self.num_heads = num_heads
-        self.num_buckets = num_buckets
-        self.max_distance = max_distance
-        self.bidirectional = bidirectional
-        one_way = num_buckets // 2 if bidirectional else num_buckets
-        buckets = distance_buckets(one_way, max_distance)
+    @constructed_from(T5BiasSpec)
+    def __init__(self, options: T5BiasSpec) -> None:
+        super().__init__(options.num_heads)
+        self.num_buckets = options.num_buckets
+        self.max_distance = options.max_distance
+        self.bidirectional = options.bidirectional
+        self.each_layer = options.each_layer
+        buckets = options.buckets
+        one_way = options.num_buckets // 2
         # Keys after the query first, nearest last; so distance + max_distance is the index.
-        after = [bucket + one_way for bucket in buckets[:0:-1]] if bidirectional else []
-        after = after or [0] * max_distance
+        after = [bucket + one_way for bucket in buckets[:0:-1]] if options.bidirectional else []
+        after = after or [0] * options.max_distance
         # Not a buffer: to_empty() would lose it.
         self.bucket_of = torch.tensor([*after, *buckets], device="cpu")
-        self.weight = nn.Parameter(torch.empty(num_buckets, num_heads))
+        self.weight = nn.Parameter(torch.empty(options.num_buckets, options.num_heads))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """No bias anywhere; also what gives the table values after `to_empty`."""
         nn.init.zeros_(self.weight)
 
-    def prepare(
-        self,
-        positions: Tensor,
-        *,
-        key_positions: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Biases:
-        where = whole_positions(positions, key_positions, owner="T5Bias")
-        device = positions.device
-        return Biases(where, self.bucket_of.to(device), self.weight.to(device, table_dtype(dtype)))
+    def terms(self) -> tuple[Tensor, Tensor]:
+        return self.bucket_of, self.weight
 
-    def score_mod(self, prepared: Biases) -> ScoreMod:
-        positions, bucket_of, weight = prepared
-
-        def bias(batch: Tensor, head: Tensor, query_index: Tensor, key_index: Tensor) -> Tensor:
-            distance = positions.of_query(batch, query_index) - positions.of_key(batch, key_index)
-            far = self.max_distance
-            return weight[bucket_of[distance.clamp(-far, far) + far], head]
-
-        return add_to_score(
-            bias, positions=positions, term=weight, num_heads=self.num_heads, owner="T5Bias"
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"num_heads={self.num_heads}, num_buckets={self.num_buckets}, "
-            f"max_distance={self.max_distance}, bidirectional={self.bidirectional}"
-        )
+    def bias(self, head: Tensor, m: Tensor, n: Tensor, bucket_of: Tensor, weight: Tensor) -> Tensor:
+        far = self.max_distance
+        return weight[bucket_of[(m - n).clamp(-far, far) + far], head]

@@ -1,18 +1,21 @@
 """Transformer-XL: the query meets a sinusoid of the distance, and a bias stands in for it."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding, ScoreMod
-from phasor.encodings.by_distance import of_query
-from phasor.encodings.heads import check_heads
-from phasor.encodings.query_key import check_query_key
-from phasor.encodings.relative import ScorePositions, add_to_score, score_positions
+from phasor.encodings._bases.by_distance import of_query
+from phasor.encodings._bases.heads import check_heads
+from phasor.encodings._bases.query_key import check_query_key
+from phasor.encodings._bases.score import ScorePositions, add_to_score, score_positions
 from phasor.errors import ArgumentError
 from phasor.positions import check_covers
-from phasor.rotary.frequencies import geometric
+from phasor.rotary.frequencies import check_geometric, geometric
 from phasor.rotary.phase import cos_sin, table_dtype
 
 
@@ -28,6 +31,38 @@ class Sinusoids(NamedTuple):
     term: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class TransformerXLSpec(EncodingSpec["TransformerXL"]):
+    r"""`phasor.TransformerXL` as data.
+
+    Args:
+        dim: Channels of the sinusoid, even; the width of the model.
+        head_dim: Channels of each head, $d$.
+        num_heads: Query heads.
+        base: Of the wavelengths, as in `Sinusoidal`.
+    """
+
+    dim: int
+    head_dim: int
+    num_heads: int
+    _: KW_ONLY
+    base: float = 10_000.0
+
+    def check(self) -> None:
+        for name in ("head_dim", "num_heads"):
+            if getattr(self, name) < 1:
+                raise ArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.dim < 2 or self.dim % 2:
+            raise ArgumentError(f"dim must be even, a sine for each cosine, got {self.dim}")
+        check_geometric(self.dim, self.base)
+
+    def in_words(self) -> str:
+        return (
+            f"Transformer-XL: a sinusoid of the distance, {number(self.dim)} channels, "
+            f"base {number(self.base)}, projected by each of {self.num_heads} heads"
+        )
+
+
 @final
 class TransformerXL(PositionEncoding):
     r"""The score has a part for the distance alone, made of a sinusoid that each head projects.
@@ -37,12 +72,6 @@ class TransformerXL(PositionEncoding):
     sinusoid of the distance: all sines, then all cosines. Sums of angles take the place of the
     authors' shift of a table, so distances may be any, and positions floats. Takes the memory of
     all scores at once, as they do.
-
-    Args:
-        dim: Channels of the sinusoid, even; the width of the model.
-        head_dim: Channels of each head, $d$.
-        num_heads: Query heads.
-        base: Of the wavelengths, as in `Sinusoidal`.
 
     Attributes:
         projection: `[num_heads, head_dim, dim]`, a parameter; $W$.
@@ -72,20 +101,16 @@ class TransformerXL(PositionEncoding):
     spelling = "transformer_xl"
     paper = "arXiv:1901.02860"
 
-    def __init__(self, dim: int, head_dim: int, num_heads: int, *, base: float = 10_000.0) -> None:
+    @constructed_from(TransformerXLSpec)
+    def __init__(self, options: TransformerXLSpec) -> None:
         super().__init__()
-        for name, value in (("head_dim", head_dim), ("num_heads", num_heads)):
-            if value < 1:
-                raise ArgumentError(f"{name} must be at least 1, got {value}")
-        if dim < 2 or dim % 2:
-            raise ArgumentError(f"dim must be even, a sine for each cosine, got {dim}")
-        self.dim = dim
-        self.head_dim = head_dim
-        self.num_heads = num_heads
-        self.frequencies = geometric(dim, base)
-        self.projection = nn.Parameter(torch.empty(num_heads, head_dim, dim))
-        self.content_bias = nn.Parameter(torch.empty(num_heads, head_dim))
-        self.position_bias = nn.Parameter(torch.empty(num_heads, head_dim))
+        self.dim = options.dim
+        self.head_dim = options.head_dim
+        self.num_heads = options.num_heads
+        self.frequencies = geometric(options.dim, options.base)
+        self.projection = nn.Parameter(torch.empty(self.num_heads, self.head_dim, self.dim))
+        self.content_bias = nn.Parameter(torch.empty(self.num_heads, self.head_dim))
+        self.position_bias = nn.Parameter(torch.empty(self.num_heads, self.head_dim))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -139,12 +164,6 @@ class TransformerXL(PositionEncoding):
             term=term,
             num_heads=self.num_heads,
             owner="TransformerXL",
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"dim={self.dim}, head_dim={self.head_dim}, num_heads={self.num_heads}, "
-            f"base={self.frequencies.base}"
         )
 
     def _check(self, prepared: Sinusoids, query: Tensor, key: Tensor) -> None:

@@ -1,22 +1,26 @@
 """xPos: a rotation whose pairs also fade with the distance, each at its own pace."""
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
 
+from phasor._encoding_spec import EncodingSpec, constructed_from
+from phasor._words import number
 from phasor.encoding import PositionEncoding
-from phasor.encodings.query_key import check_query_key
+from phasor.encodings._bases.query_key import check_query_key
 from phasor.errors import ArgumentError, PositionRangeError
 from phasor.kernels.api import turn
 from phasor.positions import check_covers, check_positions
 from phasor.rotary import geometric
+from phasor.rotary.frequencies import check_geometric
 from phasor.rotary.layout import Layout, check_layout
 from phasor.rotary.phase import table_dtype
 
 
-class Places(NamedTuple):
+class GainedPlaces(NamedTuple):
     """Positions `[seq]` or `[batch, seq]`, what they are multiplied by, and the gain there.
 
     The gain is `[seq, head_dim]` or `[batch, 1, seq, head_dim]`.
@@ -27,11 +31,54 @@ class Places(NamedTuple):
     gain: Tensor
 
 
-class Prepared(NamedTuple):
+class GainTables(NamedTuple):
     """Where query and key are."""
 
-    query: Places
-    key: Places
+    query: GainedPlaces
+    key: GainedPlaces
+
+
+@dataclass(frozen=True)
+class XPosSpec(EncodingSpec["XPos"]):
+    r"""`phasor.XPos` as data.
+
+    Args:
+        head_dim: Channels of each head, even.
+        base: Of the frequencies, $\omega_p = b^{-2p/d}$.
+        scale_base: $B$, in tokens.
+        gamma: $\gamma > 0$; the larger, the slower all pairs fade.
+        centre: $c$, the position at which no pair is scaled.
+        layout: Which channels form a pair; `"interleaved"` in the authors' code.
+    """
+
+    head_dim: int
+    _: KW_ONLY
+    base: float = 10_000.0
+    scale_base: float = 512.0
+    gamma: float = 0.4
+    centre: float = 0.0
+    layout: Layout = "interleaved"
+
+    def check(self) -> None:
+        check_layout(self.layout)
+        for name in ("scale_base", "gamma"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ArgumentError(f"{name} must be positive, got {getattr(self, name)}")
+        if not math.isfinite(self.centre):
+            raise ArgumentError(f"centre must be a finite position, got {self.centre}")
+        check_geometric(self.head_dim, self.base)
+
+    def in_words(self) -> str:
+        half = self.head_dim // 2
+        pairing = f"i with i + {half}" if self.layout == "half" else "2i with 2i + 1"
+        fastest = self.gamma / (1 + self.gamma)
+        centre = f", centred on position {number(self.centre)}" if self.centre else ""
+        return (
+            f"xPos: all {self.head_dim} channels turn, {pairing}, base {number(self.base)}, and "
+            f"fade with the distance, the first pair to {number(fastest)} in "
+            f"{number(self.scale_base)} tokens, the others less (gamma {number(self.gamma)})"
+            f"{centre}"
+        )
 
 
 @final
@@ -52,14 +99,6 @@ class XPos(PositionEncoding):
     centre in float32 and bfloat16, 1 983 in float16. Put the centre amid the longest sequence, or
     make `scale_base` larger, to go further.
 
-    Args:
-        head_dim: Channels of each head, even.
-        base: Of the frequencies, $\omega_p = b^{-2p/d}$.
-        scale_base: $B$, in tokens.
-        gamma: $\gamma > 0$; the larger, the slower all pairs fade.
-        centre: $c$, the position at which no pair is scaled.
-        layout: Which channels form a pair; `"interleaved"` in the authors' code.
-
     Raises:
         ArgumentError: An odd `head_dim`, a number that is not positive, a `centre` that is not
             finite, or an unknown `layout`.
@@ -71,7 +110,7 @@ class XPos(PositionEncoding):
     Examples:
         >>> xpos = phasor.XPos(64)
         >>> query, key = torch.randn(2, 1, 8, 10, 64)
-        >>> query, key = xpos.rotate(query, key, xpos.prepare(torch.arange(10)))
+        >>> query, key = xpos.rotate(query, key, xpos(torch.arange(10)))
     """
 
     sites = frozenset({"query_key"})
@@ -79,30 +118,16 @@ class XPos(PositionEncoding):
     spelling = "xpos"
     paper = "arXiv:2212.10554"
 
-    def __init__(
-        self,
-        head_dim: int,
-        *,
-        base: float = 10_000.0,
-        scale_base: float = 512.0,
-        gamma: float = 0.4,
-        centre: float = 0.0,
-        layout: Layout = "interleaved",
-    ) -> None:
+    @constructed_from(XPosSpec)
+    def __init__(self, options: XPosSpec) -> None:
         super().__init__()
-        check_layout(layout)
-        for name, value in (("scale_base", scale_base), ("gamma", gamma)):
-            if not 0 < value < math.inf:
-                raise ArgumentError(f"{name} must be positive, got {value}")
-        if not math.isfinite(centre):
-            raise ArgumentError(f"centre must be a finite position, got {centre}")
-        self.head_dim = head_dim
-        self.base = base
-        self.scale_base = scale_base
-        self.gamma = gamma
-        self.centre = centre
-        self.layout: Layout = layout
-        self.frequencies = geometric(head_dim, base)
+        self.head_dim = options.head_dim
+        self.base = options.base
+        self.scale_base = options.scale_base
+        self.gamma = options.gamma
+        self.centre = options.centre
+        self.layout: Layout = options.layout
+        self.frequencies = geometric(options.head_dim, options.base)
 
     def prepare(
         self,
@@ -110,12 +135,12 @@ class XPos(PositionEncoding):
         *,
         key_positions: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
-    ) -> Prepared:
+    ) -> GainTables:
         key_positions = positions if key_positions is None else key_positions
-        return Prepared(self._at(positions, 1, dtype), self._at(key_positions, -1, dtype))
+        return GainTables(self._at(positions, 1, dtype), self._at(key_positions, -1, dtype))
 
     def rotate(
-        self, query: Tensor, key: Tensor | None, prepared: Prepared
+        self, query: Tensor, key: Tensor | None, prepared: GainTables
     ) -> tuple[Tensor, Tensor | None]:
         dtype = prepared.query.gain.dtype
         check_query_key(query, key, head_dim=self.head_dim, dtype=dtype, owner="XPos")
@@ -128,13 +153,7 @@ class XPos(PositionEncoding):
         room = min(math.log(number.max), -math.log(number.tiny)) / 2
         return self.scale_base * room / math.log1p(1 / self.gamma)
 
-    def extra_repr(self) -> str:
-        return (
-            f"head_dim={self.head_dim}, base={self.base}, scale_base={self.scale_base}, "
-            f"gamma={self.gamma}, centre={self.centre}, layout={self.layout!r}"
-        )
-
-    def _at(self, positions: Tensor, sign: int, dtype: torch.dtype) -> Places:
+    def _at(self, positions: Tensor, sign: int, dtype: torch.dtype) -> GainedPlaces:
         check_positions(positions, owner="XPos")
         distance = positions.double() - self.centre
         self._check_reach(positions, distance, dtype)
@@ -147,9 +166,9 @@ class XPos(PositionEncoding):
             gain = torch.cat((gain, gain), dim=-1)
         if positions.ndim == 2:
             gain = gain.unsqueeze(1)
-        return Places(positions, self.frequencies.operand(positions), gain)
+        return GainedPlaces(positions, self.frequencies.operand(positions), gain)
 
-    def _turn(self, x: Tensor, places: Places, what: str) -> Tensor:
+    def _turn(self, x: Tensor, places: GainedPlaces, what: str) -> Tensor:
         batch, _, seq, _ = x.shape
         check_covers(places.positions, batch=batch, seq=seq, owner="XPos", what=what)
         # Scaled before it is turned: the product is wide, so there is one rounding, at the end.

@@ -1,24 +1,25 @@
 """The public rotation: checks its input and picks who computes it."""
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from phasor.errors import ArgumentError
 from phasor.kernels import cpu
+from phasor.kernels._turn import Turn
 from phasor.kernels.checks import (
     beside,
     check_activations,
     check_devices,
     check_leaf,
     check_writable,
-    placed,
+    with_axes,
 )
 from phasor.kernels.cpu.direct import rotate_at_once
-from phasor.kernels.gradient import rotate_by_operator
+from phasor.kernels.gradient import needs_gradient, rotate_by_operator
 from phasor.kernels.operands import check_memory
-from phasor.kernels.operator import launcher, needs_gradient
+from phasor.kernels.operator import launcher
 from phasor.kernels.reference import rotation
 from phasor.positions import check_positions
 from phasor.positions.checks import check_dense
@@ -27,12 +28,13 @@ from phasor.rotary.layout import Layout, RotarySlice, check_layout, check_slice
 from phasor.rotary.phase import Precision, check_precision
 
 RotateImpl = Literal["auto", "reference", "cpu", "triton"]
+Key = TypeVar("Key", bound=Tensor | None)  # no key in, no key out
 IMPLS: tuple[RotateImpl, ...] = ("auto", "reference", "cpu", "triton")
 
 
 def rotate(
     query: Tensor,
-    key: Tensor | None,
+    key: Key,
     positions: Tensor,
     frequencies: Frequencies | Tensor,
     *,
@@ -42,7 +44,7 @@ def rotate(
     precision: Precision = "exact",
     inplace: bool = False,
     impl: RotateImpl = "auto",
-) -> tuple[Tensor, Tensor | None]:
+) -> tuple[Tensor, Key]:
     r"""Rotate the pairs of query and key by their positions (RoPE).
 
     Arithmetic is in float32, or float64 for float64 activations, and rounded once. The gradient is
@@ -102,19 +104,18 @@ def rotate(
     else:
         operand = _learned(frequencies, precision)
         check_positions(positions, axes=operand.shape[-2], owner="rotate")
-    return turn(
-        query,
-        key,
-        positions,
-        operand,
-        interleaved=layout == "interleaved",
-        trailing=rotary_slice == "trailing",
-        sign=-1 if inverse else 1,
-        gain=gain,
-        inplace=inplace,
-        impl=impl,
-        owner="rotate",
+    interleaved, trailing = layout == "interleaved", rotary_slice == "trailing"
+    sign = -1 if inverse else 1
+    if impl == "auto":
+        done = rotate_at_once(
+            query, key, positions, operand, interleaved, trailing, sign, gain, inplace
+        )
+        if done is not None:
+            return cast("tuple[Tensor, Key]", done)
+    turned = _turn_any(
+        query, key, positions, operand, interleaved, trailing, sign, gain, inplace, impl, "rotate"
     )
+    return cast("tuple[Tensor, Key]", turned)
 
 
 def turn(
@@ -155,14 +156,34 @@ def turn(
         )
         if done is not None:
             return done
+    return _turn_any(
+        query, key, positions, frequencies, interleaved, trailing, sign, gain, inplace, impl, owner
+    )
+
+
+def _turn_any(
+    query: Tensor,
+    key: Tensor | None,
+    positions: Tensor,
+    frequencies: Tensor,
+    interleaved: bool,
+    trailing: bool,
+    sign: int,
+    gain: float,
+    inplace: bool,
+    impl: RotateImpl,
+    owner: str,
+) -> tuple[Tensor, Tensor | None]:
+    """What is not plain to see to be right: checked, and turned by whom it takes."""
+    asked: dict[str, Any] = {
+        "interleaved": interleaved, "trailing": trailing, "sign": sign, "gain": gain,
+        "inplace": inplace, "impl": impl, "owner": owner,
+    }  # fmt: skip
     given = {"query": query, "key": key, "positions": positions, "frequencies": frequencies}
     check_dense(**given)
     check_memory(**given)
     if query.ndim == 3:
-        return _turn_packed(
-            query, key, positions, frequencies, interleaved=interleaved, trailing=trailing,
-            sign=sign, gain=gain, inplace=inplace, impl=impl, owner=owner,
-        )  # fmt: skip
+        return _turn_packed(query, key, positions, frequencies, **asked)
     axes, pairs = frequencies.shape[-2], frequencies.shape[-1]
     rotary_dim = 2 * pairs
     check_activations(query, positions, rotary_dim=rotary_dim, axes=axes, owner=owner, what="query")
@@ -176,71 +197,30 @@ def turn(
         check_activations(key, positions, rotary_dim=rotary_dim, axes=axes, owner=owner, what="key")
         if key.dtype != query.dtype or key.shape[3] != query.shape[3]:
             # One call turns channels of one kind.
-            alike: dict[str, Any] = {
-                "interleaved": interleaved, "trailing": trailing, "sign": sign, "gain": gain,
-                "inplace": inplace, "impl": impl, "owner": owner,
-            }  # fmt: skip
-            query, _ = turn(query, None, positions, frequencies, **alike)
-            key, _ = turn(key, None, positions, frequencies, **alike)
+            query, _ = turn(query, None, positions, frequencies, **asked)
+            key, _ = turn(key, None, positions, frequencies, **asked)
             return query, key
     check_devices(query, key=key, positions=positions, frequencies=frequencies)
     if inplace:
         check_writable(query, key, positions, frequencies)
     if impl != "auto":
         _require(impl, query, key, frequencies)
-    per_head = frequencies.ndim == 3
-    if per_head or impl == "reference":
-        if per_head:
-            _check_heads(query, key, frequencies)
-        return _by_reference(
-            query, key, positions, frequencies, interleaved, start, sign, gain, inplace
-        )
-    return _by_operator(query, key, positions, frequencies, interleaved, start, sign, gain, inplace)
-
-
-def _by_operator(
-    query: Tensor,
-    key: Tensor | None,
-    positions: Tensor,
-    frequencies: Tensor,
-    interleaved: bool,
-    start: int,
-    sign: int,
-    gain: float,
-    inplace: bool,
-) -> tuple[Tensor, Tensor | None]:
-    places = placed(positions, frequencies.shape[-2])
-    how = (places, beside(query, frequencies), interleaved, start, sign, gain)
+    positions, how = with_axes(positions, axes), Turn(interleaved, start, sign, gain)
+    if frequencies.ndim == 3:
+        _check_heads(query, key, frequencies)
+    if frequencies.ndim == 3 or impl == "reference":
+        turned_query = rotation(query, positions, frequencies, how)
+        turned_key = None if key is None else rotation(key, positions, frequencies, how)
+        return _returned(query, key, turned_query, turned_key, inplace)
+    frequencies = beside(query, frequencies)
     if inplace and not _is_watched(query, key, positions, frequencies):
-        torch.ops.phasor.rotate_.default(query, key, *how)
+        torch.ops.phasor.rotate_.default(query, key, positions, frequencies, *how)
         return query, key
     # The operator has no optional result: no heads stand for no key.
     batch, _, seq, head_dim = query.shape
     some_key = query.new_empty((batch, 0, seq, head_dim)) if key is None else key
-    turned_query, turned_key = rotate_by_operator(query, some_key, *how)
+    turned_query, turned_key = rotate_by_operator(query, some_key, positions, frequencies, *how)
     return _returned(query, key, turned_query, None if key is None else turned_key, inplace)
-
-
-def _by_reference(
-    query: Tensor,
-    key: Tensor | None,
-    positions: Tensor,
-    frequencies: Tensor,
-    interleaved: bool,
-    start: int,
-    sign: int,
-    gain: float,
-    inplace: bool,
-) -> tuple[Tensor, Tensor | None]:
-    places = placed(positions, frequencies.shape[-2])
-    turned = [
-        None if x is None else rotation(
-            x, places, frequencies, interleaved=interleaved, start=start, sign=sign, gain=gain
-        )
-        for x in (query, key)
-    ]  # fmt: skip
-    assert turned[0] is not None
-    return _returned(query, key, turned[0], turned[1], inplace)
 
 
 def _returned(
@@ -265,7 +245,7 @@ def _is_watched(*tensors: Tensor | None) -> bool:
 
 
 def _turn_packed(
-    query: Tensor, key: Tensor | None, positions: Tensor, frequencies: Tensor, **how: Any
+    query: Tensor, key: Tensor | None, positions: Tensor, frequencies: Tensor, **asked: Any
 ) -> tuple[Tensor, Tensor | None]:
     """`[tokens, heads, head_dim]`, as a view of one sequence of all tokens."""
     if key is not None and key.ndim != 3:
@@ -280,8 +260,8 @@ def _turn_packed(
         )
     whole_query = query.transpose(0, 1).unsqueeze(0)
     whole_key = None if key is None else key.transpose(0, 1).unsqueeze(0)
-    turned_query, turned_key = turn(whole_query, whole_key, positions, frequencies, **how)
-    if how["inplace"]:
+    turned_query, turned_key = turn(whole_query, whole_key, positions, frequencies, **asked)
+    if asked["inplace"]:
         return query, key
     turned_query = turned_query[0].transpose(0, 1)
     return turned_query, None if turned_key is None else turned_key[0].transpose(0, 1)

@@ -8,16 +8,16 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from phasor.errors import ArgumentError
 from phasor.kernels import cpu
+from phasor.kernels._turn import Turn
 from phasor.kernels.batching import rotate_by_table_batched
-from phasor.kernels.checks import LOWEST, PLAIN
-from phasor.kernels.cpu.launch import DTYPES, NO_KEY
-from phasor.kernels.cpu.library import CALL, rotate_function
+from phasor.kernels.checks import LOWEST, is_unwatched
+from phasor.kernels.cpu.launch import DTYPES, turn_heads
+from phasor.kernels.gradient import needs_gradient
 from phasor.kernels.operands import check_memory, check_table
-from phasor.kernels.operator import aligned, needs_gradient, walkable
+from phasor.kernels.operator import aligned, walkable
 from phasor.kernels.reference import along_table, apply_rotation
 from phasor.positions.checks import check_dense
 from phasor.rotary.layout import Layout, check_layout
@@ -95,7 +95,7 @@ def rotate_by_table(
         )
     order = _ORDERS[gradient_order]
     how = (layout == "interleaved", start, 1, 0, road, order, backward_road)
-    if _is_plain(query, key, cos, sin) and _plainly_fits(query, key, cos, sin, start):
+    if is_unwatched(query, cos, sin, key) and _plainly_fits(query, key, cos, sin, start):
         turned_query, turned_key = _turn(
             query, query[:, :0] if key is None else key, cos, sin, *how
         )
@@ -132,31 +132,6 @@ def _road(rounding: Rounding) -> int:
     return ROUNDINGS[rounding]
 
 
-def _is_plain(query: Tensor, key: Tensor | None, cos: Tensor, sin: Tensor) -> bool:
-    """Whether nobody watches: PyTorch's dispatcher would take longer than a decoding step."""
-    if (
-        torch.compiler.is_compiling()
-        or torch._C._len_torch_dispatch_stack()
-        or torch._C._are_functorch_transforms_active()
-        or torch._C._get_tracing_state() is not None
-        or forward_ad._current_level >= 0
-    ):
-        return False
-    if (
-        type(query) not in PLAIN
-        or type(cos) not in PLAIN
-        or type(sin) not in PLAIN
-        or (key is not None and type(key) not in PLAIN)
-    ):
-        return False
-    return not torch.is_grad_enabled() or not (
-        query.requires_grad
-        or cos.requires_grad
-        or sin.requires_grad
-        or (key is not None and key.requires_grad)
-    )
-
-
 def _plainly_fits(query: Tensor, key: Tensor | None, cos: Tensor, sin: Tensor, start: int) -> bool:
     """What `check_table` and `check_memory` ask, where it is plain to see."""
     dtype, table_dtype = query.dtype, cos.dtype
@@ -173,15 +148,11 @@ def _plainly_fits(query: Tensor, key: Tensor | None, cos: Tensor, sin: Tensor, s
     except RuntimeError:  # not dense
         return False
     return (
-        query.is_cpu
-        and cos.is_cpu
-        and sin.is_cpu
-        and dtype in DTYPES
+        dtype in DTYPES
         and table_dtype in DTYPES
         and sin.dtype == table_dtype
-        # A minus sign that PyTorch has put off is not yet in memory.
-        and not (query.is_neg() or cos.is_neg() or sin.is_neg())
-        and (key is None or (key.is_cpu and key.dtype == dtype and not key.is_neg()))
+        and not sin.is_neg()
+        and (key is None or key.dtype == dtype)
         and len(shape) == len(key_shape) == 4
         and key_shape[0] == shape[0]
         and key_shape[2:] == shape[2:]
@@ -220,10 +191,8 @@ def _by_operator(
         return torch.ops.phasor.rotate_by_table.default(query, key, cos, sin, *how)
     if not torch.compiler.is_compiling():
         return RotationByTable.apply(query, key, cos, sin, *how)
-    interleaved, start, sign, _, road, *_ = how
-    turned_query, turned_key = (
-        _reference(x, cos, sin, interleaved, start, sign, _NAMES[road]) for x in (query, key)
-    )
+    turn, rounding = Turn(*how[:3]), _NAMES[how[4]]
+    turned_query, turned_key = (_reference(x, cos, sin, turn, rounding) for x in (query, key))
     return turned_query, turned_key
 
 
@@ -233,7 +202,7 @@ def _turn(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> tu
         rounding = _NAMES[road]
         turned = _empty(query, order), _empty(key, order)
         for out, x in zip(turned, (query, key), strict=True):
-            out.copy_(_reference(x, cos, sin, interleaved, start, sign, rounding))
+            out.copy_(_reference(x, cos, sin, Turn(interleaved, start, sign), rounding))
         return turned
     if cos.dtype not in DTYPES or sin.dtype != cos.dtype:
         cos, sin = cos.double(), sin.double()
@@ -243,27 +212,11 @@ def _turn(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *how: Any) -> tu
     outs = turned_query, turned_key = _empty(query, order), _empty(key, order)
     query, query_out = walkable(query, turned_query)
     key, key_out = walkable(key, turned_key)
-    batch, heads, seq, head_dim = query.shape
-    of_key = NO_KEY
-    if key.shape[1]:
-        of_key = (
-            key.data_ptr(), key_out.data_ptr(), key.shape[1],
-            *key.stride()[:3], *key_out.stride()[:3],
-        )  # fmt: skip
-    batches, _, pairs = cos.shape
-    batch_step, seq_step, step = cos.stride()
-    call = CALL.pack(
-        DTYPES[query.dtype], road, DTYPES[cos.dtype], interleaved,
-        batch, seq, head_dim, start, 1, pairs, torch.get_num_threads(), 2 if key.shape[1] else 1,
-        sign, 1.0,
-        cos.data_ptr(), sin.data_ptr(),
-        batches, batch_step, seq_step, step,
-        query.data_ptr(), query_out.data_ptr(), heads,
-        *query.stride()[:3], *query_out.stride()[:3],
-        *of_key,
+    places = (cos.data_ptr(), sin.data_ptr(), cos.shape[0], *cos.stride())
+    turn_heads(
+        query, key, query_out, key_out, road, DTYPES[cos.dtype], 1, cos.shape[2], places,
+        (interleaved, start, sign, 1.0),
     )  # fmt: skip
-    if rotate_function()(call):
-        raise MemoryError(f"no memory for a table of {seq} tokens with {pairs} pairs each")
     if query_out is not turned_query:
         turned_query.copy_(query_out)
     if key_out is not turned_key:
@@ -281,20 +234,12 @@ def _empty(x: Tensor, order: int) -> Tensor:
     return torch.empty_like(x, memory_format=_CONTIGUOUS)
 
 
-def _reference(
-    x: Tensor,
-    cos: Tensor,
-    sin: Tensor,
-    interleaved: bool,
-    start: int,
-    sign: int,
-    rounding: Rounding,
-) -> Tensor:
-    layout: Layout = "interleaved" if interleaved else "half"
+def _reference(x: Tensor, cos: Tensor, sin: Tensor, turn: Turn, rounding: Rounding) -> Tensor:
+    interleaved, start, sign, _ = turn
     sin = sin * sign
     if rounding != "each":
         wide = torch.promote_types(x.dtype, torch.float32)
-        return apply_rotation(x, cos.to(wide), sin.to(wide), layout=layout, start=start)
+        return apply_rotation(x, cos.to(wide), sin.to(wide), layout=turn.layout, start=start)
     pairs = cos.shape[-1]
     cos, sin = cos.unsqueeze(1), sin.unsqueeze(1)
     before, turning, after = x.split((start, 2 * pairs, x.shape[-1] - start - 2 * pairs), dim=-1)
@@ -347,10 +292,10 @@ class RotationByTable(torch.autograd.Function):
     def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor, Tensor]:
         query, key, cos, sin = ctx.saved_tensors
         to_query, to_key, to_cos, to_sin, *_ = tangents
-        interleaved, start, sign, *_ = ctx.how
+        turn = Turn(*ctx.how[:3])
         turned = _by_operator(to_query, to_key, cos, sin, *ctx.how)
         query, key = (
-            y + along_table(x, to_cos, to_sin * sign, interleaved=interleaved, start=start)
+            y + along_table(x, to_cos, to_sin * turn.sign, turn)
             for y, x in zip(turned, (query, key), strict=True)
         )
         return query, key

@@ -5,13 +5,13 @@ from torch import Tensor
 
 import phasor.kernels.cache_operator  # noqa: F401 - defines the operators
 from phasor.errors import ArgumentError, ArgumentTypeError
-from phasor.kernels.checks import beside, check_devices, check_overwritten, placed
+from phasor.kernels.checks import beside, check_devices, check_overwritten, with_axes
 from phasor.kernels.norm_checks import (
     FusedImpl,
     check_heads,
     check_weight,
     dense_rows,
-    first_turning,
+    turn_of,
     use_triton,
 )
 from phasor.positions.checks import check_dense, check_integers
@@ -138,13 +138,13 @@ def rotate_into_cache(
                 "a query turned in place must have channels side by side, got strides "
                 f"{list(query.stride())}; pass inplace=False"
             )
+    turn = turn_of(query, frequencies, layout, rotary_slice)
     name = "rotate_into_cache_" if inplace else "rotate_into_cache"
     result = getattr(torch.ops.phasor, name).default(
         dense_rows(query), dense_rows(key), dense_rows(value), query_weight, key_weight,
-        key_cache, value_cache, slots, placed(positions, frequencies.axes),
+        key_cache, value_cache, slots, with_axes(positions, frequencies.axes),
         beside(query, frequencies.operand(positions, precision)), block_size, eps, unit_offset,
-        layout == "interleaved", first_turning(query.shape[-1], frequencies, rotary_slice),
-        frequencies.attention_scale, use_triton(impl, query),
+        turn.interleaved, turn.start, turn.gain, use_triton(impl, query),
     )  # fmt: skip
     return query if inplace else result
 

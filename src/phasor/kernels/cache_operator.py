@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from phasor.errors import ArgumentError, ArgumentTypeError, PositionRangeError
+from phasor.kernels._turn import Turn
 from phasor.kernels.cache_reference import write_rows_reference
 from phasor.kernels.checks import check_devices, check_overwritten, may_share
 from phasor.kernels.norm_checks import use_triton
@@ -56,25 +57,21 @@ def _write(
     )  # fmt: skip
     _check_written(query, query_out, key, value, key_cache, value_cache)
     _check_slots(slots, key_cache.shape[0] * block_size if block_size else key_cache.shape[2])
+    turn = Turn(interleaved, start, gain=gain)
     if triton and use_triton("triton", query):
         from phasor.kernels.triton.cache import launch
 
         launch(
             query, key, value, query_weight, key_weight, query_out, key_cache, value_cache, slots,
-            positions, frequencies, block_size=block_size, eps=eps, unit_offset=unit_offset,
-            interleaved=interleaved, start=start, gain=gain,
+            positions, frequencies, turn, block_size=block_size, eps=eps, unit_offset=unit_offset,
         )  # fmt: skip
         return
     cos, sin = cos_sin_by(positions, frequencies, gain=gain, dtype=table_dtype(query.dtype))
 
     def turned(x: Tensor, weight: Tensor | None) -> Tensor:
-        layout = "interleaved" if interleaved else "half"
         if weight is None:
-            return apply_rotation(x, cos, sin, layout=layout, start=start)
-        return norm_rotate_reference(
-            x, weight, cos, sin, eps=eps, unit_offset=unit_offset, layout=layout,
-            start=start,
-        )[0]  # fmt: skip
+            return apply_rotation(x, cos, sin, layout=turn.layout, start=start)
+        return norm_rotate_reference(x, weight, cos, sin, turn, eps=eps, unit_offset=unit_offset)[0]
 
     write_rows_reference(turned(key, key_weight), key_cache, slots, block_size=block_size)
     write_rows_reference(value, value_cache, slots, block_size=block_size)

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.kernels.cpu.launch import DTYPES
@@ -11,6 +12,41 @@ from phasor.positions import check_covers
 PLAIN = (Tensor, torch.nn.Parameter)
 # No program has its data below: there an address is zero, or an offset into a storage of nothing.
 LOWEST = 1 << 22
+
+
+def is_unwatched(x: Tensor, by: Tensor, and_by: Tensor, key: Tensor | None) -> bool:
+    """Whether these are plain tensors on the CPU, turned as they are, and nobody looks on.
+
+    PyTorch's dispatcher, which knows all who might, would take longer than a decoding step.
+
+    Args:
+        x: What turns, or anything.
+        by: What it turns by, positions or cosines.
+        and_by: Frequencies or sines, of which a minus sign is not looked for.
+        key: What turns beside it.
+    """
+    if (
+        torch.compiler.is_compiling()
+        or type(x) not in PLAIN
+        or type(by) not in PLAIN
+        or type(and_by) not in PLAIN
+        or not (x.is_cpu and by.is_cpu and and_by.is_cpu)
+        # A minus sign that PyTorch has put off is not yet in memory.
+        or x.is_neg()
+        or by.is_neg()
+        or (key is not None and (type(key) not in PLAIN or key.is_neg() or not key.is_cpu))
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._are_functorch_transforms_active()
+        or torch._C._get_tracing_state() is not None
+        or forward_ad._current_level >= 0
+    ):
+        return False
+    return not torch.is_grad_enabled() or not (
+        x.requires_grad
+        or by.requires_grad
+        or and_by.requires_grad
+        or (key is not None and key.requires_grad)
+    )
 
 
 def check_activations(
@@ -183,7 +219,7 @@ def beside(query: Tensor, frequencies: Tensor) -> Tensor:
     return frequencies if mode is None else mode.from_tensor(frequencies)
 
 
-def placed(positions: Tensor, axes: int) -> Tensor:
+def with_axes(positions: Tensor, axes: int) -> Tensor:
     """Positions as kernels take them: `[batch or 1, seq, axes]`, in a dtype that they know."""
     if axes == 1:
         positions = positions.unsqueeze(-1)

@@ -5,8 +5,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
+from phasor.errors import ArgumentError
+from phasor.kernels._turn import Turn
 from phasor.kernels.batching import rotate_batched
+from phasor.kernels.operator import LIBRARY
 from phasor.kernels.reference import along_table, head_angles, rotation
 from phasor.kernels.triton import launch_of
 
@@ -20,13 +24,8 @@ def rotate_by_operator(*arguments: Any) -> tuple[Tensor, Tensor]:
         return torch.ops.phasor.rotate.default(*arguments)
     if not torch.compiler.is_compiling():
         return Rotation.apply(*arguments)
-    *activations, positions, frequencies, interleaved, start, sign, gain = arguments
-    query, key = (
-        rotation(
-            x, positions, frequencies, interleaved=interleaved, start=start, sign=sign, gain=gain
-        )
-        for x in activations
-    )
+    query, key, positions, frequencies, *how = arguments
+    query, key = (rotation(x, positions, frequencies, Turn(*how)) for x in (query, key))
     return query, key
 
 
@@ -52,7 +51,8 @@ class Rotation(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-        query, key, positions, frequencies, *ctx.how = inputs
+        query, key, positions, frequencies, *how = inputs
+        ctx.turn = Turn(*how)
         learned = ctx.needs_input_grad[2] or ctx.needs_input_grad[3]
         ctx.save_for_backward(positions, frequencies, *(output if learned else ()))
         ctx.save_for_forward(query, key, positions, frequencies)
@@ -60,24 +60,21 @@ class Rotation(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         positions, frequencies, *turned = ctx.saved_tensors
-        interleaved, start, sign, gain = ctx.how
+        turn = ctx.turn
         fused = fused_backward(gradients[0])
         once = not torch.is_grad_enabled() and not ctx.needs_input_grad[2]
         if turned and once and fused is not None and frequencies.ndim == 2:
             to_query, to_key = (torch.empty_like(gradient) for gradient in gradients)
             to_frequencies = fused(
-                *gradients, *turned, to_query, to_key, positions, frequencies,
-                interleaved=interleaved, start=start, sign=sign, gain=gain,
-            ).to(frequencies.dtype)  # fmt: skip
+                *gradients, *turned, to_query, to_key, positions, frequencies, turn
+            ).to(frequencies.dtype)
             return to_query, to_key, None, to_frequencies, None, None, None, None
-        to_query, to_key = rotate_by_operator(
-            *gradients, positions, frequencies, interleaved, start, -sign, gain
-        )
+        to_query, to_key = rotate_by_operator(*gradients, positions, frequencies, *turn.back())
         to_positions = to_frequencies = None
         if turned:
             pairs = frequencies.shape[-1]
-            to_angles = sign * sum(
-                _to_angles(y, gradient, interleaved, start, pairs)
+            to_angles = turn.sign * sum(
+                _to_angles(y, gradient, turn, pairs)
                 for y, gradient in zip(turned, gradients, strict=True)
             )
             if positions.shape[0] == 1:
@@ -100,8 +97,8 @@ class Rotation(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor, Tensor]:
         query, key, positions, frequencies = ctx.saved_tensors
-        interleaved, start, sign, gain = ctx.how
-        turned = rotate_by_operator(*tangents[:2], positions, frequencies, *ctx.how)
+        turn = ctx.turn
+        turned = rotate_by_operator(*tangents[:2], positions, frequencies, *turn)
         steps = [
             head_angles(*pair)
             for pair in ((tangents[2], frequencies), (positions, tangents[3]))
@@ -110,23 +107,69 @@ class Rotation(torch.autograd.Function):
         if not steps:
             return turned
         angle, along = head_angles(positions, frequencies), sum(steps)
-        to_cos, to_sin = -angle.sin() * along * gain, angle.cos() * along * (sign * gain)
+        to_cos = -angle.sin() * along * turn.gain
+        to_sin = angle.cos() * along * (turn.sign * turn.gain)
         query, key = (
-            y + along_table(x, to_cos, to_sin, interleaved=interleaved, start=start)
+            y + along_table(x, to_cos, to_sin, turn)
             for y, x in zip(turned, (query, key), strict=True)
         )
         return query, key
 
 
-def _to_angles(y: Tensor, gradient: Tensor, interleaved: bool, start: int, pairs: int) -> Tensor:
+def _to_angles(y: Tensor, gradient: Tensor, turn: Turn, pairs: int) -> Tensor:
     """`[batch, seq, pairs]`, in float32 at least: products are summed over the heads."""
     wide = torch.promote_types(y.dtype, torch.float32)
     parts = []
     for x in (y, gradient):
-        turning = x[..., start : start + 2 * pairs].to(wide)
-        if interleaved:
+        turning = x[..., turn.start : turn.start + 2 * pairs].to(wide)
+        if turn.interleaved:
             parts.append(turning.unflatten(-1, (pairs, 2)).unbind(-1))
         else:
             parts.append(turning.split((pairs, pairs), dim=-1))
     (y1, y2), (g1, g2) = parts
     return (y1 * g2 - y2 * g1).sum(1)
+
+
+def needs_gradient(*tensors: Tensor | None) -> bool:
+    """Whether autograd, backward or forward, has to hear of an operation on these."""
+    if forward_ad._current_level >= 0:
+        return True
+    return torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors)
+
+
+def _rotate_differentiably(
+    query: Tensor, key: Tensor, positions: Tensor, frequencies: Tensor, *how: Any
+) -> tuple[Tensor, Tensor]:
+    if needs_gradient(query, key, positions, frequencies):
+        return Rotation.apply(query, key, positions, frequencies, *how)
+    with torch._C._AutoDispatchBelowAutograd():
+        return torch.ops.phasor.rotate.default(query, key, positions, frequencies, *how)
+
+
+def _refuse_to_differentiate(
+    query: Tensor, key: Tensor | None, positions: Tensor, frequencies: Tensor, *how: Any
+) -> None:
+    if needs_gradient(query, key, positions, frequencies):
+        raise ArgumentError(
+            "phasor::rotate_ has no gradient, got a tensor that requires one; call phasor.rotate("
+            "..., inplace=True), which is differentiable, or use torch.no_grad()"
+        )
+    with torch._C._AutoDispatchBelowAutograd():
+        torch.ops.phasor.rotate_.default(query, key, positions, frequencies, *how)
+
+
+def _rotate_batched(info: Any, in_dims: Any, *arguments: Any) -> Any:
+    rotate = torch.ops.phasor.rotate.default
+    return rotate_batched(rotate, info.batch_size, in_dims, *arguments)
+
+
+def _rotate_in_place_batched(info: Any, in_dims: Any, *arguments: Any) -> None:
+    raise NotImplementedError(
+        "phasor::rotate_ cannot be mapped by vmap; rotate with inplace=False inside of it"
+    )
+
+
+LIBRARY.impl("rotate", _rotate_differentiably, "Autograd")
+LIBRARY.impl("rotate_", _refuse_to_differentiate, "Autograd")
+torch.library.register_vmap("phasor::rotate", _rotate_batched, lib=LIBRARY)
+torch.library.register_vmap("phasor::rotate_", _rotate_in_place_batched, lib=LIBRARY)

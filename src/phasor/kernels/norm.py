@@ -7,13 +7,14 @@ from torch import Tensor
 
 import phasor.kernels.norm_operator  # noqa: F401 - defines the operators
 from phasor.errors import ArgumentError
-from phasor.kernels.checks import beside, placed
+from phasor.kernels._turn import Turn
+from phasor.kernels.checks import beside, with_axes
 from phasor.kernels.norm_checks import (
     FusedImpl,
     check_heads,
     check_weight,
     dense_rows,
-    first_turning,
+    turn_of,
     use_triton,
 )
 from phasor.kernels.norm_reference import cos_sin_by, norm_rotate_reference, weight_spread
@@ -101,36 +102,32 @@ def norm_rotate(
         )
     if key is not None and key_weight is not None:
         check_weight(key_weight, key, "key")
-    places = placed(positions, frequencies.axes)
+    positions = with_axes(positions, frequencies.axes)
     operand = beside(query, frequencies.operand(positions, precision))
-    gain = frequencies.attention_scale
-    start = first_turning(query.shape[-1], frequencies, rotary_slice)
+    turn = turn_of(query, frequencies, layout, rotary_slice)
     if impl == "reference":
         dtype = table_dtype(
             query.dtype if key is None else torch.promote_types(query.dtype, key.dtype)
         )
-        cos, sin = cos_sin_by(places, operand, gain=gain, dtype=dtype)
+        cos, sin = cos_sin_by(positions, operand, gain=turn.gain, dtype=dtype)
         results = [
-            norm_rotate_reference(
-                x, weight, cos, sin, eps=eps, unit_offset=unit_offset, layout=layout,
-                start=start,
-            )[0]
+            norm_rotate_reference(x, weight, cos, sin, turn, eps=eps, unit_offset=unit_offset)[0]
             for x, weight in ((query, query_weight), (key, key_weight))
             if x is not None and weight is not None
-        ]  # fmt: skip
+        ]
         return results[0], results[1] if key is not None else None
     triton = use_triton(impl, query)
     weights = [query_weight] if key_weight is None else [query_weight, key_weight]
     save_output = _saves_output(
-        save, weights, frequencies.pairs, unit_offset, layout, start,
+        save, weights, frequencies.pairs, unit_offset, turn,
         needed=torch.is_grad_enabled() and any(
             x is not None and x.requires_grad for x in (query, key, *weights)
         ),
     )  # fmt: skip
     query, key = dense_rows(query), None if key is None else dense_rows(key)
     out, key_out, _, _ = torch.ops.phasor.norm_rotate(
-        query, key, query_weight, key_weight, places, operand, eps, unit_offset,
-        layout == "interleaved", start, gain, triton, save_output,
+        query, key, query_weight, key_weight, positions, operand, eps, unit_offset,
+        turn.interleaved, turn.start, turn.gain, triton, save_output,
     )  # fmt: skip
     return out, None if key is None else key_out
 
@@ -140,8 +137,7 @@ def _saves_output(
     weights: list[Tensor],
     pairs: int,
     unit_offset: bool,
-    layout: Layout,
-    start: int,
+    turn: Turn,
     *,
     needed: bool,
 ) -> bool:
@@ -153,14 +149,8 @@ def _saves_output(
     if not needed or save == "input" or (save == "auto" and unreadable):
         return False
     spread = torch.stack(
-        [
-            weight_spread(
-                weight, pairs=pairs, unit_offset=unit_offset, layout=layout,
-                start=start,
-            )
-            for weight in weights
-        ]
-    ).amax()  # fmt: skip
+        [weight_spread(weight, turn, pairs=pairs, unit_offset=unit_offset) for weight in weights]
+    ).amax()
     if save == "auto":
         return bool(spread <= LARGEST_SPREAD)
     advice = "pass save='input', or 'auto' to choose by the weights"

@@ -7,6 +7,7 @@ from typing import Literal
 from torch import Tensor
 
 from phasor.errors import ArgumentError
+from phasor.kernels._turn import Turn
 from phasor.kernels.checks import check_activations, check_devices
 from phasor.positions import check_positions
 from phasor.positions.checks import check_dense
@@ -59,9 +60,12 @@ def check_weight(weight: Tensor, x: Tensor, what: str) -> None:
     check_devices(x, **{f"{what}_weight": weight})
 
 
-def first_turning(head_dim: int, frequencies: Frequencies, rotary_slice: RotarySlice) -> int:
-    """The first channel that turns."""
-    return head_dim - frequencies.rotary_dim if rotary_slice == "trailing" else 0
+def turn_of(
+    query: Tensor, frequencies: Frequencies, layout: Layout, rotary_slice: RotarySlice
+) -> Turn:
+    """The rotation that these ask for."""
+    start = query.shape[-1] - frequencies.rotary_dim if rotary_slice == "trailing" else 0
+    return Turn(layout == "interleaved", start, gain=frequencies.attention_scale)
 
 
 def dense_rows(x: Tensor) -> Tensor:

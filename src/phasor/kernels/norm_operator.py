@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from phasor.errors import ArgumentError
+from phasor.kernels._turn import Turn
 from phasor.kernels.checks import check_devices
 from phasor.kernels.norm_checks import use_triton
 from phasor.kernels.norm_reference import (
@@ -59,7 +60,7 @@ def _norm_rotate(
         x=x, other=other, weight=weight, other_weight=other_weight, positions=positions,
         frequencies=frequencies,
     )  # fmt: skip
-    dtype = _arithmetic(x, other)
+    turn, dtype = Turn(interleaved, start, gain=gain), _arithmetic(x, other)
     out, rstd = _empty(x, x, dtype)
     other_out, other_rstd = _empty(other, x, dtype)
     if triton and use_triton("triton", x):
@@ -67,21 +68,19 @@ def _norm_rotate(
 
         launch(
             x, other, weight, other_weight, out, None if other is None else other_out, rstd,
-            None if other is None else other_rstd, positions, frequencies, eps=eps,
-            unit_offset=unit_offset, interleaved=interleaved, start=start, gain=gain,
+            None if other is None else other_rstd, positions, frequencies, turn, eps=eps,
+            unit_offset=unit_offset,
         )  # fmt: skip
         return out, other_out, rstd, other_rstd
     cos, sin = cos_sin_by(positions, frequencies, gain=gain, dtype=dtype)
-    layout = "interleaved" if interleaved else "half"
     for source, scale, result, spread in (
         (x, weight, out, rstd),
         (other, other_weight, other_out, other_rstd),
     ):
         if source is not None and scale is not None:
             turned, reciprocal = norm_rotate_reference(
-                source, scale, cos, sin, eps=eps, unit_offset=unit_offset, layout=layout,
-                start=start,
-            )  # fmt: skip
+                source, scale, cos, sin, turn, eps=eps, unit_offset=unit_offset
+            )
             result.copy_(turned)
             spread.copy_(reciprocal)
     return out, other_out, rstd, other_rstd
@@ -149,6 +148,7 @@ def _backward_op(
         grad=grad, saved=saved, weight=weight, rstd=rstd, positions=positions,
         frequencies=frequencies,
     )  # fmt: skip
+    turn = Turn(interleaved, start, gain=gain)
     if triton and use_triton("triton", grad):
         from phasor.kernels.triton.norm_backward import launch
 
@@ -156,16 +156,14 @@ def _backward_op(
             grad = grad.contiguous()
         result = torch.empty_like(saved)
         grad_weight = launch(
-            grad, saved, weight, rstd, result, positions, frequencies, from_output=from_output,
-            unit_offset=unit_offset, interleaved=interleaved, start=start, gain=gain,
+            grad, saved, weight, rstd, result, positions, frequencies, turn,
+            from_output=from_output, unit_offset=unit_offset,
         )  # fmt: skip
         return result, grad_weight.to(weight.dtype)
-    layout = "interleaved" if interleaved else "half"
     cos, sin = cos_sin_by(positions, frequencies, gain=1.0, dtype=rstd.dtype)
     grad_x, grad_weight = norm_rotate_backward_reference(
-        grad, saved, weight, rstd, cos, sin, gain=gain, from_output=from_output,
-        unit_offset=unit_offset, layout=layout, start=start,
-    )  # fmt: skip
+        grad, saved, weight, rstd, cos, sin, turn, from_output=from_output, unit_offset=unit_offset
+    )
     return torch.empty_like(saved).copy_(grad_x), grad_weight.to(weight.dtype)
 
 

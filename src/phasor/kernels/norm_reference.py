@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from phasor.kernels._turn import Turn
 from phasor.kernels.reference import apply_rotation
-from phasor.rotary.layout import Layout
 from phasor.rotary.phase import angles_of
 
 
@@ -21,11 +21,10 @@ def norm_rotate_reference(
     weight: Tensor,
     cos: Tensor,
     sin: Tensor,
+    turn: Turn,
     *,
     eps: float,
     unit_offset: bool,
-    layout: Layout,
-    start: int,
 ) -> tuple[Tensor, Tensor]:
     r"""$R\,\bigl(w \odot x / \sqrt{\overline{x^2} + \epsilon}\bigr)$ for each head, rounded once.
 
@@ -34,10 +33,9 @@ def norm_rotate_reference(
         weight: `[head_dim]`.
         cos: `[batch, seq, pairs]`, with the gain; its dtype is that of the arithmetic.
         sin: As `cos`.
+        turn: Which channels turn; its factor is in the table.
         eps: Added to the mean of squares.
         unit_offset: Whether the factor is 1 + w instead of w.
-        layout: Which channels form a pair.
-        start: First channel that turns.
 
     Returns:
         The result in the dtype of `x`, and $1/\sqrt{\cdot}$, `[batch, heads, seq]`, in that of
@@ -47,7 +45,7 @@ def norm_rotate_reference(
     rstd = (wide.square().mean(-1) + eps).rsqrt()
     factor = weight.to(cos.dtype) + (1.0 if unit_offset else 0.0)
     normed = wide * rstd.unsqueeze(-1) * factor
-    turned = apply_rotation(normed, cos, sin, layout=layout, start=start)
+    turned = apply_rotation(normed, cos, sin, layout=turn.layout, start=turn.start)
     return turned.to(x.dtype), rstd
 
 
@@ -58,12 +56,10 @@ def norm_rotate_backward_reference(
     rstd: Tensor,
     cos: Tensor,
     sin: Tensor,
+    turn: Turn,
     *,
-    gain: float,
     from_output: bool,
     unit_offset: bool,
-    layout: Layout,
-    start: int,
 ) -> tuple[Tensor, Tensor]:
     r"""Gradients to input and weight, from the input or from the output alone.
 
@@ -79,11 +75,9 @@ def norm_rotate_backward_reference(
         rstd: `[batch, heads, seq]`.
         cos: `[batch, seq, pairs]`, without the gain.
         sin: As `cos`.
-        gain: Of the rotated channels.
+        turn: Which channels turn, and their factor.
         from_output: What `saved` is.
         unit_offset: Whether the factor is 1 + w.
-        layout: Which channels form a pair.
-        start: First channel that turns.
 
     Returns:
         Gradients to the input, in the dtype of `saved`, and to the weight, in that of `cos`.
@@ -92,22 +86,22 @@ def norm_rotate_backward_reference(
     factor = weight.to(dtype) + (1.0 if unit_offset else 0.0)
 
     def turned_back(x: Tensor, gain: float) -> Tensor:
-        return apply_rotation(x.to(dtype), cos * gain, -sin * gain, layout=layout, start=start)
+        return apply_rotation(
+            x.to(dtype), cos * gain, -sin * gain, layout=turn.layout, start=turn.start
+        )
 
     if from_output:
-        normal = turned_back(saved, 1 / gain) / factor
+        normal = turned_back(saved, 1 / turn.gain) / factor
     else:
         normal = saved.to(dtype) * rstd.unsqueeze(-1)
-    grad = turned_back(grad, gain)
+    grad = turned_back(grad, turn.gain)
     grad_weight = (grad * normal).sum((0, 1, 2))
     grad = grad * factor
     along = (grad * normal).mean(-1, keepdim=True)
     return ((grad - normal * along) * rstd.unsqueeze(-1)).to(saved.dtype), grad_weight
 
 
-def weight_spread(
-    weight: Tensor, *, pairs: int, unit_offset: bool, layout: Layout, start: int
-) -> Tensor:
+def weight_spread(weight: Tensor, turn: Turn, *, pairs: int, unit_offset: bool) -> Tensor:
     """By how much rebuilding the normalised input from the output enlarges its rounding error.
 
     A pair's output is rounded relative to the larger of its channels; divided by the smaller
@@ -115,8 +109,8 @@ def weight_spread(
     nothing to rebuild from.
     """
     factor = (weight.detach().double() + (1.0 if unit_offset else 0.0)).abs()
-    turning = factor[start : start + 2 * pairs]
-    couples = turning.view(2, pairs).T if layout == "half" else turning.view(pairs, 2)
+    turning = factor[turn.start : turn.start + 2 * pairs]
+    couples = turning.view(pairs, 2) if turn.interleaved else turning.view(2, pairs).T
     ratio = (couples.amax(1) / couples.amin(1)).max()
     # 0 / 0 is a pair of zeros; a vanishing weight of an unturned channel is no better.
     lost = (factor < torch.finfo(torch.float32).tiny).any() | ratio.isnan()

@@ -3,39 +3,28 @@
 import torch
 from torch import Tensor
 
+from phasor.kernels._turn import Turn
 from phasor.rotary.layout import Layout
 from phasor.rotary.phase import angles_of, table_dtype
 
 
-def rotation(
-    x: Tensor,
-    positions: Tensor,
-    frequencies: Tensor,
-    *,
-    interleaved: bool,
-    start: int,
-    sign: int,
-    gain: float,
-) -> Tensor:
+def rotation(x: Tensor, positions: Tensor, frequencies: Tensor, turn: Turn) -> Tensor:
     r"""$g\,R(\pm\theta)\,x$ on the channels that turn: what each kernel computes.
 
     Args:
         x: `[batch, num_heads, seq, head_dim]`.
         positions: `[batch or 1, seq, axes]`.
         frequencies: `[axes, pairs]`, or `[num_heads, axes, pairs]`; see `angles_of`.
-        interleaved: Whether channels 2i and 2i + 1 form a pair, instead of i and i + pairs.
-        start: First channel that turns.
-        sign: 1 to turn, -1 to turn back.
-        gain: Factor on the channels that turn.
+        turn: Which channels turn, and how.
 
     Returns:
         Same shape and dtype as `x`; the other channels are copied unchanged.
     """
     angle = head_angles(positions, frequencies)
     dtype = table_dtype(x.dtype)
-    cos, sin = (angle.cos() * gain).to(dtype), (angle.sin() * (sign * gain)).to(dtype)
-    layout: Layout = "interleaved" if interleaved else "half"
-    return apply_rotation(x, cos, sin, layout=layout, start=start)
+    cos = (angle.cos() * turn.gain).to(dtype)
+    sin = (angle.sin() * (turn.sign * turn.gain)).to(dtype)
+    return apply_rotation(x, cos, sin, layout=turn.layout, start=turn.start)
 
 
 def head_angles(positions: Tensor, frequencies: Tensor) -> Tensor:
@@ -77,20 +66,19 @@ def apply_rotation(
     return torch.cat((before, *parts, after), dim=-1).to(x.dtype)
 
 
-def along_table(x: Tensor, cos: Tensor, sin: Tensor, *, interleaved: bool, start: int) -> Tensor:
+def along_table(x: Tensor, cos: Tensor, sin: Tensor, turn: Turn) -> Tensor:
     """How the rotation of `x` changes as its table changes by `cos` and `sin`.
 
     Args:
         x: `[batch, num_heads, seq, head_dim]`.
         cos: The tangent of the cosines, as for `apply_rotation`.
         sin: That of the sines.
-        interleaved: Whether channels 2i and 2i + 1 form a pair, instead of i and i + pairs.
-        start: First channel that turns.
+        turn: Which channels turn; its sign and factor are in the tangents.
 
     Returns:
         Same shape and dtype as `x`; 0 for the channels that do not turn.
     """
-    rest = x.shape[-1] - start - 2 * cos.shape[-1]
-    layout: Layout = "interleaved" if interleaved else "half"
-    turning = x.narrow(-1, start, 2 * cos.shape[-1])
-    return torch.nn.functional.pad(apply_rotation(turning, cos, sin, layout=layout), (start, rest))
+    rest = x.shape[-1] - turn.start - 2 * cos.shape[-1]
+    turning = x.narrow(-1, turn.start, 2 * cos.shape[-1])
+    changed = apply_rotation(turning, cos, sin, layout=turn.layout)
+    return torch.nn.functional.pad(changed, (turn.start, rest))

@@ -61,7 +61,8 @@ def check_covers(positions: Tensor, *, batch: int, seq: int, owner: str, what: s
     if positions.shape[-1] != seq:
         raise ArgumentError(
             f"{owner} was prepared for {positions.shape[-1]} positions but {what} has {seq} "
-            "tokens; prepare it with one position for each token"
+            "tokens; prepare it with one position for each token, and pass activations as "
+            "[batch, num_heads, seq, head_dim]"
         )
     if positions.ndim == 2 and positions.shape[0] not in (1, batch):
         raise ArgumentError(

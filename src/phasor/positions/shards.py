@@ -1,6 +1,6 @@
 """Context parallelism: which tokens of a sequence each rank holds, and how to put them back."""
 
-from typing import Literal
+from typing import Literal, overload
 
 import torch
 from torch import Tensor
@@ -11,9 +11,39 @@ from phasor.positions.checks import check_count
 ShardOrder = Literal["contiguous", "zigzag", "round_robin"]
 
 
+@overload
 def shard(
-    positions: Tensor, *, rank: int, world_size: int, order: ShardOrder, dim: int = -1
-) -> Tensor:
+    positions: Tensor,
+    *,
+    rank: int,
+    world_size: int,
+    order: ShardOrder,
+    dim: int = -1,
+    return_index: Literal[False] = False,
+) -> Tensor: ...
+
+
+@overload
+def shard(
+    positions: Tensor,
+    *,
+    rank: int,
+    world_size: int,
+    order: ShardOrder,
+    dim: int = -1,
+    return_index: Literal[True],
+) -> tuple[Tensor, Tensor]: ...
+
+
+def shard(
+    positions: Tensor,
+    *,
+    rank: int,
+    world_size: int,
+    order: ShardOrder,
+    dim: int = -1,
+    return_index: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
     r"""The positions, or anything else along the sequence, that one rank holds.
 
     Every rank gets as many tokens; each token goes to one rank. Shard the positions of the whole
@@ -32,9 +62,12 @@ def shard(
             - `"round_robin"`: tokens $r, r + W, r + 2W, \ldots$ (striped attention).
         dim: The axis of the tokens: -1 for positions `[batch, seq]`, -2 for `[batch, seq, axes]`
             and for activations `[batch, num_heads, seq, head_dim]`.
+        return_index: Return where those tokens stand in the whole sequence as well: `query_index`
+            and `key_index` of `phasor.attention`. (Positions do not say: tokens may share theirs.)
 
     Returns:
-        A copy with `seq / world_size` tokens along `dim`, in rising order.
+        A copy with `seq / world_size` tokens along `dim`, in rising order; with `return_index` that
+        and their indices `[seq / world_size]`, int64.
 
     Raises:
         ArgumentError: `seq` does not divide, `rank` or `dim` is not there, or an unknown order.
@@ -65,7 +98,8 @@ def shard(
             f"rank must be less than world_size={world_size}, got {rank}; pass the rank within the "
             "context-parallel group, not the one in the whole job"
         )
-    return positions.index_select(dim, held[rank])
+    part = positions.index_select(dim, held[rank])
+    return (part, held[rank]) if return_index else part
 
 
 def unshard_order(

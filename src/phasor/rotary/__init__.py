@@ -6,6 +6,10 @@ from phasor.rotary.axes import image_periods as image_periods
 from phasor.rotary.axes import pixel as pixel
 from phasor.rotary.axes import proportional as proportional
 from phasor.rotary.axes import sections as sections
+from phasor.rotary.conversion import convert_activations as convert_activations
+from phasor.rotary.conversion import convert_norm as convert_norm
+from phasor.rotary.conversion import convert_projection as convert_projection
+from phasor.rotary.conversion_fused import convert_fused as convert_fused
 from phasor.rotary.frequencies import Frequencies as Frequencies
 from phasor.rotary.frequencies import geometric as geometric
 from phasor.rotary.layout import Layout as Layout

@@ -146,7 +146,7 @@ def convert_activations(
         As for `channel_order` and `sign_of_channels`.
 
     Examples:
-        >>> from phasor.rotary.conversion import convert_activations
+        >>> from phasor.rotary import convert_activations
         >>> key = torch.tensor([10.0, 11.0, 20.0, 21.0])
         >>> convert_activations(key, source="interleaved", target="half")
         tensor([10., 20., 11., 21.])
@@ -212,7 +212,7 @@ def convert_projection(
         (`permute`), is `source="interleaved"`, `target="half"` for whole heads.
 
     Examples:
-        >>> from phasor.rotary.conversion import convert_projection
+        >>> from phasor.rotary import convert_projection
         >>> key_weight = torch.arange(8)[:, None]  # 2 key-value heads of 4 channels, 1 input
         >>> converted = convert_projection(
         ...     key_weight, num_heads=2, source="interleaved", target="half", head_dim=4
@@ -268,7 +268,7 @@ def convert_norm(
         gain is permuted too.
 
     Examples:
-        >>> from phasor.rotary.conversion import convert_norm
+        >>> from phasor.rotary import convert_norm
         >>> convert_norm(torch.tensor([1.0, 2.0, 3.0, 4.0]), source="half", target="interleaved")
         tensor([1., 3., 2., 4.])
     """

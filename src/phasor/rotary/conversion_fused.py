@@ -57,7 +57,7 @@ def convert_fused(
         `modeling_falcon.py` in transformers.
 
     Examples:
-        >>> from phasor.rotary.conversion_fused import convert_fused
+        >>> from phasor.rotary import convert_fused
         >>> bias = torch.arange(12)  # one head of 4 channels: query, key, value
         >>> convert_fused(
         ...     bias,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from phasor._words import own_in_words
 from phasor.errors import ArgumentError, ArgumentTypeError
 
 # 2^192 / (2 pi), rounded. Enough bits for any float64 frequency to become turns without a second
@@ -125,6 +126,14 @@ class Frequencies:
         """The same gains and base with other frequencies."""
         return replace(self, inv_freq=inv_freq)
 
+    def build(self) -> "Frequencies":
+        """These: they are their own rule."""
+        return self
+
+    def in_words(self) -> str:
+        """As a report has it."""
+        return own_in_words(self.attention_scale)
+
     @property
     def axes(self) -> int:
         """Number of position axes: 1 for text."""
@@ -162,6 +171,13 @@ def geometric(rotary_dim: int, base: float = 10_000.0) -> Frequencies:
         >>> phasor.geometric(8).inv_freq.tolist()
         [[1.0, 0.1, 0.01, 0.001]]
     """
+    check_geometric(rotary_dim, base)
+    inv_freq = [float(base) ** (-2 * pair / rotary_dim) for pair in range(rotary_dim // 2)]
+    return Frequencies(torch.tensor([inv_freq], dtype=torch.float64, device="cpu"), float(base))
+
+
+def check_geometric(rotary_dim: int, base: float) -> None:
+    """Raise unless `geometric` has frequencies for them; none is made."""
     if rotary_dim < 2 or rotary_dim % 2:
         raise ArgumentError(
             f"rotary_dim must be even and at least 2, got {rotary_dim}"
@@ -169,8 +185,6 @@ def geometric(rotary_dim: int, base: float = 10_000.0) -> Frequencies:
         )
     if not (math.isfinite(base) and base > 0):
         raise ArgumentError(f"base must be a positive number, got {base}; 10000.0 is usual")
-    inv_freq = [float(base) ** (-2 * pair / rotary_dim) for pair in range(rotary_dim // 2)]
-    return Frequencies(torch.tensor([inv_freq], dtype=torch.float64, device="cpu"), float(base))
 
 
 def _turn_fraction(radians: float) -> int:

@@ -1,10 +1,17 @@
-"""What `repr` says of frequencies beside their base and number."""
+"""What `repr` and reports say of frequencies, pairs and scalings."""
+
+import dataclasses
 
 import torch
 
+from phasor._words import number
 from phasor.errors import ArgumentError
 from phasor.rotary.axes import ORDERS, axis_of_each_pair
 from phasor.rotary.frequencies import Frequencies, geometric
+from phasor.rotary.layout import Layout
+from phasor.rotary.scaling import BY_NAME
+
+_SHORT_LIST = 4
 
 
 def in_words(frequencies: Frequencies) -> str:
@@ -42,3 +49,30 @@ def _axes(frequencies: Frequencies) -> list[str]:
             words.append(f"order={order!r}")
             break
     return words
+
+
+def pairing(layout: Layout, half: int) -> str:
+    """Which channels form a pair."""
+    return f"i with i + {half}" if layout == "half" else "2i with 2i + 1"
+
+
+def scaling_in_words(scaling: object) -> str:
+    """The scaling and every number of it that is not its default."""
+    names: dict[type, str] = {kind: name for name, kind in BY_NAME.items()}
+    name = names.get(type(scaling), getattr(scaling, "__name__", repr(scaling)))
+    if type(scaling) not in names:
+        return name
+    given = [
+        f"{field.name} {_value(getattr(scaling, field.name))}"
+        for field in dataclasses.fields(scaling)  # type: ignore[arg-type]
+        if field.init and getattr(scaling, field.name) != field.default
+    ]
+    return f"{name} ({', '.join(given)})" if given else name
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple) and len(value) > _SHORT_LIST:
+        return f"[{number(value[0])} ... {number(value[-1])}]"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return number(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,52 +1,34 @@
 """The names that JSON and sentences use for the parts of a spec."""
 
-from phasor.rotary.scaling import BY_NAME
-from phasor.spec.encodings import (
-    ALiBiSpec,
-    LearnedSpec,
-    QueryTemperatureSpec,
-    RotarySpec,
-    SinusoidalSpec,
-    SSMaxSpec,
-    T5BiasSpec,
-)
-from phasor.spec.frequencies import (
+from typing import Any
+
+from phasor import encodings
+from phasor._encoding_spec import EncodingSpec
+from phasor.rotary.rules import (
     AxialSpec,
     ExplicitSpec,
     GeometricSpec,
     ImagePeriodsSpec,
     ProportionalSpec,
+    Rule,
 )
-from phasor.spec.relative import (
-    DeBERTaSpec,
-    RelativeLogitsSpec,
-    ScoreTemperatureSpec,
-    ShawSpec,
-    TransformerXLSpec,
-)
-from phasor.spec.uneven import UnevenRotarySpec
+from phasor.rotary.scaling import BY_NAME, Scaling
 
-KINDS: dict[str, type] = {
-    "rotary": RotarySpec,
-    "uneven_rotary": UnevenRotarySpec,
-    "query_temperature": QueryTemperatureSpec,
-    "ssmax": SSMaxSpec,
-    "alibi": ALiBiSpec,
-    "t5": T5BiasSpec,
-    "shaw": ShawSpec,
-    "transformer_xl": TransformerXLSpec,
-    "deberta": DeBERTaSpec,
-    "relative_logits": RelativeLogitsSpec,
-    "score_temperature": ScoreTemperatureSpec,
-    "learned": LearnedSpec,
-    "sinusoidal": SinusoidalSpec,
+ENCODINGS: dict[str, type[Any]] = {
+    encoding.spelling: encoding.Options
+    for encoding in (getattr(encodings, name) for name in encodings.MODULES)
+}
+"""By the name of the encoding: what its constructor takes."""
+
+RULES: dict[str, type[Any]] = {
     "geometric": GeometricSpec,
     "proportional": ProportionalSpec,
     "axial": AxialSpec,
     "image_periods": ImagePeriodsSpec,
     "explicit": ExplicitSpec,
-    **BY_NAME,
 }
-"""Parts of which a field may hold one or another."""
 
-NAMES: dict[type, str] = {kind: name for name, kind in KINDS.items()}
+PARTS: dict[Any, dict[str, type[Any]]] = {EncodingSpec: ENCODINGS, Rule: RULES, Scaling: BY_NAME}
+"""Of a field of that type: what may stand there, by name."""
+
+NAMES: dict[type, str] = {kind: name for known in PARTS.values() for name, kind in known.items()}

@@ -2,17 +2,22 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
-from phasor.encoding import Compose, NoPE, PositionEncoding
+from phasor._compose import Compose
+from phasor._encoding_spec import UNSTATED, EncodingSpec, check_whole
+from phasor.encoding import NoPE, PositionEncoding
+from phasor.encodings.rotary import RotarySpec
+from phasor.encodings.uneven_rotary import UnevenRotarySpec
 from phasor.errors import ArgumentError, ArgumentTypeError
 from phasor.per_layer import PerLayer
 from phasor.rotary.layout import Values
 from phasor.rotary.phase import Precision
 from phasor.spec.difference import differences
-from phasor.spec.encodings import RotarySpec
-from phasor.spec.serialise import UNSTATED_IF_NONE, decode, encode
-from phasor.spec.sites import EmbeddingSpec, LayerEncodingSpec, is_of_its_layer
-from phasor.spec.uneven import UnevenRotarySpec
+from phasor.spec.serialise import decode, encode
+
+if TYPE_CHECKING:
+    from phasor.spec._targets.llama_cpp import LlamaCpp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +37,12 @@ class LayerSpec:
             may be. `build` and `encodings()` leave it out: build it by itself.
     """
 
-    encodings: tuple[LayerEncodingSpec, ...] = ()
+    encodings: tuple[EncodingSpec[Any], ...] = ()
     window: int | None = None
     chunk: int | None = None
     score_scale: float | None = None
     values: Values = "still"
-    indexer: RotarySpec | None = field(default=None, metadata=UNSTATED_IF_NONE)
+    indexer: RotarySpec | None = field(default=None, metadata=UNSTATED)
 
     def __post_init__(self) -> None:
         if not isinstance(self.encodings, tuple):
@@ -45,6 +50,8 @@ class LayerSpec:
                 f"encodings must be a tuple, got {type(self.encodings).__name__}; "
                 "for one write (RotarySpec(...),)"
             )
+        for each in self.encodings:
+            _check_part("encodings", each, at_embedding=False)
         for name in ("window", "chunk"):
             tokens = getattr(self, name)
             if tokens is not None and tokens < 1:
@@ -57,6 +64,19 @@ class LayerSpec:
                 f"{[type(each).__name__ for each in self.encodings]}"
             )
 
+    @property
+    def rotary(self) -> RotarySpec:
+        """Its rotation.
+
+        Raises:
+            ArgumentError: It has none.
+        """
+        for spec in self.encodings:
+            if isinstance(spec, RotarySpec):
+                return spec
+        others = ", ".join(type(spec).__name__ for spec in self.encodings)
+        raise ArgumentError(f"this layer has no RotarySpec; it has {others or 'no encoding'}")
+
     def build(self, *, precision: Precision = "exact") -> PositionEncoding:
         """One encoding for the layer."""
         built = [
@@ -68,6 +88,19 @@ class LayerSpec:
         if not built:
             return NoPE()
         return built[0] if len(built) == 1 else Compose(*built)
+
+
+def _check_part(name: str, part: object, *, at_embedding: bool) -> None:
+    """Raise unless `part` is an encoding that has its place there, and a model can have it."""
+    if not isinstance(part, EncodingSpec):
+        raise ArgumentTypeError(
+            f"{name} must hold encodings as data, such as RotarySpec(...), got "
+            f"{type(part).__name__}; a module has its data in .options"
+        )
+    if ("embedding" in part.encoding.sites) != at_embedding:
+        place = "in layers: encodings=" if at_embedding else "at the embedding: embedding="
+        raise ArgumentError(f"{name} cannot hold {type(part).__name__}, which enters {place}")
+    check_whole(part)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,18 +140,26 @@ class PositionSpec:
 
     model: str
     layers: tuple[LayerSpec, ...]
-    embedding: EmbeddingSpec | None = None
+    embedding: EncodingSpec[Any] | None = None
     causal: bool = True
     max_seq_len: int | None = None
-    trained_seq_len: int | None = field(default=None, metadata=UNSTATED_IF_NONE)
+    trained_seq_len: int | None = field(default=None, metadata=UNSTATED)
     towers: tuple["PositionSpec", ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("layers", "towers"):
+        for name, kind in (("layers", LayerSpec), ("towers", PositionSpec)):
             if not isinstance(getattr(self, name), tuple):
                 raise ArgumentTypeError(
                     f"{name} must be a tuple, got {type(getattr(self, name)).__name__}"
                 )
+            for each in getattr(self, name):
+                if not isinstance(each, kind):
+                    raise ArgumentTypeError(
+                        f"{name} must hold {kind.__name__}, got {type(each).__name__}; a spec is "
+                        "made of data, as phasor.read returns, not of modules"
+                    )
+        if self.embedding is not None:
+            _check_part("embedding", self.embedding, at_embedding=True)
         if not self.layers:
             raise ArgumentError(f"{self.model} must have at least one layer, got none")
         for name in ("max_seq_len", "trained_seq_len"):
@@ -144,7 +185,7 @@ class PositionSpec:
             encoding = shared.get(layer)
             if encoding is None:
                 encoding = layer.build(precision=precision)
-            if not any(is_of_its_layer(spec) for spec in layer.encodings):
+            if not any(spec.each_layer for spec in layer.encodings):
                 shared[layer] = encoding
             layers.append(encoding)
         return PerLayer(
@@ -171,6 +212,81 @@ class PositionSpec:
     def to_json(self) -> str:
         """As readable JSON, with a version; equal layers are written once."""
         return encode(self)
+
+    def to_hf(self, version: Literal[4, 5] = 5) -> dict[str, Any]:
+        """The fields of a transformers config that say this.
+
+        Written are the layers, the width of a head, lengths, windows, which layers turn, and how.
+        What `model_type` decides is not: which channels form a pair, `score_scale`, `values`,
+        the indexer, `YaRN.scale_softmax`.
+
+        Args:
+            version: Of transformers: 5 has `rope_parameters`, by layer type where types differ; 4
+                has `rope_theta` and `rope_scaling`.
+
+        Raises:
+            ArgumentError: Something that the config has no field for.
+
+        Examples:
+            >>> spec = phasor.read({"model_type": "llama", "rope_theta": 500000.0})
+            >>> spec.to_hf()["rope_parameters"]
+            {'rope_theta': 500000.0, 'rope_type': 'default'}
+        """
+        from phasor.spec._targets.hf import to_hf
+
+        return to_hf(self, version)
+
+    def to_vllm(self) -> tuple[str, ...]:
+        """The arguments of `vllm serve`: `--hf-overrides` and `--max-model-len`.
+
+        Heads and windows stay those of the model's own config.
+
+        Raises:
+            ArgumentError: Something that vLLM cannot do.
+        """
+        from phasor.spec._targets.vllm import to_vllm
+
+        return to_vllm(self)
+
+    def to_llama_cpp(self) -> "LlamaCpp":
+        """Flags of llama.cpp, and the keys and tensors of a GGUF file that say the same.
+
+        Raises:
+            ArgumentError: Something that llama.cpp cannot do.
+        """
+        from phasor.spec._targets.llama_cpp import to_llama_cpp
+
+        return to_llama_cpp(self)
+
+    def to_ollama(self) -> dict[str, int]:
+        """The parameters of an Ollama Modelfile: the length; how to turn is the GGUF file's.
+
+        Raises:
+            ArgumentError: No `max_seq_len`.
+        """
+        from phasor.spec._targets.ollama import to_ollama
+
+        return to_ollama(self)
+
+    def to_megatron(self) -> tuple[str, ...]:
+        """The arguments of Megatron-LM's training scripts.
+
+        Raises:
+            ArgumentError: Something that Megatron-LM cannot do.
+        """
+        from phasor.spec._targets.megatron import to_megatron
+
+        return to_megatron(self)
+
+    def to_mlx(self) -> dict[str, Any]:
+        """The config fields that mlx-lm reads.
+
+        Raises:
+            ArgumentError: Something that mlx-lm cannot do.
+        """
+        from phasor.spec._targets.mlx import to_mlx
+
+        return to_mlx(self)
 
     @staticmethod
     def from_json(text: str) -> "PositionSpec":

@@ -7,14 +7,15 @@ import typing
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
+from phasor._encoding_spec import UNSTATED, EncodingSpec
+from phasor._kinds import stated
 from phasor.errors import ArgumentError, ArgumentTypeError, unknown_name
-from phasor.rotary.scaling import BY_NAME, Scaling
-from phasor.spec.kinds import KINDS, NAMES
+from phasor.rotary import Frequencies
+from phasor.rotary.rules import rule_of
+from phasor.spec.kinds import NAMES, PARTS
 
 VERSION = 1
 _VERSION_KEY = "phasor_spec"
-UNSTATED_IF_NONE = {"unstated if none": True}
-"""Metadata of a field that is not written where it is `None`: newer than others of its version."""
 _LAYERS, _DISTINCT = "layers", "distinct_layers"
 
 Spec = TypeVar("Spec")
@@ -48,6 +49,8 @@ def decode(text: str, root: type[Spec]) -> Spec:
 
 
 def _plain(value: Any, hint: Any = None) -> Any:
+    if isinstance(value, Frequencies):
+        value = rule_of(value)
     if isinstance(value, tuple):
         item_hint = next(iter(typing.get_args(hint)), None)
         return [_plain(item, item_hint) for item in value]
@@ -55,20 +58,26 @@ def _plain(value: Any, hint: Any = None) -> Any:
         # Equal specs give equal text, whether a factor was written 4 or 4.0.
         as_float = type(value) is int and float in (hint, *typing.get_args(hint))
         return float(value) if as_float else value
+    if isinstance(value, EncodingSpec) and type(value) not in NAMES:
+        raise ArgumentTypeError(
+            f"JSON has no name for {type(value).__name__}, which is not of phasor's encodings"
+        )
     name, hints = NAMES.get(type(value)), typing.get_type_hints(type(value))
     plain: dict[str, Any] = {} if name is None else {"kind": name}
-    for field in dataclasses.fields(value):
+    for field in stated(value):
         if field.name == _LAYERS:
             distinct = list(dict.fromkeys(value.layers))
             plain[_LAYERS] = [distinct.index(layer) for layer in value.layers]
             plain[_DISTINCT] = [_plain(layer) for layer in distinct]
-        elif field.init and not (_may_lack(field) and getattr(value, field.name) is None):
-            plain[field.name] = _plain(getattr(value, field.name), hints[field.name])
+        elif not (_may_lack(field) and getattr(value, field.name) == field.default):
+            plain[_key(field.name)] = _plain(getattr(value, field.name), hints[field.name])
     return plain
 
 
 def _value(value: Any, hint: Any, path: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if (origin or hint) in PARTS:
+        return _dataclass(value, None, path, PARTS[origin or hint])
     if origin in (typing.Union, types.UnionType):
         return _one_of(value, arguments, path)
     if origin is Literal:
@@ -94,8 +103,7 @@ def _one_of(value: Any, hints: tuple[Any, ...], path: str) -> Any:
     rest = [hint for hint in hints if hint is not types.NoneType]
     if len(rest) == 1:
         return _value(value, rest[0], path)
-    # What is left are parts by their kinds; scalings stand for themselves in the hint.
-    known = BY_NAME if Scaling in rest else {NAMES[hint]: hint for hint in rest}
+    (known,) = (PARTS[hint] for hint in rest if hint in PARTS)
     return _dataclass(value, None, path, known)
 
 
@@ -107,13 +115,13 @@ def _dataclass(
     value = dict(value)
     if expected is None or expected in NAMES:
         kind = value.pop("kind", None)
-        known = known or {NAMES[expected]: expected} if expected else known or KINDS
+        known = known or {NAMES[typing.cast("type", expected)]: typing.cast("type", expected)}
         if not isinstance(kind, str) or kind not in known:
             raise unknown_name(f"{path} has no kind", str(kind), list(known))
         expected = known[kind]
-    hints = typing.get_type_hints(expected)
-    given = [field for field in dataclasses.fields(expected) if field.init]
-    fields = [field.name for field in given if field.name in value or not _may_lack(field)]
+    hints = {_key(name): hint for name, hint in typing.get_type_hints(expected).items()}
+    given = {_key(field.name): field for field in stated(expected)}
+    fields = [key for key, field in given.items() if key in value or not _may_lack(field)]
     wanted = [*fields, _DISTINCT] if _LAYERS in fields else fields
     for name in value:
         if name not in wanted:
@@ -123,15 +131,22 @@ def _dataclass(
             raise ArgumentError(f"{path} lacks the field {name!r}; a spec states every field")
     if _LAYERS in fields:
         value[_LAYERS] = _layers(value[_LAYERS], value.pop(_DISTINCT), path)
-    made = {name: _value(item, hints[name], f"{path}.{name}") for name, item in value.items()}
+    made = {
+        given[key].name: _value(item, hints[key], f"{path}.{key}") for key, item in value.items()
+    }
     try:
         return expected(**made)
     except (ArgumentError, ArgumentTypeError) as error:
         raise ArgumentError(f"{path}: {error}") from error
 
 
+def _key(name: str) -> str:
+    """What a field is called in JSON, where `kind` says what has the fields."""
+    return "kind_" if name == "kind" else name
+
+
 def _may_lack(field: Any) -> bool:
-    return field.metadata == UNSTATED_IF_NONE
+    return field.metadata == UNSTATED
 
 
 def _layers(indices: Any, distinct: Any, path: str) -> list[Any]:

@@ -9,11 +9,11 @@ from checkpoints.converting.models import build, save
 from checkpoints.converting.test_families import contents
 from safetensors.torch import save_file
 
-from phasor.checkpoints.converting.convert import plan, write
-from phasor.checkpoints.converting.families import BY_MODEL_TYPE, PairLayout
-from phasor.checkpoints.converting.json_file import read_object, write_object
-from phasor.checkpoints.converting.proof import prove
-from phasor.checkpoints.converting.source import read_source
+from phasor._convert.convert import plan, write
+from phasor._convert.families import BY_MODEL_TYPE, PairLayout
+from phasor._convert.json_file import read_object, write_object
+from phasor._convert.proof import prove
+from phasor._convert.source import read_source
 from phasor.errors import ArgumentError
 
 RANK = 3
@@ -115,7 +115,7 @@ def test_names_are_those_of_peft(tmp_path: Path) -> None:
     ("change", "base", "message"),
     [
         ({"peft_type": "LOKR"}, True, "peft_type in .* must be 'LORA', got 'LOKR'"),
-        ({}, False, "pass the model's folder with --base"),
+        ({}, False, "pass the model's folder with base="),
         ({"phasor": {"layout": "diagonal"}}, True, "no layout 'diagonal'"),
         ({"phasor": 7}, True, "must be an object, got 7"),
     ],

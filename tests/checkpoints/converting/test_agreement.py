@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from phasor.checkpoints.converting.agreement import check_agreement
-from phasor.checkpoints.converting.families import FAMILIES
-from phasor.checkpoints.converting.heads import heads_of_config, heads_of_params
+from phasor._convert.agreement import check_agreement
+from phasor._convert.families import FAMILIES
+from phasor._convert.heads import heads_of_config, heads_of_params
 from phasor.errors import ArgumentError
 
 WHERE = Path("config.json")

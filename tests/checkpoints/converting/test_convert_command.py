@@ -12,8 +12,8 @@ from checkpoints.converting.models import save
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
-from phasor.checkpoints.converting import command, logits
-from phasor.checkpoints.converting.json_file import read_object, write_object
+from phasor._convert import command, logits
+from phasor._convert.json_file import read_object, write_object
 from phasor.cli import app
 
 QUERY = "model.layers.0.self_attn.q_proj.weight"

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from phasor.checkpoints.converting import screen
+from phasor._convert import screen
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from phasor.checkpoints.converting.convert import plan, write
-from phasor.checkpoints.converting.detect import Detection, detect
-from phasor.checkpoints.converting.json_file import write_object
-from phasor.checkpoints.converting.source import read_source
+from phasor._convert.convert import plan, write
+from phasor._convert.detect import Detection, detect
+from phasor._convert.json_file import write_object
+from phasor._convert.source import read_source
 
 HEADS, KV_HEADS, HEAD_DIM, LAYERS, WIDTH = 8, 4, 64, 6, 96
 

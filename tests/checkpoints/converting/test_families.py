@@ -10,12 +10,12 @@ import torch
 from checkpoints.converting.models import save
 from safetensors.torch import load_file
 
-from phasor.checkpoints.converting.convert import plan, write
-from phasor.checkpoints.converting.families import BY_MODEL_TYPE, PAIR_LAYOUTS, PairLayout
-from phasor.checkpoints.converting.json_file import read_object, write_object
-from phasor.checkpoints.converting.logits import compare_logits, why_not
-from phasor.checkpoints.converting.proof import prove
-from phasor.checkpoints.converting.source import read_source
+from phasor._convert.convert import plan, write
+from phasor._convert.families import BY_MODEL_TYPE, PAIR_LAYOUTS, PairLayout
+from phasor._convert.json_file import read_object, write_object
+from phasor._convert.logits import compare_logits, why_not
+from phasor._convert.proof import prove
+from phasor._convert.source import read_source
 from phasor.errors import ArgumentError
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from checkpoints.converting.models import build
 
-from phasor.checkpoints.converting.convert import plan, write
-from phasor.checkpoints.converting.source import read_source
+from phasor._convert.convert import plan, write
+from phasor._convert.source import read_source
 from phasor.errors import ArgumentError
 
 SECRET = "what nobody meant to publish"

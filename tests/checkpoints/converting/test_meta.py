@@ -13,12 +13,12 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 import phasor
-from phasor.checkpoints.converting.convert import plan, write
-from phasor.checkpoints.converting.json_file import read_object, write_object
-from phasor.checkpoints.converting.logits import compare_logits
-from phasor.checkpoints.converting.meta import feed_forward_size, other_name
-from phasor.checkpoints.converting.meta_forward import meta_logits
-from phasor.checkpoints.converting.source import read_source
+from phasor._convert.convert import plan, write
+from phasor._convert.json_file import read_object, write_object
+from phasor._convert.logits import compare_logits
+from phasor._convert.meta import feed_forward_size, other_name
+from phasor._convert.meta_forward import meta_logits
+from phasor._convert.source import read_source
 from phasor.errors import ArgumentError
 
 LLAMA3 = {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from phasor.checkpoints.converting.tensor_file import Output, read_entries, write_tensors
+from phasor._convert.tensor_file import Output, read_entries, write_tensors
 from phasor.errors import ArgumentError
 
 DTYPES = [

@@ -16,19 +16,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from phasor.checkpoints import whole_folder
-from phasor.checkpoints.converting.convert import plan, write
-from phasor.checkpoints.converting.json_file import write_object
-from phasor.checkpoints.converting.source import read_source
+from phasor._convert.convert import plan, write
+from phasor._convert.json_file import write_object
+from phasor._convert.source import read_source
+from phasor._extend.place import check_place
+from phasor._kit import whole_folder
 from phasor.errors import ArgumentError
-from phasor.extension.place import check_place
 
 CONVERT = """
 import re, sys
 from pathlib import Path
-from phasor.checkpoints.converting.convert import plan, write
-from phasor.checkpoints.converting.proof import prove
-from phasor.checkpoints.converting.source import read_source
+from phasor._convert.convert import plan, write
+from phasor._convert.proof import prove
+from phasor._convert.source import read_source
 source, target = map(Path, sys.argv[1:])
 def peak():
     # Not ru_maxrss, which a child begins with its parent's.
@@ -114,7 +114,7 @@ def test_killed_while_it_writes(megabytes: int, tmp_path: Path) -> None:
 
 KILLED_AFTER_IT_APPEARED = """
 import os, pathlib, sys
-from phasor.checkpoints import whole_folder
+from phasor._kit import whole_folder
 whole_folder.shutil.rmtree = lambda *_, **__: os._exit(9)
 with whole_folder.whole_folder(pathlib.Path(sys.argv[1])) as folder:
     (folder / "file").write_text("whole")

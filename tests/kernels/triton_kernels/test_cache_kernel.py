@@ -6,6 +6,7 @@ from oracle import angles, normed, turned, ulp
 from torch import Tensor
 
 import phasor
+from phasor.kernels._turn import Turn
 from phasor.kernels.cache import rotate_into_cache
 
 BLOCK = 4
@@ -100,7 +101,7 @@ def test_no_way_to_cut_the_work_changes_it(device, groups, tokens) -> None:
     out = torch.full_like(query, torch.nan)
     launch(
         query, key, value, None, None, out, *caches, slots, positions, table, block_size=0,
-        eps=0.0, unit_offset=False, interleaved=True, start=0, gain=1.0,
+        eps=0.0, unit_offset=False, turn=Turn(True, 0),
         tile=Tile(tokens, groups, 1),
     )  # fmt: skip
     angle = angles(positions, table)
@@ -127,7 +128,7 @@ def test_slots_beyond_the_cache_are_not_written(device) -> None:
     launch(
         x, x, x, None, None, torch.empty_like(x), room[1:2], room[1:2].clone(), slots,
         slots[..., None], phasor.geometric(8).turns.to(device), block_size=0, eps=0.0,
-        unit_offset=False, interleaved=False, start=0, gain=1.0,
+        unit_offset=False, turn=Turn(False, 0),
     )  # fmt: skip
     assert not room[1, :, 1].isnan().any()
     assert (~room.isnan()).sum() == 2 * 8

@@ -7,6 +7,7 @@ import torch
 from compiled import Code, compiled
 
 import phasor
+from phasor.kernels._turn import Turn
 
 pytest.importorskip("triton", reason="Triton is not installed")
 if os.environ.get("TRITON_INTERPRET") == "1":
@@ -51,10 +52,7 @@ def test_rotation_moves_16_bytes_at_a_time(dtype, layout, head_dim, rotary_dim, 
             key if in_place else torch.empty_like(key),
             positions,
             phasor.geometric(rotary_dim).turns.to("meta"),
-            interleaved=layout == "interleaved",
-            start=0,
-            sign=1,
-            gain=1.0,
+            turn=Turn(layout == "interleaved", 0),
             tile=tile,
         ),
     )
@@ -83,7 +81,7 @@ def fused(name: str, layout: str) -> Code:
     rstd = torch.empty(4, 32, 8192, device="meta")
     table = phasor.geometric(128).turns.to("meta")
     options = {
-        "interleaved": layout == "interleaved", "start": 0, "gain": 1.0,
+        "turn": Turn(layout == "interleaved", 0),
         "tile": choose_tile(tokens=4 * 8192, heads=40, row_bytes=256, processors=132),
     }  # fmt: skip
     if name == "norm":
@@ -103,7 +101,7 @@ def fused(name: str, layout: str) -> Code:
         return compiled(
             rotation_backward,
             "_rotation_backward",
-            lambda: rotation_backward.launch(*arguments, sign=1, **options),
+            lambda: rotation_backward.launch(*arguments, **options),
         )
     weights = (weight, weight) if name == "norm into cache" else (None, None)
     pages = torch.empty(4096, 16, 8, 128, dtype=torch.bfloat16, device="meta").transpose(1, 2)

@@ -6,6 +6,7 @@ from oracle import angles, normed, turned, ulp
 from torch import Tensor
 
 import phasor
+from phasor.kernels._turn import Turn
 from phasor.kernels.norm import norm_rotate
 
 pytestmark = pytest.mark.usefixtures("poisoned")
@@ -103,7 +104,7 @@ def test_no_way_to_cut_the_work_changes_it(device, tokens, groups, from_output) 
     outs = [torch.empty_like(x) for x in (query, key)]
     rstds = [torch.empty(x.shape[:3], device=device) for x in (query, key)]
     shared = {
-        "unit_offset": False, "interleaved": False, "start": 0, "gain": 1.0, "tile": tile,
+        "unit_offset": False, "turn": Turn(False, 0), "tile": tile,
     }  # fmt: skip
     norm.launch(query, key, *weights, *outs, *rstds, positions, table, eps=1e-6, **shared)
     angle = angles(positions, table)

@@ -4,6 +4,8 @@ import pytest
 import torch
 from oracle import turned
 
+from phasor.kernels._turn import Turn
+
 
 @pytest.mark.parametrize("layout", ["half", "interleaved"])
 @pytest.mark.parametrize("sign", [1, -1])
@@ -32,7 +34,7 @@ def test_both_gradients(
     given = [x.to(device, dtype) for x in grads]
     found = [torch.full_like(x, torch.nan) for x in given]
     arguments = (positions.to(device), inv_freq.detach().to(device))
-    kernel = {"interleaved": layout == "interleaved", "start": start, "sign": sign, "gain": 1.25}
+    kernel = {"turn": Turn(layout == "interleaved", start, sign, 1.25)}
     tile = Tile(tokens, groups, 1)
     slope = launch(*given, *kept, *found, *arguments, **kernel, tile=tile)
     tolerance = 1e-5 if dtype == torch.float32 else 1e-12

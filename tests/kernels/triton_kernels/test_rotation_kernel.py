@@ -8,6 +8,7 @@ from oracle import angles, turned, ulp
 from torch import Tensor
 
 import phasor
+from phasor.kernels._turn import Turn
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_each_layout_dtype_and_road(launch, device, layout, dtype, road) -> None
     query_out, key_out = torch.full_like(query, torch.nan), torch.full_like(key, torch.nan)
     launch(
         query, key, query_out, key_out, positions, table,
-        interleaved=layout == "interleaved", start=0, sign=1, gain=1.0,
+        turn=Turn(layout == "interleaved", 0),
     )  # fmt: skip
     angle = angles(positions, table)
     check(query_out, query, angle, layout=layout, start=0)
@@ -89,7 +90,7 @@ def test_each_slice_size_and_storage(
     roomy = torch.full((2, 5, 7, head_dim + 3), torch.nan, device=device)
     query_out, key_out = roomy[..., :head_dim], torch.full_like(key, torch.nan)
     arguments = (positions, frequencies)
-    kernel = {"interleaved": layout == "interleaved", "start": start, "sign": sign, "gain": 1.25}
+    kernel = {"turn": Turn(layout == "interleaved", start, sign, 1.25)}
     launch(query, key, query_out, key_out, *arguments, **kernel)
     check(query_out, queries, angle, **options)
     check(key_out, keys, angle, **options)
@@ -112,7 +113,7 @@ def test_axes_add_up(launch, device, road, axes) -> None:
     positions = torch.randint(0, 90, (11, 2, axes), device=device).transpose(0, 1)
     out = torch.full_like(query, torch.nan)
     launch(
-        query, None, out, None, positions, table, interleaved=False, start=0, sign=1, gain=1.0
+        query, None, out, None, positions, table, turn=Turn(False, 0)
     )  # fmt: skip
     check(out, query, angles(positions, table), layout="half", start=0)
 
@@ -128,7 +129,7 @@ def test_far_positions(launch, device, road, largest, dtype) -> None:
     positions = torch.randint(-largest, largest, (1, 64, 1), device=device)
     out = torch.full_like(query, torch.nan)
     launch(
-        query, None, out, None, positions, table, interleaved=True, start=0, sign=1, gain=1.0
+        query, None, out, None, positions, table, turn=Turn(True, 0)
     )  # fmt: skip
     # A float64 product is itself off by half a unit in its last place: 2e-7 at 2^31 radians.
     slack = 2e-7 if road == "float64" else 0.0
@@ -154,7 +155,7 @@ def test_each_position_kind(launch, device) -> None:
     ]:
         out = torch.full_like(query, torch.nan)
         launch(
-            query, None, out, None, positions, table, interleaved=False, start=0, sign=1, gain=1.0
+            query, None, out, None, positions, table, turn=Turn(False, 0)
         )  # fmt: skip
         check(out, query, angles(positions, table), layout="half", start=0)
 
@@ -165,7 +166,7 @@ def test_nothing_to_turn(launch, device, shape) -> None:
     positions = torch.zeros(1, shape[2], 1, dtype=torch.int64, device=device)
     launch(
         query, None, query, None, positions, phasor.geometric(8).turns.to(device),
-        interleaved=False, start=0, sign=1, gain=1.0,
+        turn=Turn(False, 0),
     )  # fmt: skip
 
 
@@ -180,8 +181,8 @@ def test_no_way_to_cut_the_work_changes_it(launch, device, tokens, groups) -> No
     table = phasor.geometric(8).turns.to(device)
     query_out, key_out = torch.full_like(query, torch.nan), torch.full_like(key, torch.nan)
     launch(
-        query, key, query_out, key_out, positions, table, interleaved=False, start=0, sign=1,
-        gain=1.0, tile=Tile(tokens, groups, 1),
+        query, key, query_out, key_out, positions, table, turn=Turn(False, 0),
+        tile=Tile(tokens, groups, 1),
     )  # fmt: skip
     angle = angles(positions, table)
     check(query_out, query, angle, layout="half", start=0)
@@ -198,7 +199,7 @@ def test_offsets_beyond_32_bits(launch, device, dim) -> None:
     far.copy_(values)
     positions = torch.arange(4, device=device)[None, :, None]
     table = phasor.geometric(8).turns.to(device)
-    options = {"interleaved": False, "start": 0, "sign": 1, "gain": 1.0}
+    options = {"turn": Turn(False, 0)}
     out = torch.full_like(values, torch.nan)
     launch(far, None, out, None, positions, table, **options)
     check(out, values, angles(positions, table), layout="half", start=0)
@@ -217,7 +218,7 @@ def test_more_elements_than_32_bits_count() -> None:
     table = phasor.geometric(128).turns.cuda()
     out = torch.full_like(query, torch.nan)
     launch(
-        query, None, out, None, positions, table, interleaved=False, start=0, sign=1, gain=1.0
+        query, None, out, None, positions, table, turn=Turn(False, 0)
     )  # fmt: skip
     for token in (0, 2**17 + 1, 2**18 - 1):
         rows, place = query[:, ::16, token : token + 1], positions[:, token : token + 1]

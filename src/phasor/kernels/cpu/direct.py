@@ -6,11 +6,10 @@ out of the ordinary here is left to the general way, which also words the errors
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
-from phasor.kernels.checks import LOWEST, PLAIN, may_share
-from phasor.kernels.cpu.launch import DTYPES, NO_KEY, POSITION_DTYPES, ROADS
-from phasor.kernels.cpu.library import CALL, rotate_function
+from phasor.kernels.checks import LOWEST, is_unwatched, may_share
+from phasor.kernels.cpu.launch import ANGLE_SOURCE, DTYPES, NO_KEY, POSITION_DTYPES, call
+from phasor.kernels.cpu.library import rotate_function
 
 # By the numbers of `DTYPES` and `POSITION_DTYPES`: the bits of an address that are not set.
 _ACROSS = (3, 1, 1, 7)
@@ -44,41 +43,20 @@ def rotate_at_once(
     Returns:
         Rotated query and key, or `None`.
     """
-    if (
-        torch.compiler.is_compiling()
-        or type(query) not in PLAIN
-        or type(positions) not in PLAIN
-        or type(frequencies) not in PLAIN
-        or (key is not None and type(key) not in PLAIN)
-        or not (query.is_cpu and positions.is_cpu and frequencies.is_cpu)
-        # A minus sign that PyTorch has put off.
-        or query.is_neg()
-        or positions.is_neg()
-        or frequencies.ndim != 2
-        or torch._C._len_torch_dispatch_stack()
-        or torch._C._are_functorch_transforms_active()
-        or torch._C._get_tracing_state() is not None
-        or forward_ad._current_level >= 0
-    ):
-        return None
-    if torch.is_grad_enabled() and (
-        query.requires_grad
-        or positions.requires_grad
-        or frequencies.requires_grad
-        or (key is not None and key.requires_grad)
-    ):
+    by_shape = frequencies.shape
+    if len(by_shape) != 2 or not is_unwatched(query, positions, frequencies, key):
         return None
     function = rotate_function()
     dtype = query.dtype
     code = DTYPES.get(dtype)
     position_code = POSITION_DTYPES.get(positions.dtype)
-    road = ROADS[frequencies.dtype]
+    source = ANGLE_SOURCE[frequencies.dtype]
     try:
         shape, place_shape = query.shape, positions.shape
         address, place_address = query.data_ptr(), positions.data_ptr()
     except RuntimeError:  # not dense
         return None
-    axes, pairs = frequencies.shape
+    axes, pairs = by_shape
     axis_step = 0
     if axes > 1:
         if not place_shape or place_shape[-1] != axes:
@@ -88,7 +66,7 @@ def rotate_at_once(
         function is None
         or code is None
         or position_code is None
-        or (road == 0 and position_code > 1)
+        or (source == 0 and position_code > 1)
         or len(shape) != 4
         or shape[3] < 2 * pairs
     ):
@@ -114,12 +92,8 @@ def rotate_at_once(
         or frequency_address & 7
     ):
         return None
-    out, out_address = query, address
-    out_batch, out_head, out_seq = at_batch, at_head, at_seq
-    of_key, tensors, key_out, key_width = NO_KEY, 1, None, 0
+    of_key, key_out, key_width = NO_KEY, None, 0
     if key is not None:
-        if not key.is_cpu or key.is_neg():
-            return None
         try:
             key_shape, key_address = key.shape, key.data_ptr()
         except RuntimeError:  # not dense
@@ -132,7 +106,7 @@ def rotate_at_once(
             or key_shape[3] != head_dim
         ):
             return None
-        kv_heads, tensors = key_shape[1], 2
+        kv_heads = key_shape[1]
         key_batch, key_head, key_seq, key_channel = key.stride()
         key_width = _width(batch, kv_heads, seq, head_dim, key_batch, key_head, key_seq)
         if key_channel != 1 or not key_width or key_address < LOWEST or key_address & _ACROSS[code]:
@@ -162,30 +136,31 @@ def rotate_at_once(
                 key_address, key_out.data_ptr(), kv_heads,
                 key_batch, key_head, key_seq, *key_out.stride()[:3],
             )  # fmt: skip
-    if inplace and (road or position_code > 1):
+    if inplace and (source or position_code > 1):
         # What it turns by must not change under way, and floats may be part of it.
         for x, begin, elements in ((query, address, width), (key, of_key[0], key_width)):
             end = begin + 8 * elements
-            if road and begin - 8 * axes * pairs < frequency_address < end:
+            if source and begin - 8 * axes * pairs < frequency_address < end:
                 return None
             if position_code > 1 and x is not None and may_share(x, positions):
                 return None
+    out, out_address = query, address
+    out_batch, out_head, out_seq = at_batch, at_head, at_seq
     if not inplace:
         out = torch.empty_like(query)
         out_batch, out_head, out_seq, _ = out.stride()
         out_address = out.data_ptr()
-    call = CALL.pack(
-        code, road, position_code, interleaved,
+    fields = (
+        code, source, position_code, interleaved,
         batch, seq, head_dim, head_dim - 2 * pairs if trailing else 0, axes, pairs,
-        torch.get_num_threads(), tensors, sign, gain,
+        torch.get_num_threads(), 1 if key is None else 2, sign, gain,
         place_address, frequency_address,
         place_batches, batch_step, seq_step, axis_step,
         address, out_address, heads,
         at_batch, at_head, at_seq, out_batch, out_head, out_seq,
         *of_key,
     )  # fmt: skip
-    if function(call):
-        raise MemoryError(f"no memory for the angles of {seq} tokens with {pairs} pairs each")
+    call(function, fields)
     if inplace and not query.is_inference():
         # Autograd cannot see a kernel write; told of it, it refuses values that it saved before.
         torch._C._increment_version([query] if key is None else [query, key])

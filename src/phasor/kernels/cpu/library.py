@@ -8,8 +8,8 @@ from typing import Any
 
 # The fields of `Call` in call.h, in its order.
 CALL = struct.Struct("=12q2d6q18q")
-# How many ways there are to get an angle, or a table: see call.h.
-ROADS = 6
+# How many ways there are to come by an angle, or a table: the roads of call.h.
+ANGLE_SOURCES = 6
 
 _LIBRARY = Path(__file__).with_name("librotate.so")
 _HOW = "install phasor again where there is a C compiler, or run python -m phasor.kernels.cpu.build"
@@ -33,10 +33,10 @@ def _open() -> tuple[Any, str | None]:
     try:
         library = ctypes.CDLL(str(_LIBRARY))
         size = ctypes.c_int64.in_dll(library, "phasor_call_size").value
-        roads = ctypes.c_int64.in_dll(library, "phasor_roads").value
+        sources = ctypes.c_int64.in_dll(library, "phasor_roads").value
     except (OSError, ValueError) as error:
         return None, f"the native rotation cannot be loaded ({error}); {_HOW}"
-    if (size, roads) != (CALL.size, ROADS):
+    if (size, sources) != (CALL.size, ANGLE_SOURCES):
         return None, f"the native rotation was built from other sources; {_HOW}"
     function = library.phasor_rotate
     function.argtypes = [ctypes.c_char_p]

@@ -7,16 +7,17 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from phasor.kernels._turn import Turn
+from phasor.kernels.triton._launch import shared_arguments
 from phasor.kernels.triton.heads import (
     copy_channels,
     load_pairs,
     offsets,
     store_pairs,
-    token_rows,
 )
 from phasor.kernels.triton.norm import load_weight, norm_turn
-from phasor.kernels.triton.phase import cos_sin
-from phasor.kernels.triton.tile import Tile, choose_tile, processors_of, strides
+from phasor.kernels.triton.phase import turn_of_tile
+from phasor.kernels.triton.tile import Tile
 
 
 def launch(
@@ -31,13 +32,11 @@ def launch(
     slots: Tensor,
     positions: Tensor,
     frequencies: Tensor,
+    turn: Turn,
     *,
     block_size: int,
     eps: float,
     unit_offset: bool,
-    interleaved: bool,
-    start: int,
-    gain: float,
     tile: Tile | None = None,
 ) -> None:
     """Write the rotated query to `query_out`, the rotated key and the value to their caches.
@@ -57,67 +56,35 @@ def launch(
             `block_size` plus row in the block. Those that the cache does not have are skipped.
         positions: `[batch or 1, seq, axes]`.
         frequencies: `[axes, pairs]`.
+        turn: Forward.
         block_size: Rows of a block; 0 if the cache is not paged.
         eps: Of the norm.
         unit_offset: Whether the norm's weights are off by one.
-        interleaved: Pair layout.
-        start: First channel that turns.
-        gain: Factor on the channels that turn.
         tile: How to cut the work; by rule if `None`.
     """
-    batch, heads, seq, head_dim = query.shape
+    batch, heads, seq, _ = query.shape
     kv_heads = key.shape[1]
     if batch * seq == 0:
         return
-    axes, pairs = frequencies.shape
-    tile = tile or choose_tile(
-        tokens=batch * seq,
-        heads=heads + 2 * kv_heads,
-        row_bytes=triton.next_power_of_2(head_dim) * query.element_size(),
-        processors=processors_of(query.device),
-    )
-    unit, steps = strides(query, query_out, key, key_cache, value, value_cache)
-    batch_step, *place_steps = positions.stride()
-    _rotation_into_cache[triton.cdiv(batch * seq, tile.tokens), tile.groups](
-        (query, query_out),
-        (key, key_cache),
-        (value, value_cache),
+    grid, steps, shared = shared_arguments(
+        (query, query_out, key, key_cache, value, value_cache), positions, frequencies, turn, tile,
+        unturned_heads=kv_heads, QUERY_HEADS=heads, KEY_HEADS=kv_heads,
+    )  # fmt: skip
+    _rotation_into_cache[grid](
+        (query, query_out), (key, key_cache), (value, value_cache),
         key if query_weight is None else query_weight,
         key if key_weight is None else key_weight,
-        slots,
-        positions,
-        frequencies.contiguous(),
-        tuple(steps[0:2]),
-        tuple(steps[2:4]),
-        tuple(steps[4:6]),
-        slots.stride(),
-        (0 if positions.shape[0] == 1 else batch_step, *place_steps),
-        seq,
-        batch * seq,
-        key_cache.shape[0] * block_size if block_size else key_cache.shape[2],
-        UNIT=unit,
-        QUERY_HEADS=heads,
-        KEY_HEADS=kv_heads,
-        QUERY_GROUP=triton.cdiv(heads, tile.groups),
-        KEY_GROUP=triton.cdiv(kv_heads, tile.groups),
-        HEAD_DIM=head_dim,
+        slots, tuple(steps[0:2]), tuple(steps[2:4]), tuple(steps[4:6]), slots.stride(),
+        capacity=key_cache.shape[0] * block_size if block_size else key_cache.shape[2],
         VALUE_DIM=value.shape[-1],
-        AXES=axes,
-        START=start,
-        PAIRS=pairs,
-        BLOCK_PAIRS=triton.next_power_of_2(pairs),
-        BLOCK_TOKENS=tile.tokens,
         BLOCK_SIZE=block_size,
-        INTERLEAVED=interleaved,
         NORM=query_weight is not None,
         COPY_QUERY=query_out is not query,
         DOUBLE=query.element_size() == 8,
-        GAIN=gain,
         EPS=eps,
         OFFSET=1.0 if unit_offset else 0.0,
-        num_warps=tile.warps,
-        enable_fp_fusion=False,
-    )
+        **shared,
+    )  # fmt: skip
 
 
 @triton.jit(do_not_specialize=["seq", "tokens", "capacity"])
@@ -128,12 +95,12 @@ def _rotation_into_cache(
     query_weight,
     key_weight,
     slots,
-    positions,
-    frequencies,
     query_steps,
     key_steps,
     value_steps,
     slot_steps,
+    positions,
+    frequencies,
     position_steps,
     seq,
     tokens,
@@ -159,15 +126,10 @@ def _rotation_into_cache(
     EPS: tl.constexpr,
     OFFSET: tl.constexpr,
 ):
-    batch, place, inside = token_rows(seq, tokens, BLOCK_TOKENS)
-    pair = tl.arange(0, BLOCK_PAIRS)
-    rows = batch * position_steps[0] + place * position_steps[1]
-    cos, sin = cos_sin(
-        positions, frequencies, rows, position_steps[2], pair, inside, pair < PAIRS,
-        AXES, PAIRS, DOUBLE,
+    batch, place, inside, cos, sin = turn_of_tile(
+        positions, frequencies, position_steps, seq, tokens,
+        AXES, PAIRS, BLOCK_PAIRS, BLOCK_TOKENS, DOUBLE, GAIN, 1,
     )  # fmt: skip
-    cos = (cos * GAIN)[None, :, :]
-    sin = (sin * GAIN)[None, :, :]
     slot = tl.load(slots + batch * slot_steps[0] + place * slot_steps[1], inside, other=-1)
     slot = slot.to(tl.int64)
     stored = (slot >= 0) & (slot < capacity)

@@ -7,16 +7,17 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from phasor.kernels._turn import Turn
+from phasor.kernels.triton._launch import shared_arguments
 from phasor.kernels.triton.heads import (
     load_channels,
     load_pairs,
     offsets,
     store_channels,
     store_pairs,
-    token_rows,
 )
-from phasor.kernels.triton.phase import cos_sin
-from phasor.kernels.triton.tile import Tile, choose_tile, processors_of, strides
+from phasor.kernels.triton.phase import turn_of_tile
+from phasor.kernels.triton.tile import Tile
 
 
 def launch(
@@ -30,20 +31,17 @@ def launch(
     key_rstd: Tensor | None,
     positions: Tensor,
     frequencies: Tensor,
+    turn: Turn,
     *,
     eps: float,
     unit_offset: bool,
-    interleaved: bool,
-    start: int,
-    gain: float,
     tile: Tile | None = None,
 ) -> None:
     """Write the rotated, normalised query and key, and what their backward needs.
 
     Args:
-        query: As in `rotation.launch`, with `key`, the outs, `positions`, `frequencies`,
-            `interleaved`, `start`, `gain` and `tile`. The channels that do not turn are the ones
-            before `start` or the ones behind the pairs, not both.
+        query: As in `rotation.launch`, with `key`, the outs, `positions`, `frequencies` and
+            `tile`.
         key: `[batch, num_kv_heads, seq, head_dim]`, or `None`.
         query_weight: `[head_dim]`, contiguous.
         key_weight: The same for the key.
@@ -54,68 +52,33 @@ def launch(
         key_rstd: The same for the key.
         positions: `[batch or 1, seq, axes]`.
         frequencies: `[axes, pairs]`.
+        turn: Forward. The channels that do not turn are the ones before its start or the ones
+            behind the pairs, not both.
         eps: Added to the mean of squares.
         unit_offset: Whether the weights are off by one: x (1 + w).
-        interleaved: Pair layout.
-        start: First channel that turns.
-        gain: Factor on the channels that turn.
         tile: How to cut the work; by rule if `None`.
     """
-    batch, heads, seq, head_dim = query.shape
+    batch, heads, seq, _ = query.shape
     kv_heads = 0 if key is None else key.shape[1]
     if key is None or key_out is None or key_weight is None:
         key, key_out, key_weight = query, query_out, query_weight
     if batch * seq == 0 or heads + kv_heads == 0:
         return
-    axes, pairs = frequencies.shape
-    tile = tile or choose_tile(
-        tokens=batch * seq,
-        heads=heads + kv_heads,
-        row_bytes=triton.next_power_of_2(head_dim) * query.element_size(),
-        processors=processors_of(query.device),
-    )
-    unit, (query_steps, key_steps, query_out_steps, key_out_steps) = strides(
-        query, key, query_out, key_out
-    )
-    batch_step, *place_steps = positions.stride()
-    _norm_rotation[triton.cdiv(batch * seq, tile.tokens), tile.groups](
-        query,
-        key,
-        query_weight,
-        key_weight,
-        query_out,
-        key_out,
+    grid, steps, shared = shared_arguments(
+        (query, key, query_out, key_out), positions, frequencies, turn, tile,
+        QUERY_HEADS=heads, KEY_HEADS=kv_heads,
+    )  # fmt: skip
+    _norm_rotation[grid](
+        query, key, query_weight, key_weight, query_out, key_out,
         query if query_rstd is None else query_rstd,
         key if key_rstd is None else key_rstd,
-        positions,
-        frequencies.contiguous(),
-        query_steps,
-        key_steps,
-        query_out_steps,
-        key_out_steps,
-        (0 if positions.shape[0] == 1 else batch_step, *place_steps),
-        seq,
-        batch * seq,
-        UNIT=unit,
-        QUERY_HEADS=heads,
-        KEY_HEADS=kv_heads,
-        QUERY_GROUP=triton.cdiv(heads, tile.groups),
-        KEY_GROUP=triton.cdiv(kv_heads, tile.groups),
-        HEAD_DIM=head_dim,
-        AXES=axes,
-        START=start,
-        PAIRS=pairs,
-        BLOCK_PAIRS=triton.next_power_of_2(pairs),
-        BLOCK_TOKENS=tile.tokens,
-        INTERLEAVED=interleaved,
+        *steps,
         DOUBLE=query.element_size() == 8 or key.element_size() == 8,
-        GAIN=gain,
         EPS=eps,
         OFFSET=1.0 if unit_offset else 0.0,
         SAVE=query_rstd is not None,
-        num_warps=tile.warps,
-        enable_fp_fusion=False,
-    )
+        **shared,
+    )  # fmt: skip
 
 
 @triton.jit(do_not_specialize=["seq", "tokens"])
@@ -128,12 +91,12 @@ def _norm_rotation(
     key_out,
     query_rstd,
     key_rstd,
-    positions,
-    frequencies,
     query_steps,
     key_steps,
     query_out_steps,
     key_out_steps,
+    positions,
+    frequencies,
     position_steps,
     seq,
     tokens,
@@ -155,15 +118,10 @@ def _norm_rotation(
     OFFSET: tl.constexpr,
     SAVE: tl.constexpr,
 ):
-    batch, place, inside = token_rows(seq, tokens, BLOCK_TOKENS)
-    pair = tl.arange(0, BLOCK_PAIRS)
-    rows = batch * position_steps[0] + place * position_steps[1]
-    cos, sin = cos_sin(
-        positions, frequencies, rows, position_steps[2], pair, inside, pair < PAIRS,
-        AXES, PAIRS, DOUBLE,
+    batch, place, inside, cos, sin = turn_of_tile(
+        positions, frequencies, position_steps, seq, tokens,
+        AXES, PAIRS, BLOCK_PAIRS, BLOCK_TOKENS, DOUBLE, GAIN, 1,
     )  # fmt: skip
-    cos = (cos * GAIN)[None, :, :]
-    sin = (sin * GAIN)[None, :, :]
     _norm_turn_heads(
         query, query_weight, query_out, query_rstd, query_steps, query_out_steps, seq,
         batch, place, inside, cos, sin, UNIT, QUERY_HEADS, QUERY_GROUP, HEAD_DIM, START, PAIRS,

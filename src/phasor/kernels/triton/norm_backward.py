@@ -8,17 +8,18 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from phasor.kernels._turn import Turn
+from phasor.kernels.triton._launch import shared_arguments
 from phasor.kernels.triton.heads import (
     load_channels,
     load_pairs,
     offsets,
     store_channels,
     store_pairs,
-    token_rows,
 )
 from phasor.kernels.triton.norm import load_weight
-from phasor.kernels.triton.phase import cos_sin
-from phasor.kernels.triton.tile import Tile, choose_tile, processors_of, strides
+from phasor.kernels.triton.phase import turn_of_tile
+from phasor.kernels.triton.tile import Tile
 
 
 def launch(
@@ -29,12 +30,10 @@ def launch(
     grad_out: Tensor,
     positions: Tensor,
     frequencies: Tensor,
+    turn: Turn,
     *,
     from_output: bool,
     unit_offset: bool,
-    interleaved: bool,
-    start: int,
-    gain: float,
     tile: Tile | None = None,
 ) -> Tensor:
     """Write the gradient to the input into `grad_out`; return that to the weight.
@@ -50,12 +49,10 @@ def launch(
         grad_out: As `saved`; `grad` itself to work in place.
         positions: As in the forward, with `frequencies` and the rest.
         frequencies: `[axes, pairs]`.
+        turn: That of the forward.
         from_output: Rebuild the normalised input by turning the output back and dividing by the
             weight, none of which may be small then.
         unit_offset: Whether the weights are off by one.
-        interleaved: Pair layout.
-        start: First channel that turns.
-        gain: Factor of the forward on the channels that turn.
         tile: How to cut the work; by rule if `None`.
 
     Returns:
@@ -63,51 +60,19 @@ def launch(
         fixed order: the same bits each time.
     """
     batch, heads, seq, head_dim = grad.shape
-    axes, pairs = frequencies.shape
-    tile = tile or choose_tile(
-        tokens=batch * seq,
-        heads=heads,
-        row_bytes=triton.next_power_of_2(head_dim) * grad.element_size(),
-        processors=processors_of(grad.device),
-    )
-    programs = triton.cdiv(batch * seq, tile.tokens)
-    if programs == 0 or heads == 0:
+    if batch * seq == 0 or heads == 0:
         return torch.zeros(head_dim, dtype=rstd.dtype, device=grad.device)
-    partial = torch.empty(programs * tile.groups, head_dim, dtype=rstd.dtype, device=grad.device)
-    unit, (grad_steps, saved_steps, out_steps) = strides(grad, saved, grad_out)
-    batch_step, *place_steps = positions.stride()
-    _norm_backward[programs, tile.groups](
-        grad,
-        saved,
-        weight,
-        rstd,
-        grad_out,
-        partial,
-        positions,
-        frequencies.contiguous(),
-        grad_steps,
-        saved_steps,
-        out_steps,
-        (0 if positions.shape[0] == 1 else batch_step, *place_steps),
-        seq,
-        batch * seq,
-        UNIT=unit,
-        HEADS=heads,
-        GROUP=triton.cdiv(heads, tile.groups),
-        HEAD_DIM=head_dim,
-        AXES=axes,
-        START=start,
-        PAIRS=pairs,
-        BLOCK_PAIRS=triton.next_power_of_2(pairs),
-        BLOCK_TOKENS=tile.tokens,
-        INTERLEAVED=interleaved,
+    grid, steps, shared = shared_arguments(
+        (grad, saved, grad_out), positions, frequencies, turn, tile, HEADS=heads
+    )
+    partial = torch.empty(grid[0] * grid[1], head_dim, dtype=rstd.dtype, device=grad.device)
+    _norm_backward[grid](
+        grad, saved, weight, rstd, grad_out, partial, *steps,
         DOUBLE=rstd.element_size() == 8,
-        GAIN=gain,
         OFFSET=1.0 if unit_offset else 0.0,
         FROM_OUTPUT=from_output,
-        num_warps=tile.warps,
-        enable_fp_fusion=False,
-    )
+        **shared,
+    )  # fmt: skip
     return partial.sum(0)
 
 
@@ -119,11 +84,11 @@ def _norm_backward(
     rstd,
     out,
     partial,
-    positions,
-    frequencies,
     grad_steps,
     saved_steps,
     out_steps,
+    positions,
+    frequencies,
     position_steps,
     seq,
     tokens,
@@ -144,15 +109,10 @@ def _norm_backward(
 ):
     STILL: tl.constexpr = HEAD_DIM - 2 * PAIRS
     AT: tl.constexpr = 0 if START > 0 else 2 * PAIRS
-    batch, place, inside = token_rows(seq, tokens, BLOCK_TOKENS)
-    pair = tl.arange(0, BLOCK_PAIRS)
-    rows = batch * position_steps[0] + place * position_steps[1]
-    cos, sin = cos_sin(
-        positions, frequencies, rows, position_steps[2], pair, inside, pair < PAIRS,
-        AXES, PAIRS, DOUBLE,
+    batch, place, inside, cos, sin = turn_of_tile(
+        positions, frequencies, position_steps, seq, tokens,
+        AXES, PAIRS, BLOCK_PAIRS, BLOCK_TOKENS, DOUBLE, 1.0, 1,
     )  # fmt: skip
-    cos = cos[None, :, :]
-    sin = sin[None, :, :]
     w_first, w_second, w_still = load_weight(
         weight, cos.dtype, HEAD_DIM, START, PAIRS, BLOCK_PAIRS, INTERLEAVED, OFFSET
     )

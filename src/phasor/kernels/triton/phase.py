@@ -4,6 +4,8 @@
 import triton
 import triton.language as tl
 
+from phasor.kernels.triton.heads import token_rows
+
 # Radians per unit of a 64-bit fraction of a turn, radians per quarter turn, and its inverse.
 _RADIANS_PER_FRACTION = tl.constexpr(3.4061215800865545e-19)
 _QUARTER = tl.constexpr(1.5707963267948966)
@@ -75,3 +77,32 @@ def cos_sin(
     turned_cos = tl.where(((quarter + 1) & 2) != 0, -turned_cos, turned_cos)
     turned_sin = tl.where((quarter & 2) != 0, -turned_sin, turned_sin)
     return turned_cos, turned_sin
+
+
+@triton.jit
+def turn_of_tile(
+    positions,
+    frequencies,
+    position_steps,
+    seq,
+    tokens,
+    AXES: tl.constexpr,
+    PAIRS: tl.constexpr,
+    BLOCK_PAIRS: tl.constexpr,
+    BLOCK_TOKENS: tl.constexpr,
+    DOUBLE: tl.constexpr,
+    GAIN: tl.constexpr,
+    SIGN: tl.constexpr,
+):
+    """Where the program's tokens are, see `token_rows`, and cosines and sines `[1, tokens, pairs]`.
+
+    Cosines are times `GAIN`, sines times `SIGN * GAIN`.
+    """
+    batch, place, inside = token_rows(seq, tokens, BLOCK_TOKENS)
+    pair = tl.arange(0, BLOCK_PAIRS)
+    rows = batch * position_steps[0] + place * position_steps[1]
+    cos, sin = cos_sin(
+        positions, frequencies, rows, position_steps[2], pair, inside, pair < PAIRS,
+        AXES, PAIRS, DOUBLE,
+    )  # fmt: skip
+    return batch, place, inside, (cos * GAIN)[None, :, :], (sin * (SIGN * GAIN))[None, :, :]

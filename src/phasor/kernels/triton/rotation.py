@@ -5,21 +5,16 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from phasor.kernels._turn import Turn
+from phasor.kernels.triton._launch import shared_arguments
 from phasor.kernels.triton.heads import (
     copy_channels,
     load_pairs,
     offsets,
     store_pairs,
-    token_rows,
 )
-from phasor.kernels.triton.phase import cos_sin
-from phasor.kernels.triton.tile import (
-    Tile,
-    choose_tile,
-    heads_per_step,
-    processors_of,
-    strides,
-)
+from phasor.kernels.triton.phase import turn_of_tile
+from phasor.kernels.triton.tile import Tile, heads_per_step
 
 
 def launch(
@@ -29,11 +24,8 @@ def launch(
     key_out: Tensor | None,
     positions: Tensor,
     frequencies: Tensor,
+    turn: Turn,
     *,
-    interleaved: bool,
-    start: int,
-    sign: int,
-    gain: float,
     tile: Tile | None = None,
 ) -> None:
     r"""Write $g\,R(\pm\theta)\,x$ of query and key into `query_out` and `key_out`.
@@ -46,10 +38,7 @@ def launch(
         positions: `[batch or 1, seq, axes]`, any strides.
         frequencies: `[axes, pairs]`, on the same device. Their dtype says how angles are formed:
             int64 for fixed-point turns, float64 for radians, float32 for what transformers does.
-        interleaved: Whether channels 2i and 2i + 1 form a pair, instead of i and i + pairs.
-        start: First channel that turns. Channels that do not are copied, or not touched in place.
-        sign: 1 to turn, -1 to turn back.
-        gain: Factor on the channels that turn.
+        turn: How. Channels that do not turn are copied, or not touched in place.
         tile: How to cut the work; by rule if `None`.
     """
     batch, heads, seq, head_dim = query.shape
@@ -58,58 +47,24 @@ def launch(
         key, key_out = query, query_out
     if batch * seq == 0 or heads + kv_heads == 0:
         return
-    axes, pairs = frequencies.shape
-    block_pairs = triton.next_power_of_2(pairs)
+    pairs = frequencies.shape[1]
     in_place = query_out is query and key_out is key
-    still = 0 if in_place else max(start, head_dim - start - 2 * pairs)
-    width = max(2 * block_pairs, triton.next_power_of_2(still))
-    tile = tile or choose_tile(
-        tokens=batch * seq,
-        heads=heads + kv_heads,
-        row_bytes=width * query.element_size(),
-        processors=processors_of(query.device),
-    )
-    unit, (query_steps, key_steps, query_out_steps, key_out_steps) = strides(
-        query, key, query_out, key_out
-    )
-    batch_step, *place_steps = positions.stride()
-    _rotation[triton.cdiv(batch * seq, tile.tokens), tile.groups](
-        query,
-        key,
-        query_out,
-        key_out,
-        positions,
-        frequencies.contiguous(),
-        query_steps,
-        key_steps,
-        query_out_steps,
-        key_out_steps,
-        (0 if positions.shape[0] == 1 else batch_step, *place_steps),
-        seq,
-        batch * seq,
-        UNIT=unit,
-        QUERY_HEADS=heads,
-        KEY_HEADS=kv_heads,
-        QUERY_GROUP=triton.cdiv(heads, tile.groups),
-        KEY_GROUP=triton.cdiv(kv_heads, tile.groups),
-        HEAD_DIM=head_dim,
-        AXES=axes,
-        START=start,
-        PAIRS=pairs,
-        BLOCK_PAIRS=block_pairs,
-        BLOCK_TOKENS=tile.tokens,
+    still = 0 if in_place else max(turn.start, head_dim - turn.start - 2 * pairs)
+    grid, steps, shared = shared_arguments(
+        (query, key, query_out, key_out), positions, frequencies, turn, tile,
+        touched=max(2 * triton.next_power_of_2(pairs), triton.next_power_of_2(still)),
+        QUERY_HEADS=heads, KEY_HEADS=kv_heads,
+    )  # fmt: skip
+    _rotation[grid](
+        query, key, query_out, key_out, *steps,
         QUERY_STEP=heads_per_step(heads),
         KEY_STEP=heads_per_step(kv_heads),
-        INTERLEAVED=interleaved,
         COPY_QUERY=query_out is not query,
         COPY_KEY=key_out is not key,
         DOUBLE=query.element_size() == 8 or key.element_size() == 8,
-        SIGN=sign,
-        GAIN=gain,
-        num_warps=tile.warps,
-        # A product and a difference, each rounded, as in the reference; fma only where written.
-        enable_fp_fusion=False,
-    )
+        SIGN=turn.sign,
+        **shared,
+    )  # fmt: skip
 
 
 @triton.jit(do_not_specialize=["seq", "tokens"])
@@ -118,12 +73,12 @@ def _rotation(
     key,
     query_out,
     key_out,
-    positions,
-    frequencies,
     query_steps,
     key_steps,
     query_out_steps,
     key_out_steps,
+    positions,
+    frequencies,
     position_steps,
     seq,
     tokens,
@@ -147,15 +102,10 @@ def _rotation(
     SIGN: tl.constexpr,
     GAIN: tl.constexpr,
 ):
-    batch, place, inside = token_rows(seq, tokens, BLOCK_TOKENS)
-    pair = tl.arange(0, BLOCK_PAIRS)
-    rows = batch * position_steps[0] + place * position_steps[1]
-    cos, sin = cos_sin(
-        positions, frequencies, rows, position_steps[2], pair, inside, pair < PAIRS,
-        AXES, PAIRS, DOUBLE,
+    batch, place, inside, cos, sin = turn_of_tile(
+        positions, frequencies, position_steps, seq, tokens,
+        AXES, PAIRS, BLOCK_PAIRS, BLOCK_TOKENS, DOUBLE, GAIN, SIGN,
     )  # fmt: skip
-    cos = (cos * GAIN)[None, :, :]
-    sin = (sin * (SIGN * GAIN))[None, :, :]
     _turn_heads(
         query, query_out, query_steps, query_out_steps, batch, place, inside, cos, sin,
         UNIT, QUERY_HEADS, QUERY_GROUP, QUERY_STEP, HEAD_DIM, START, PAIRS, BLOCK_PAIRS,

@@ -6,15 +6,16 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from phasor.kernels._turn import Turn
+from phasor.kernels.triton._launch import shared_arguments
 from phasor.kernels.triton.heads import (
     copy_channels,
     load_pairs,
     offsets,
     store_pairs,
-    token_rows,
 )
-from phasor.kernels.triton.phase import cos_sin
-from phasor.kernels.triton.tile import Tile, choose_tile, processors_of, strides
+from phasor.kernels.triton.phase import turn_of_tile
+from phasor.kernels.triton.tile import Tile
 
 
 def launch(
@@ -26,11 +27,8 @@ def launch(
     key_result: Tensor | None,
     positions: Tensor,
     frequencies: Tensor,
+    turn: Turn,
     *,
-    interleaved: bool,
-    start: int,
-    sign: int,
-    gain: float,
     tile: Tile | None = None,
 ) -> Tensor:
     r"""Turn the gradients back, and return the gradient to the frequencies.
@@ -48,17 +46,14 @@ def launch(
         key_result: The same for the key.
         positions: `[batch or 1, seq, axes]`.
         frequencies: `[axes, pairs]`, as in the forward.
-        interleaved: Pair layout.
-        start: First channel that turns.
-        sign: Of the forward.
-        gain: Of the forward.
+        turn: That of the forward.
         tile: How to cut the work; by rule if `None`.
 
     Returns:
         `[axes, pairs]`, float64, per radian per unit of position. Programs leave partial sums that
         are added up in a fixed order: the same bits each time.
     """
-    batch, heads, seq, head_dim = grad_query.shape
+    batch, heads, seq, _ = grad_query.shape
     kv_heads = 0 if grad_key is None else grad_key.shape[1]
     axes, pairs = frequencies.shape
     device = grad_query.device
@@ -66,47 +61,19 @@ def launch(
         grad_key, key_out, key_result = grad_query, query_out, query_result
     if batch * seq == 0 or heads + kv_heads == 0:
         return torch.zeros(axes, pairs, dtype=torch.float64, device=device)
-    tile = tile or choose_tile(
-        tokens=batch * seq,
-        heads=heads + kv_heads,
-        row_bytes=triton.next_power_of_2(head_dim) * grad_query.element_size(),
-        processors=processors_of(device),
+    tensors = (grad_query, grad_key, query_out, key_out, query_result, key_result)
+    grid, steps, shared = shared_arguments(
+        tensors, positions, frequencies, turn, tile, QUERY_HEADS=heads, KEY_HEADS=kv_heads
     )
-    programs = triton.cdiv(batch * seq, tile.tokens)
-    partial = torch.empty(programs * tile.groups, axes, pairs, dtype=torch.float64, device=device)
-    unit, steps = strides(grad_query, grad_key, query_out, key_out, query_result, key_result)
-    batch_step, *place_steps = positions.stride()
-    _rotation_backward[programs, tile.groups](
-        (grad_query, query_out, query_result),
-        (grad_key, key_out, key_result),
-        partial,
-        positions,
-        frequencies.contiguous(),
-        tuple(steps[0::2]),
-        tuple(steps[1::2]),
-        (0 if positions.shape[0] == 1 else batch_step, *place_steps),
-        seq,
-        batch * seq,
-        UNIT=unit,
-        QUERY_HEADS=heads,
-        KEY_HEADS=kv_heads,
-        QUERY_GROUP=triton.cdiv(heads, tile.groups),
-        KEY_GROUP=triton.cdiv(kv_heads, tile.groups),
-        HEAD_DIM=head_dim,
-        AXES=axes,
-        START=start,
-        PAIRS=pairs,
-        BLOCK_PAIRS=triton.next_power_of_2(pairs),
-        BLOCK_TOKENS=tile.tokens,
-        INTERLEAVED=interleaved,
+    partial = torch.empty(grid[0] * grid[1], axes, pairs, dtype=torch.float64, device=device)
+    _rotation_backward[grid](
+        tensors[0::2], tensors[1::2], partial, tuple(steps[0::2]), tuple(steps[1::2]),
         COPY_QUERY=query_result is not grad_query,
         COPY_KEY=key_result is not grad_key,
         DOUBLE=grad_query.element_size() == 8 or grad_key.element_size() == 8,
-        SIGN=sign,
-        GAIN=gain,
-        num_warps=tile.warps,
-        enable_fp_fusion=False,
-    )
+        SIGN=turn.sign,
+        **shared,
+    )  # fmt: skip
     return partial.sum(0)
 
 
@@ -115,10 +82,10 @@ def _rotation_backward(
     query,
     key,
     partial,
-    positions,
-    frequencies,
     query_steps,
     key_steps,
+    positions,
+    frequencies,
     position_steps,
     seq,
     tokens,
@@ -140,15 +107,10 @@ def _rotation_backward(
     SIGN: tl.constexpr,
     GAIN: tl.constexpr,
 ):
-    batch, place, inside = token_rows(seq, tokens, BLOCK_TOKENS)
-    pair = tl.arange(0, BLOCK_PAIRS)
-    rows = batch * position_steps[0] + place * position_steps[1]
-    cos, sin = cos_sin(
-        positions, frequencies, rows, position_steps[2], pair, inside, pair < PAIRS,
-        AXES, PAIRS, DOUBLE,
+    batch, place, inside, cos, sin = turn_of_tile(
+        positions, frequencies, position_steps, seq, tokens,
+        AXES, PAIRS, BLOCK_PAIRS, BLOCK_TOKENS, DOUBLE, GAIN, SIGN,
     )  # fmt: skip
-    cos = (cos * GAIN)[None, :, :]
-    sin = (sin * (SIGN * GAIN))[None, :, :]
     slope = tl.zeros((1, BLOCK_TOKENS, BLOCK_PAIRS), cos.dtype)
     slope = _turn_back_heads(
         query, query_steps, batch, place, inside, cos, sin, slope, UNIT, QUERY_HEADS, QUERY_GROUP,
@@ -161,6 +123,8 @@ def _rotation_backward(
         )  # fmt: skip
     # Positions make summands of very different size: float64, once per token and pair.
     slope = tl.reshape(slope, (BLOCK_TOKENS, BLOCK_PAIRS)).to(tl.float64) * SIGN
+    pair = tl.arange(0, BLOCK_PAIRS)
+    rows = batch * position_steps[0] + place * position_steps[1]
     program = tl.program_id(0).to(tl.int64) * tl.num_programs(1) + tl.program_id(1)
     for axis in tl.static_range(AXES):
         at = tl.load(positions + rows + axis * position_steps[2], inside, other=0).to(tl.float64)

@@ -6,7 +6,13 @@ Each is a frozen value that can be called, compared, printed and stored. Those w
 on the length of the sequence are not called but asked for one: `dynamic_ntk(...).at(seq_len)`.
 """
 
+from typing import Any
+
+from phasor.errors import ArgumentError
+from phasor.rotary.frequencies import Frequencies
+from phasor.rotary.scaling.base import LENGTH_KEY as LENGTH_KEY
 from phasor.rotary.scaling.base import LengthScaling as LengthScaling
+from phasor.rotary.scaling.base import NamedElsewhere as NamedElsewhere
 from phasor.rotary.scaling.base import Scaling as Scaling
 from phasor.rotary.scaling.high import DropSlow
 from phasor.rotary.scaling.llama_bands import Llama3
@@ -44,3 +50,34 @@ BY_NAME = {
     "drop_slow": DropSlow,
 }
 """The scalings as spellings and specs name them."""
+
+BY_ROPE_TYPE: dict[str, type[NamedElsewhere]] = {
+    kind.rope_type: kind for kind in (Linear, DynamicNTK, YaRN, LongRoPE, Llama3)
+}
+"""Those that transformers has, by its `rope_type`; `NTKAlpha` is HunYuan's "dynamic"."""
+
+
+def rope_parameters(
+    scaling: Scaling | LengthScaling | None, frequencies: Frequencies
+) -> dict[str, Any]:
+    """How transformers writes down a scaling of `frequencies`, with their base.
+
+    What does no more than change the base (`ntk`, `theta_scale`) is written as that base.
+
+    Args:
+        scaling: Or `None`.
+        frequencies: Unscaled, with a base.
+
+    Raises:
+        ArgumentError: A scaling for which transformers has no words.
+    """
+    if scaling is None:
+        return {"rope_theta": frequencies.base, "rope_type": "default"}
+    if isinstance(scaling, NamedElsewhere):
+        return {"rope_theta": frequencies.base, **scaling.to_hf()}
+    if isinstance(scaling, NTK | ThetaScale):
+        return {"rope_theta": scaling(frequencies).base, "rope_type": "default"}
+    raise ArgumentError(
+        f"transformers has no rope_type for {scaling!r}; there are {', '.join(BY_ROPE_TYPE)}, and "
+        "a larger rope_theta"
+    )

@@ -2,14 +2,15 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from phasor.errors import ArgumentError
 from phasor.rotary.frequencies import Frequencies
-from phasor.rotary.scaling.base import check_at_least_one
+from phasor.rotary.scaling.base import LENGTH_KEY, NamedElsewhere, check_at_least_one, keys
 
 
 @dataclass(frozen=True, kw_only=True)
-class Llama3:
+class Llama3(NamedElsewhere):
     r"""Long wavelengths are stretched, short ones left alone, as in Llama 3.1.
 
     A pair of wavelength $\lambda = 2\pi/\omega$ is stretched if $\lambda > L / \mathrm{low}$, left
@@ -36,6 +37,12 @@ class Llama3:
         >>> slower[0, 0].item(), round(slower[0, -1].item(), 9)
         (1.0, 8.0)
     """
+
+    rope_type: ClassVar = "llama3"
+    rope_keys: ClassVar = keys(
+        "factor", "low_freq_factor", "high_freq_factor", **{LENGTH_KEY: "original_seq_len"}
+    )
+    rope_needs: ClassVar = tuple(rope_keys)
 
     factor: float
     low_freq_factor: float = 1.0

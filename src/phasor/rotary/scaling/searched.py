@@ -1,14 +1,15 @@
 """LongRoPE: a searched factor for each pair, and another list of them for long sequences."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
 import torch
 
 from phasor.errors import ArgumentError
 from phasor.rotary.frequencies import Frequencies
-from phasor.rotary.scaling.base import check_at_least_one
+from phasor.rotary.scaling.base import LENGTH_KEY, NamedElsewhere, check_at_least_one, keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LongRoPE:
+class LongRoPE(NamedElsewhere):
     r"""One searched factor per pair, from one list within the trained length and another past it.
 
     Args:
@@ -79,6 +80,16 @@ class LongRoPE:
         >>> longrope.at(4096).factors, longrope.at(4097).factors
         ((1, 1), (1, 4))
     """
+
+    rope_type: ClassVar = "longrope"
+    rope_keys: ClassVar = keys(
+        *("short_factor", "long_factor", "factor"),
+        **{"attention_factor": "short_attention_factor", LENGTH_KEY: "original_seq_len"},
+    )
+    rope_needs: ClassVar = ("short_factor", "long_factor", LENGTH_KEY)
+    unnamed: ClassVar = ("short_attention_factor", "long_attention_factor")
+    gguf_type: ClassVar = "longrope"
+    gguf_keys: ClassVar = {"rope.scaling.original_context_length": "original_seq_len"}
 
     short_factor: Sequence[float]
     long_factor: Sequence[float]
@@ -116,6 +127,33 @@ class LongRoPE:
         short, long = (usual if gain is None else gain for gain in given)
         object.__setattr__(self, "_gains", (short, long))
         self.short(), self.long()  # so that what cannot work fails where it is written down
+
+    def to_hf(self) -> dict[str, Any]:
+        """As the others: one gain as `attention_factor`, two as Phi-3.5-MoE names them."""
+        found = super().to_hf()
+        short, long = self._gains
+        if (self.short_attention_factor, self.long_attention_factor) == (None, None):
+            return found
+        if short == long:
+            return found | {"attention_factor": short}
+        return found | {"short_mscale": short, "long_mscale": long}
+
+    @classmethod
+    def from_hf(
+        cls, parameters: Mapping[str, Any], *, max_position_embeddings: int | None = None
+    ) -> Self:
+        """As the others; a gain that is stated replaces that from `factor`."""
+        given, short = dict(parameters), parameters.get("short_mscale")
+        gain = parameters.get("attention_factor")
+        if gain is None and short is None:
+            return super().from_hf(given, max_position_embeddings=max_position_embeddings)
+        return cls(
+            short_factor=given["short_factor"],
+            long_factor=given["long_factor"],
+            original_seq_len=given[LENGTH_KEY],
+            short_attention_factor=gain if short is None else short,
+            long_attention_factor=gain if short is None else given["long_mscale"],
+        )
 
     def at(self, seq_len: int) -> Stretch:
         """The list for sequences of `seq_len` tokens."""

@@ -1,17 +1,24 @@
 """Scalings that treat all pairs alike: position interpolation and NTK-aware bases."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import torch
 
 from phasor.errors import ArgumentError
 from phasor.rotary.frequencies import Frequencies
-from phasor.rotary.scaling.base import check_at_least_one, check_one_axis
+from phasor.rotary.scaling.base import (
+    LENGTH_KEY,
+    NamedElsewhere,
+    check_at_least_one,
+    check_one_axis,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Linear:
+class Linear(NamedElsewhere):
     r"""Position interpolation: every pair turns `factor` times slower, $\omega' = \omega / s$.
 
     Args:
@@ -27,6 +34,11 @@ class Linear:
         >>> phasor.scaling.linear(factor=4)(phasor.geometric(4, base=100.0)).inv_freq.tolist()
         [[0.25, 0.025]]
     """
+
+    rope_type: ClassVar = "linear"
+    rope_keys: ClassVar = {"factor": "factor"}
+    gguf_type: ClassVar = "linear"
+    gguf_keys: ClassVar = {"rope.scaling.factor": "factor"}
 
     factor: float
 
@@ -69,7 +81,7 @@ class NTK:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NTKAlpha:
+class NTKAlpha(NamedElsewhere):
     r"""NTK-aware scaling as HunYuan's configs spell it, $b' = b\,\alpha^{d/(d-2)}$.
 
     Args:
@@ -82,6 +94,10 @@ class NTKAlpha:
         Tencent's HunYuan configs, `rope_scaling: {"type": "dynamic", "alpha": ...}`, which despite
         its type does not depend on the length.
     """
+
+    rope_type: ClassVar = "dynamic"
+    rope_keys: ClassVar = {"alpha": "alpha"}
+    rope_needs: ClassVar = ("alpha",)
 
     alpha: float
 
@@ -141,7 +157,7 @@ class ThetaScale:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DynamicNTK:
+class DynamicNTK(NamedElsewhere):
     r"""NTK-aware scaling that grows with the sequence: $b' = b\,(s\ell/L - (s - 1))^{d/(d-2)}$.
 
     $\ell$ is the length, or $L$ if that is longer: nothing changes within the trained length.
@@ -162,12 +178,24 @@ class DynamicNTK:
         True
     """
 
+    rope_type: ClassVar = "dynamic"
+    rope_keys: ClassVar = {"factor": "factor", LENGTH_KEY: "original_seq_len"}
+    unnamed: ClassVar = ("original_seq_len",)
+
     factor: float
     original_seq_len: int
 
     def __post_init__(self) -> None:
         check_at_least_one("factor", self.factor)
         check_at_least_one("original_seq_len", self.original_seq_len)
+
+    @classmethod
+    def from_hf(
+        cls, parameters: Mapping[str, Any], *, max_position_embeddings: int | None = None
+    ) -> Self:
+        """As the others; transformers takes the length from `max_position_embeddings` alone."""
+        assert max_position_embeddings is not None
+        return cls(factor=parameters["factor"], original_seq_len=max_position_embeddings)
 
     def at(self, seq_len: int) -> NTK:
         """NTK-aware scaling for sequences of `seq_len` tokens."""

@@ -2,18 +2,24 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from phasor.errors import ArgumentError
 from phasor.rotary.frequencies import Frequencies
-from phasor.rotary.scaling.base import check_at_least_one, check_one_axis
+from phasor.rotary.scaling.base import (
+    LENGTH_KEY,
+    NamedElsewhere,
+    check_at_least_one,
+    check_one_axis,
+    keys,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class YaRN:
+class YaRN(NamedElsewhere):
     r"""Slow pairs are stretched, fast ones left alone, and blended between (YaRN).
 
     $\omega'_p = \omega_p\,[(1 - r_p) + r_p / s]$, where the ramp $r_p$ goes linearly in $p$ from 0
@@ -56,6 +62,21 @@ class YaRN:
         >>> round(stretched.attention_scale, 4)
         1.2079
     """
+
+    rope_type: ClassVar = "yarn"
+    rope_keys: ClassVar = keys(
+        *("factor", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim"),
+        **{LENGTH_KEY: "original_seq_len", "truncate": "truncate"},
+    )
+    rope_needs: ClassVar = (LENGTH_KEY,)
+    unnamed: ClassVar = ("scale_softmax",)
+    gguf_type: ClassVar = "yarn"
+    gguf_keys: ClassVar = {
+        "rope.scaling.factor": "factor",
+        "rope.scaling.original_context_length": "original_seq_len",
+        "rope.scaling.yarn_beta_fast": "beta_fast",
+        "rope.scaling.yarn_beta_slow": "beta_slow",
+    }
 
     factor: float
     original_seq_len: int

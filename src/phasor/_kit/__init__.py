@@ -1,0 +1,1 @@
+"""What commands share: pages, records, statistics, files that appear whole, text."""

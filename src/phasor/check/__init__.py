@@ -1,5 +1,0 @@
-"""Running a live model of transformers to see whether it handles position as its spec says."""
-
-from phasor.check.result import Result as Result
-from phasor.check.run import check_folder as check_folder
-from phasor.check.run import check_model as check_model

@@ -1,0 +1,1 @@
+"""What encodings share: the two bases of score and rotation, and the checks of their arguments."""

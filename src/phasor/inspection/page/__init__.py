@@ -1,3 +1,0 @@
-"""The page of an inspection: one HTML file that opens from disk."""
-
-from phasor.inspection.page.render import render_page as render_page

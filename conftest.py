@@ -35,6 +35,8 @@ pytest_collect_file = (_docstrings + _documents).pytest()
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Two processes for the whole suite; a file or a folder is done sooner in one."""
+    if hasattr(config, "workerinput"):
+        return  # one of the two: it would start two more, and each of those again
     option = config.option
     if option.numprocesses is None and config.args_source is config.ArgsSource.TESTPATHS:
         option.numprocesses = 2

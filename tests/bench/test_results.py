@@ -67,6 +67,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock by which in place takes 1 ms, new results 2 ms, and everything else 4 ms."""
 
     class Clock:
+        most_repetitions = 2000
+
         def __init__(self, number: int = 0) -> None:
             self.seen: list[object] = []
 

@@ -1,11 +1,13 @@
 """Timing with clocks that are known, so that every number can be."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 import torch
 
-from phasor._bench.timing import CudaClock, HostClock, Sample, Work, interleaved
+from phasor._bench.clocks import CudaClock, GraphClock, HostClock
+from phasor._bench.timing import Sample, Work, interleaved
 
 
 class FakeTime:
@@ -61,20 +63,54 @@ def test_events_lie_around_the_call_and_nothing_else(monkeypatch: pytest.MonkeyP
             return 3.0
 
     class Buffer:
-        def zero_(self) -> None:
+        def sum(self) -> None:
             done.append("flush")
 
     monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda device: done.append("synchronised"))
-    monkeypatch.setattr(torch, "empty", lambda *sizes, **how: Buffer())
+    monkeypatch.setattr(torch.cuda, "_sleep", lambda cycles: done.append("head start"))
+    monkeypatch.setattr(torch, "zeros", lambda *sizes, **how: Buffer())
     both = Work(call=lambda state: done.append("call"), setup=lambda: done.append("setup"))
     # Events count in milliseconds.
     assert CudaClock(torch.device("cuda")).seconds(both, 2) == 3e-3
-    assert done == ["setup", "flush", "event", "call", "event"] * 2 + ["synchronised"]
+    calls = ["setup", "flush", "event", "call", "event"] * 2
+    assert done == ["head start", *calls, "synchronised"]
+
+
+def test_a_graph_is_captured_once_and_holds_many_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    class Stream:
+        def wait_stream(self, other: object) -> None: ...
+
+    class Graph:
+        def replay(self) -> None:
+            done.append("replay")
+
+    class Events:
+        def seconds(self, work: Work, repetitions: int) -> float:
+            for _ in range(repetitions):
+                work.call(None)
+            return 5e-3
+
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+    monkeypatch.setattr(torch.cuda, "stream", nullcontext)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", nullcontext)
+    clock = GraphClock(Events())
+    work = Work(call=lambda state: done.append("call"))
+    assert clock.seconds(work, 1) == 1e-4
+    # Three to warm up, fifty that are captured.
+    assert done == ["call"] * 53 + ["replay"]
+    assert clock.seconds(work, 2) == 1e-4
+    assert done == ["call"] * 53 + ["replay"] * 3
 
 
 class ScriptedClock:
     """Gives each work its seconds in turn, and notes who was asked."""
+
+    most_repetitions = 2000
 
     def __init__(self, script: dict[Work, list[float]]) -> None:
         self._script = {work: iter(values) for work, values in script.items()}
@@ -93,15 +129,30 @@ def test_median_and_quartiles_of_the_rounds() -> None:
     one = work()
     # The first decides repetitions, and nothing else.
     clock = ScriptedClock({one: [9.0, 5.0, 1.0, 4.0, 2.0, 3.0]})
-    assert interleaved({"one": one}, clock, rounds=5) == {
-        "one": Sample(median=3.0, low=2.0, high=4.0)
-    }
+    found = interleaved({"one": one}, clock, rounds=5)["one"]
+    assert (found.median, found.low, found.high) == (3.0, 2.0, 4.0)
 
 
 def test_one_round() -> None:
     one = work()
     found = interleaved({"one": one}, ScriptedClock({one: [1.0, 7.0]}), rounds=1)
-    assert found == {"one": Sample(median=7.0, low=7.0, high=7.0)}
+    assert found == {"one": Sample(((7.0,),))}
+    assert found["one"].median == found["one"].low == found["one"].high == 7.0
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    slow, quick = Sample(((2.0,), (4.0,), (9.0,))), Sample(((1.0, 1.0, 8.0), (1.0,), (3.0,)))
+    ratio = slow.over(quick)
+    assert ratio == Sample(((2.0,), (4.0,), (3.0,)))
+    assert (ratio.low, ratio.median, ratio.high) == (2.5, 3.0, 3.5)
+
+
+def test_a_clock_bounds_the_repetitions() -> None:
+    one = work()
+    clock = ScriptedClock({one: [1e-9, 1.0, 1.0, 1.0]})
+    clock.most_repetitions = 8
+    interleaved({"one": one}, clock, rounds=1)
+    assert clock.turns[-1] == (one, 8)
 
 
 @pytest.mark.parametrize(

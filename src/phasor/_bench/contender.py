@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import torch
 
-from phasor._bench.workload import Direction, Pair, Workload
+from phasor._bench.workload import Direction, Pair, Storage, Workload
 from phasor.rotary import Layout
 
 Rotation = Callable[[torch.Tensor, torch.Tensor], Pair]
@@ -29,8 +29,7 @@ class Contender:
         prepare: From a workload to the function that is timed.
         seq_first: Whether that function takes `[batch, seq, heads, head_dim]`, instead of
             `[batch, heads, seq, head_dim]`.
-        storage_seq_first: Whether the memory it gets is in the order `[batch, seq, heads,
-            head_dim]`, as a projection leaves it.
+        storages: Orders of memory that it takes. `phasor bench` gives it the first.
         mutates: Whether it overwrites its arguments.
         layouts: Which pairs it knows.
         devices: Where it runs.
@@ -47,7 +46,7 @@ class Contender:
     prepare: Callable[[Workload], Rotation]
     excluded: str = "nothing"
     seq_first: bool = False
-    storage_seq_first: bool = True
+    storages: tuple[Storage, ...] = ("tokens first", "heads first")
     mutates: bool = False
     layouts: tuple[Layout, ...] = ("half", "interleaved")
     devices: tuple[str, ...] = ("cpu", "cuda")

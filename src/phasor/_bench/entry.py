@@ -39,9 +39,14 @@ class Memory:
 
     def pair(self, contender: Contender) -> Pair:
         """What `contender` gets."""
-        if not contender.storage_seq_first:
+        if contender.storages[0] == "heads first":
             return self.heads_first
         return self.scratch if contender.mutates else self.source
+
+
+def seen(contender: Contender, pair: Pair) -> Pair:
+    """Between `[batch, heads, seq, head_dim]` and what the contender takes, either way."""
+    return (pair[0].transpose(1, 2), pair[1].transpose(1, 2)) if contender.seq_first else pair
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,11 +101,11 @@ def _checked(
 ) -> Entry | Row:
     rotation = contender.prepare(workload)
     if direction == "forward":
-        after = _seen(contender, rotation(*_seen(contender, _copies(pair))))
-        work = _forward(rotation, _seen(contender, pair))
+        after = seen(contender, rotation(*seen(contender, _copies(pair))))
+        work = _forward(rotation, seen(contender, pair))
     else:
-        after = _seen(contender, _gradients(rotation, contender, pair))
-        work = _backward(rotation, _seen(contender, pair), _seen(contender, _copies(pair)))
+        after = seen(contender, _gradients(rotation, contender, pair))
+        work = _backward(rotation, seen(contender, pair), seen(contender, _copies(pair)))
     error = rotation_error(pair, after, workload, direction)
     if error == math.inf:
         return refused("wrong", "another shape or dtype, or numbers that are not finite")
@@ -138,9 +143,9 @@ def _backward(rotation: Rotation, inputs: Pair, gradients: Pair) -> Work:
 
 def _gradients(rotation: Rotation, contender: Contender, pair: Pair) -> Pair:
     """Of the rotation of `pair`, where `pair` is also the gradient that comes in."""
-    leaves = _leaves(_seen(contender, _copies(pair)))
+    leaves = _leaves(seen(contender, _copies(pair)))
     outputs = rotation(*leaves)
-    query, key = torch.autograd.grad(outputs, leaves, _seen(contender, _copies(pair)))
+    query, key = torch.autograd.grad(outputs, leaves, seen(contender, _copies(pair)))
     return query, key
 
 
@@ -151,8 +156,3 @@ def _leaves(pair: Pair) -> Pair:
 def _copies(pair: Pair) -> Pair:
     # `clone` keeps the order of the memory.
     return pair[0].clone(), pair[1].clone()
-
-
-def _seen(contender: Contender, pair: Pair) -> Pair:
-    """Between `[batch, heads, seq, head_dim]` and what the contender takes, either way."""
-    return (pair[0].transpose(1, 2), pair[1].transpose(1, 2)) if contender.seq_first else pair

@@ -41,7 +41,7 @@ OURS = (
         name="phasor in place, BHSD",
         call=_CALL_IN_PLACE,
         prepare=partial(_prepare, inplace=True),
-        storage_seq_first=False,
+        storages=("heads first",),
         mutates=True,
         directions=("forward",),
     ),
@@ -50,7 +50,7 @@ OURS = (
         name="phasor, BHSD",
         call=_CALL,
         prepare=partial(_prepare, inplace=False),
-        storage_seq_first=False,
+        storages=("heads first",),
     ),
 )
 

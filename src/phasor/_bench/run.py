@@ -8,13 +8,14 @@ from typing import Protocol
 
 import torch
 
+from phasor._bench.clocks import CudaClock, HostClock
 from phasor._bench.contender import Contender
 from phasor._bench.entry import Entry, Memory, enter
 from phasor._bench.hardware import hardware, versions
 from phasor._bench.ours import IN_PLACE, NEW, OURS, why_no_kernel
 from phasor._bench.results import COPY, Case, PeerFound, Results, Row
 from phasor._bench.shapes import Shape
-from phasor._bench.timing import Clock, CudaClock, HostClock, Sample, Work, interleaved
+from phasor._bench.timing import Clock, Sample, Work, interleaved
 from phasor._bench.workload import Direction, Workload, check_memory
 from phasor.errors import ArgumentError
 from phasor.rotary import Layout

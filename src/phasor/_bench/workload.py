@@ -21,6 +21,8 @@ _DECODE_STRIDE, _DECODE_POSITIONS = 61, 4096
 _COPIES_IN_FLIGHT = 10
 
 Direction = Literal["forward", "backward"]
+# `[batch, seq, heads, head_dim]`, as a projection leaves it, or `[batch, heads, seq, head_dim]`.
+Storage = Literal["tokens first", "heads first"]
 Pair = tuple[Tensor, Tensor]
 
 

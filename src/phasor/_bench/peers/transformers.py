@@ -1,11 +1,13 @@
 """Hugging Face transformers, eager: `apply_rotary_pos_emb` of Llama."""
 
+from torch import nn
+
 from phasor._bench.contender import Contender, Rotation
 from phasor._bench.workload import BASE, Pair, Workload
 
 
-def cos_sin(workload: Workload) -> Pair:
-    """What `LlamaRotaryEmbedding` returns: cos and sin in the dtype of the activations."""
+def rotary_embedding(workload: Workload) -> nn.Module:
+    """The `LlamaRotaryEmbedding` of this workload: cos and sin, by activations and positions."""
     from transformers.models.llama.configuration_llama import LlamaConfig
     from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
@@ -16,10 +18,14 @@ def cos_sin(workload: Workload) -> Pair:
         head_dim=shape.head_dim,
         rope_parameters={"rope_type": "default", "rope_theta": BASE},
     )
-    rotary = LlamaRotaryEmbedding(config).to(workload.device)
+    return LlamaRotaryEmbedding(config).to(workload.device)
+
+
+def cos_sin(workload: Workload) -> Pair:
+    """What `LlamaRotaryEmbedding` returns: cos and sin in the dtype of the activations."""
     positions = workload.positions
     like = positions.new_empty(0, dtype=workload.dtype)
-    return rotary(like, positions if workload.decodes else positions[None])
+    return rotary_embedding(workload)(like, positions if workload.decodes else positions[None])
 
 
 def _prepare(workload: Workload) -> Rotation:

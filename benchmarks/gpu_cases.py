@@ -1,13 +1,27 @@
 """What is timed on a GPU: the work, who does it, the bytes it must move, and the right answer."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
-from gpu_peers import PEERS, Problem
 from torch import Tensor
 
 import phasor
+from phasor._bench import shapes
+from phasor._bench.contender import Contender
+from phasor._bench.entry import seen
+from phasor._bench.peers import (
+    flash_attn,
+    flashinfer,
+    liger_kernel,
+    quack,
+    sglang,
+    transformer_engine,
+    transformers_compiled,
+    vllm,
+)
+from phasor._bench.workload import BASE, Pair, Storage, Workload
 from phasor.kernels._turn import Turn
 from phasor.kernels.cache_reference import write_rows_reference
 from phasor.kernels.norm_reference import (
@@ -16,8 +30,18 @@ from phasor.kernels.norm_reference import (
     norm_rotate_reference,
 )
 from phasor.kernels.reference import apply_rotation
+from phasor.rotary import Layout
 
-BASE = 500_000.0
+PEERS: dict[str, Contender] = {
+    "torch.compile": transformers_compiled.PEER,
+    "Liger": liger_kernel.PEER,
+    "flash-attention": flash_attn.IN_PLACE,
+    "FlashInfer": flashinfer.PEER,
+    "SGLang": sglang.PEER,
+    "vLLM": vllm.PEER,
+    "QuACK": quack.PEER,
+    "TransformerEngine": transformer_engine.PEER,
+}
 
 
 @dataclass(frozen=True)
@@ -31,8 +55,8 @@ class Shape:
     head_dim: int = 128
     rotary_dim: int = 128
     dtype: torch.dtype = torch.bfloat16
-    storage: str = "tokens first"
-    layout: str = "half"
+    storage: Storage = "tokens first"
+    layout: Layout = "half"
 
     def __str__(self) -> str:
         part = "" if self.rotary_dim == self.head_dim else f"/{self.rotary_dim}"
@@ -52,13 +76,17 @@ class Shape:
 
 @dataclass
 class Case:
-    """One piece of work; `contenders` return what `expected` is to be compared with."""
+    """One piece of work; `contenders` return what `expected` is to be compared with.
+
+    `left_out` says who is not measured, and why.
+    """
 
     title: str
     bytes_moved: int
     expected: Callable[[], list[Tensor]]
     contenders: dict[str, Callable[[], Callable[[], object]]]
     graph: bool = False
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 class _Inputs:
@@ -66,10 +94,16 @@ class _Inputs:
 
     def __init__(self, shape: Shape, device: str) -> None:
         torch.manual_seed(0)
-        self.shape, self.device = shape, device
-        self.frequencies = phasor.geometric(shape.rotary_dim, BASE)
-        self.table = self.frequencies.turns.to(device)
-        self.positions = torch.arange(shape.seq, device=device)[None, :, None]
+        self.shape = shape
+        sizes = shapes.Shape(
+            name=str(shape), batch=shape.batch, query_heads=shape.heads, key_heads=shape.kv_heads,
+            seq=shape.seq, head_dim=shape.head_dim,
+        )  # fmt: skip
+        self.workload = Workload(
+            shape=sizes, dtype=shape.dtype, device=torch.device(device), layout=shape.layout
+        )
+        self.table = phasor.geometric(shape.rotary_dim, BASE).turns.to(device)
+        self.positions = self.workload.positions.view(-1, shape.seq, 1)
         self.query = shape.random(shape.heads, device)
         self.key = shape.random(shape.kv_heads, device)
         self.bytes = (self.query.numel() + self.key.numel()) * self.query.element_size()
@@ -87,11 +121,21 @@ class _Inputs:
             apply_rotation(x.double(), cos, sign * sin, layout=self.shape.layout) for x in tensors
         ]
 
-    def problem(self) -> Problem:
-        return Problem(
-            self.query.clone(), self.key.clone(), self.positions[0, :, 0],
-            self.frequencies.inv_freq[0].to(self.device), self.shape.layout,
-        )  # fmt: skip
+    def left_out(self, peer: Contender) -> str | None:
+        """Why `peer` is not measured; `None` if it is."""
+        if not peer.is_installed:
+            return "not installed"
+        if self.shape.layout not in peer.layouts:
+            return f"left out: is for layout {peer.layouts[0]!r} only"
+        if self.shape.storage not in peer.storages:
+            return f"left out: stores {peer.storages[0]} only"
+        why_not = peer.why_not(self.workload, "forward")
+        return None if why_not is None else f"left out: {why_not}"
+
+    def against(self, peer: Contender) -> Callable[[], Pair]:
+        rotate = peer.prepare(self.workload)
+        inputs = seen(peer, (self.query.clone(), self.key.clone()))
+        return lambda: seen(peer, rotate(*inputs))
 
 
 def rotation(shape: Shape, device: str, *, peers: tuple[str, ...], sign: int = 1) -> Case:
@@ -111,12 +155,17 @@ def rotation(shape: Shape, device: str, *, peers: tuple[str, ...], sign: int = 1
         return run
 
     contenders = {"phasor in place": lambda: ours(True), "phasor": lambda: ours(False)}
-    for name in peers if sign == 1 and shape.rotary_dim == shape.head_dim else ():
-        contenders[name] = lambda name=name: PEERS[name](given.problem())
+    left_out = {name: reason for name in peers if (reason := given.left_out(PEERS[name]))}
+    for name in peers:
+        if name not in left_out:
+            contenders[name] = partial(given.against, PEERS[name])
     still = 1 - shape.rotary_dim / shape.head_dim
     moved = int(2 * given.bytes * (1 - still)) if still else 2 * given.bytes
     name = "rotation" if sign == 1 else "rotation backward"
-    return Case(f"{name} {shape}", moved, lambda: given.turned(given.pairs(), sign), contenders)
+    return Case(
+        f"{name} {shape}", moved, lambda: given.turned(given.pairs(), sign), contenders,
+        left_out=left_out,
+    )  # fmt: skip
 
 
 def norm(shape: Shape, device: str) -> Case:

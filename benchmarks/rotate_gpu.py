@@ -9,21 +9,21 @@ Decode steps are timed inside a CUDA graph.
 """
 
 import argparse
-import functools
 import json
 import os
-import platform
 import re
 import sys
-from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import torch
-from gpu_cases import Case, cases
-from gpu_peers import PEERS
-from gpu_timing import Measure, measure, measure_graphs
+from gpu_cases import PEERS, Case, cases
 from torch import Tensor
+
+from phasor._bench import hardware
+from phasor._bench.clocks import CudaClock, GraphClock
+from phasor._bench.timing import Clock, Work, interleaved
 
 # bfloat16 tables of cosines, as some peers have them, err by 4e-3; anything larger is wrong.
 LARGEST_ERROR = 0.02
@@ -34,10 +34,6 @@ BARS = (
     ("norm + rotation [4,32+8,8192,128] bfloat16 half, tokens first", "phasor", 0.90),
     ("norm + rotation backward (query) [4,32+8,8192,128] bfloat16 half, tokens first", "phasor",
      0.90),
-)  # fmt: skip
-PACKAGES = (
-    "torch", "triton", "liger-kernel", "flash-attn", "flashinfer-python", "sgl-kernel", "vllm",
-    "quack-kernels", "transformer-engine",
 )  # fmt: skip
 
 
@@ -51,23 +47,19 @@ def error(found: object, expected: list[Tensor]) -> float:
     return worst
 
 
-def copier(bytes_moved: int, device: str) -> functools.partial[Tensor]:
+def copier(bytes_moved: int, device: str) -> Callable[[], Tensor]:
     """A copy that reads and writes as many bytes together."""
     source = torch.zeros(bytes_moved // 2, dtype=torch.uint8, device=device)
-    return functools.partial(torch.empty_like(source).copy_, source)
+    return partial(torch.empty_like(source).copy_, source)
 
 
-def rows(case: Case, device: str, timer: Measure) -> list[dict[str, object]]:
+def rows(case: Case, device: str, clock: Clock, rounds: int) -> list[dict[str, object]]:
     """Check, then time, the contenders of one case."""
-    expected, runs, errors, notes = case.expected(), {}, {}, {}
+    expected, runs, errors, notes = case.expected(), {}, {}, dict(case.left_out)
     for name, build in case.contenders.items():
         try:
             run = build()
             errors[name] = error(run(), expected)
-        except ImportError:
-            notes[name] = "not installed"
-        except NotImplementedError as reason:
-            notes[name] = f"left out: {reason}"
         except Exception as reason:
             if name.startswith("phasor"):
                 raise
@@ -79,7 +71,9 @@ def rows(case: Case, device: str, timer: Measure) -> list[dict[str, object]]:
                 notes[name] = f"wrong, not timed: off by {errors[name]:.2g} of the largest value"
     del expected
     runs["copy"] = copier(case.bytes_moved, device)
-    times = timer(runs, case.bytes_moved)
+    works = {name: Work(call=lambda _, run=run: run()) for name, run in runs.items()}
+    samples = interleaved(works, clock, rounds=rounds)
+    times = {name: sample.median * 1e6 for name, sample in samples.items()}
     result = [
         {
             "case": case.title,
@@ -126,13 +120,8 @@ def verdicts(found: Iterable[dict[str, object]]) -> list[str]:
 
 def versions() -> dict[str, str]:
     """Of what took part."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    peers = {peer.package: peer.version for peer in PEERS.values()}
+    return hardware.versions() | {name: found for name, found in peers.items() if found}
 
 
 def write(file: Path, content: dict[str, object]) -> None:
@@ -171,9 +160,9 @@ def main(argv: list[str] | None = None) -> int:
     name = torch.cuda.get_device_name()
     print(f"{name}; " + ", ".join(f"{key} {value}" for key, value in versions().items()))
     found: list[dict[str, object]] = []
+    events = CudaClock(torch.device("cuda"))
     for case in cases("cuda", peers=chosen.peers):
-        timer = functools.partial(measure, rounds=chosen.rounds)
-        new = rows(case, "cuda", measure_graphs if case.graph else timer)
+        new = rows(case, "cuda", GraphClock(events) if case.graph else events, chosen.rounds)
         print(table(new), flush=True)
         found += new
         torch.cuda.empty_cache()

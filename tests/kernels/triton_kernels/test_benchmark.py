@@ -2,10 +2,13 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+
+from phasor._bench.timing import Work
 
 FOLDER = Path(__file__).parents[3] / "benchmarks"
 
@@ -16,22 +19,25 @@ def script(monkeypatch: pytest.MonkeyPatch):
     import rotate_gpu
 
     yield rotate_gpu
-    for name in ("rotate_gpu", "gpu_cases", "gpu_peers", "gpu_timing"):
+    for name in ("rotate_gpu", "gpu_cases"):
         sys.modules.pop(name, None)
 
 
-def fake_timer(runs, working_set: int) -> dict[str, float]:
-    assert working_set > 0
-    return {name: 50.0 if name == "copy" else 100.0 for name in runs if runs[name]() is not None}
+class FakeClock:
+    """By it a copy takes 50 microseconds and all else 100."""
+
+    most_repetitions = 1
+
+    def seconds(self, work: Work, repetitions: int) -> float:
+        return 50e-6 if isinstance(work.call(None), torch.Tensor) else 100e-6
 
 
 def test_every_case_is_right_at_a_small_size(script, device) -> None:
     from gpu_cases import cases
 
     titles = []
-    for case in cases(str(device), peers=("torch.compile",), shrink=True):
-        case.contenders.pop("torch.compile", None)
-        rows = script.rows(case, str(device), fake_timer)
+    for case in cases(str(device), peers=(), shrink=True):
+        rows = script.rows(case, str(device), FakeClock(), rounds=1)
         assert [row for row in rows if "note" in row] == []
         assert {row["contender"] for row in rows} == {"copy", *case.contenders}
         assert all(row["of_copy"] == (1.0 if row["contender"] == "copy" else 0.5) for row in rows)
@@ -48,9 +54,11 @@ def test_a_wrong_result_is_not_timed(script) -> None:
         "wrong": lambda: lambda: [torch.tensor([1.0, 1.0, 1.0, 1.03])],
         "nan": lambda: lambda: [torch.full((4,), torch.nan)],
         "broken": lambda: 1 / 0,
-        "absent": lambda: __import__("a_peer_that_is_not_installed"),
     }
-    rows = script.rows(Case("sums", 640_000, lambda: truth, contenders), "cpu", fake_timer)
+    case = Case(
+        "sums", 640_000, lambda: truth, contenders, left_out={"absent": "not installed"}
+    )  # fmt: skip
+    rows = script.rows(case, "cpu", FakeClock(), rounds=1)
     assert {row["contender"] for row in rows if "of_copy" in row} == {"right", "copy"}
     text = script.table(rows)
     assert "wrong, not timed: off by 0.03" in text
@@ -65,7 +73,7 @@ def test_our_own_failure_is_no_footnote(script) -> None:
 
     with pytest.raises(ZeroDivisionError):
         script.rows(
-            Case("sums", 64, list, {"phasor": lambda: 1 / 0}), "cpu", fake_timer
+            Case("sums", 64, list, {"phasor": lambda: 1 / 0}), "cpu", FakeClock(), rounds=1
         )  # fmt: skip
 
 
@@ -83,17 +91,35 @@ def test_bars_name_cases_that_exist(script) -> None:
     assert {case for case, _, _ in script.BARS} <= {f"{k} {s}" for k in kinds for s in shapes}
 
 
-def test_peers(script) -> None:
-    """torch.compile is always there; the others say that they are not installed, or run."""
-    from gpu_cases import Shape, _Inputs
-    from gpu_peers import PEERS, torch_compile
+@pytest.mark.parametrize("storage", ["tokens first", "heads first"])
+@pytest.mark.parametrize("seq", [1, 3])
+def test_a_peer_has_the_problem_of_ours(script, storage, seq) -> None:
+    from gpu_cases import PEERS, Shape, _Inputs
 
-    given = _Inputs(Shape(batch=1, heads=2, kv_heads=1, seq=3, dtype=torch.float32), "cpu")
-    problem = given.problem()
-    with torch.compiler.set_stance("force_eager"):
-        found = torch_compile(problem)()
-    assert script.error(found, given.turned(given.pairs())) < 1e-5
+    from phasor._bench.peers import llama
+
+    shape = Shape(
+        batch=2, heads=2, kv_heads=1, seq=seq, dtype=torch.float32, storage=storage,
+        layout="interleaved",
+    )  # fmt: skip
+    given = _Inputs(shape, "cpu")
+    assert given.left_out(llama.PEER) is None
+    assert script.error(given.against(llama.PEER)(), given.turned(given.pairs())) < 1e-5
     assert "FlashInfer" in PEERS
+
+
+def test_who_is_left_out_says_why(script) -> None:
+    from gpu_cases import Shape, _Inputs
+
+    from phasor._bench.peers import llama, vllm
+
+    here = replace(vllm.PEER, module="", devices=("cpu",))
+    given = _Inputs(Shape(batch=1, heads=1, kv_heads=1, seq=3, storage="heads first"), "cpu")
+    assert given.left_out(replace(here, module="no_such_module")) == "not installed"
+    assert given.left_out(llama.PEER) == "left out: is for layout 'interleaved' only"
+    assert given.left_out(here) == "left out: stores tokens first only"
+    only = replace(here, storages=("heads first",), dtypes=())
+    assert given.left_out(only) == "left out: does not take bfloat16"
 
 
 def test_without_a_gpu_it_says_so(script, capsys, monkeypatch) -> None:

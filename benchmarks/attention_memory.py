@@ -18,6 +18,8 @@ from pathlib import Path
 import torch
 
 import phasor
+from phasor._bench.clocks import HostClock
+from phasor._bench.timing import Work
 
 BATCH, HEADS, HEAD_DIM = 1, 8, 64
 WIDTH = HEADS * HEAD_DIM
@@ -56,9 +58,11 @@ def measure(name: str, seq: int, backward: bool) -> None:
     attend(encoding, 2048, backward)
     before = resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    start = time.process_time()
-    attend(encoding, seq, backward)
-    seconds = time.process_time() - start
+    clock, work = (
+        HostClock(time.process_time_ns),
+        Work(call=lambda _: attend(encoding, seq, backward)),
+    )
+    seconds = clock.seconds(work, 1)
     print(resident("VmHWM") - before, seconds)
 
 

@@ -6,14 +6,14 @@ calls it. On one thread, in the time of that thread: what else the machine does 
 """
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
+import copy
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import phasor
+from phasor._bench.clocks import HostClock
+from phasor._bench.timing import Work, interleaved
 
 SIZES = {
     "hidden_size": 768,
@@ -25,39 +25,49 @@ SIZES = {
 }
 
 
-def seconds(work: Callable[[], object]) -> float:
-    start = time.thread_time()
-    work()
-    return time.thread_time() - start
+BASELINE = "transformers"
+PARITIES = ("bitwise", "rounded")
 
 
-def cases(model: LlamaForCausalLM, seq: int, tokens: int) -> dict[str, Callable[[], object]]:
+def models(dtype: torch.dtype) -> dict[str, LlamaForCausalLM]:
+    """One for each rotation, all with the same weights."""
+    model = LlamaForCausalLM._from_config(LlamaConfig(**SIZES), dtype=dtype)
+    shared = {id(weight): weight for weight in model.parameters()}
+    found = {BASELINE: model}
+    for parity in PARITIES:
+        found[parity] = copy.deepcopy(model, dict(shared))
+        phasor.patch(found[parity], parity=parity)
+    for each in found.values():
+        each(torch.zeros(1, 2, dtype=torch.long))
+    return found
+
+
+def cases(model: LlamaForCausalLM, seq: int, tokens: int) -> dict[str, Work]:
     ids = torch.randint(0, SIZES["vocab_size"], (1, seq))
 
     @torch.no_grad()
-    def forward() -> None:
+    def forward(_: object) -> None:
         model(ids, use_cache=False)
 
-    def step() -> None:
+    def step(_: object) -> None:
         model.zero_grad()
         model(ids, labels=ids, use_cache=False).loss.backward()
 
-    def decode() -> None:
+    def decode(_: object) -> None:
         model.generate(ids[:, :16], min_new_tokens=tokens, max_new_tokens=tokens, do_sample=False)
 
-    return {f"forward, {seq}": forward, f"step, {seq}": step, f"decode, {tokens}": decode}
+    works = {f"forward, {seq}": forward, f"step, {seq}": step, f"decode, {tokens}": decode}
+    return {name: Work(call=call) for name, call in works.items()}
 
 
-def rotations(
-    model: LlamaForCausalLM, dtype: torch.dtype, seq: int
-) -> dict[str, Callable[[], object]]:
+def rotations(model: LlamaForCausalLM, dtype: torch.dtype, seq: int) -> dict[str, Work]:
     query = torch.randn(1, seq, 12, 64).to(dtype).transpose(1, 2)
     key = torch.randn(1, seq, 4, 64).to(dtype).transpose(1, 2)
     cos, sin = model.model.rotary_emb(query, torch.arange(seq)[None])
     attention = type(model.model.layers[0].self_attn)
     # What the model calls, patched or not.
     apply = attention.forward.__globals__["apply_rotary_pos_emb"]
-    return {f"rotation, {seq}": lambda: apply(query, key, cos, sin)}
+    return {f"rotation, {seq}": Work(call=lambda _: apply(query, key, cos, sin))}
 
 
 def main() -> None:
@@ -70,36 +80,29 @@ def main() -> None:
     dtype = getattr(torch, given.dtype)
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    model = LlamaForCausalLM._from_config(LlamaConfig(**SIZES), dtype=dtype)
-    weights = sum(x.numel() for x in model.parameters()) / 1e6
+    who = models(dtype)
+    weights = sum(x.numel() for x in who[BASELINE].parameters()) / 1e6
     print(f"{weights:.0f}M weights, {given.dtype}, {torch.get_num_threads()} threads")
-    times: dict[tuple[str, str], list[float]] = {}
+    whole = {name: cases(model, given.seq, given.tokens) for name, model in who.items()}
+    report(whole, given.rounds)
+    with torch.no_grad():
+        alone = {
+            name: rotations(model, dtype, given.seq) | rotations(model, dtype, 1)
+            for name, model in who.items()
+        }
+        report(alone, given.rounds)
 
-    def measure(who: str) -> None:
-        work = cases(model, given.seq, given.tokens)
-        for name, run in work.items():
-            times.setdefault((name, who), []).append(seconds(run))
-        for seq in (given.seq, 1):
-            for name, run in rotations(model, dtype, seq).items():
-                with torch.no_grad():
-                    once = [seconds(run) for _ in range(50)]
-                times.setdefault((name, who), []).append(statistics.median(once))
 
-    for number in range(given.rounds + 1):
-        measure("transformers")
-        for parity in ("bitwise", "rounded"):
-            with phasor.patch(model, parity=parity):
-                model(torch.zeros(1, 2, dtype=torch.long))
-                measure(parity)
-        if number == 0:
-            times.clear()
-    for name in dict.fromkeys(name for name, _ in times):
-        base = times[name, "transformers"]
-        print(f"{name:16s} transformers {1e3 * statistics.median(base):9.3f} ms", end="")
-        for parity in ("bitwise", "rounded"):
-            ratios = [a / b for a, b in zip(base, times[name, parity], strict=True)]
-            low, _, high = statistics.quantiles(ratios, n=4)
-            print(f"   {parity} {statistics.median(ratios):.2f}x ({low:.2f}..{high:.2f})", end="")
+def report(works: dict[str, dict[str, Work]], rounds: int) -> None:
+    """Time `works[who][case]`, and print a line for each case."""
+    flat = {f"{case}, {name}": work for name, each in works.items() for case, work in each.items()}
+    samples = interleaved(flat, HostClock(), rounds=rounds)
+    for case in works[BASELINE]:
+        base = samples[f"{case}, {BASELINE}"]
+        print(f"{case:16s} transformers {1e3 * base.median:9.3f} ms", end="")
+        for parity in PARITIES:
+            ratio = base.over(samples[f"{case}, {parity}"])
+            print(f"   {parity} {ratio.median:.2f}x ({ratio.low:.2f}..{ratio.high:.2f})", end="")
         print()
 
 

@@ -8,28 +8,32 @@ order. Angles are included. A result that is wrong is not timed.
 
 import argparse
 import os
-import random
-import statistics
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.testing import assert_close
 
 import phasor
+from phasor._bench.clocks import HostClock
+from phasor._bench.contender import Contender, Rotation
+from phasor._bench.entry import Entry, Memory, enter
+from phasor._bench.ours import IN_PLACE, NEW, OURS
+from phasor._bench.peers import transformers
+from phasor._bench.shapes import NAMED
+from phasor._bench.timing import Work, interleaved
+from phasor._bench.workload import BASE, Direction, Pair, Storage, Workload
 from phasor.kernels import cpu
 from phasor.kernels._turn import Turn
+from phasor.rotary import Layout
 
-SHAPES = {
-    "A": ((1, 32, 4096, 128), (1, 8, 4096, 128)),
-    "B": ((8, 16, 512, 64), (8, 16, 512, 64)),
-    "C": ((64, 32, 1, 128), (64, 8, 1, 128)),
-}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-STORAGES = ("batch, seq, heads", "batch, heads, seq")
+STORAGES: dict[Storage, str] = {
+    "tokens first": "batch, seq, heads",
+    "heads first": "batch, heads, seq",
+}
+# Of the length of a pair: what rounds its values explains, and nothing else.
+LARGEST_ERRORS = {"float32": 2e-6, "bfloat16": 1e-2}
 HOST_BAR = 8.0  # microseconds
 
 
@@ -38,147 +42,104 @@ class Row:
     """One thing that is timed, and what its ratio to copying must not exceed."""
 
     name: str
-    run: Callable[[], object]
+    work: Work
     bar: float | None = None
 
 
-def bar_of(kind: str, shape: str, dtype: str, storage: str) -> float | None:
+def bar_of(kind: str, shape: str, dtype: str, storage: Storage) -> float | None:
     if shape == "C":
         return None if kind == "backward" else 2.5  # decoding has no backward
     if kind != "in place":
         return 1.3
-    if storage == "batch, heads, seq":
+    if storage == "heads first":
         return 1.15
     return {("A", "float32"): 0.65, ("A", "bfloat16"): 0.80, ("B", "float32"): 0.65}.get(
         (shape, dtype), 1.1
     )
 
 
-def stored(shape: tuple[int, ...], storage: str, dtype: torch.dtype) -> Tensor:
-    x = torch.randn(shape).to(dtype)
-    if storage == "batch, heads, seq":
-        return x
-    return x.transpose(1, 2).contiguous().transpose(1, 2)
+def checked(
+    contender: Contender, workload: Workload, memory: Memory, direction: Direction = "forward"
+) -> Entry:
+    """The work, found right; ends the script where it is wrong."""
+    found = enter(contender, workload, direction, memory)
+    if not isinstance(found, Entry):
+        raise SystemExit(f"{contender.name}, {workload.layout}, {direction}: {found.reason}")
+    return found
 
 
-def positions_of(shape: str) -> Tensor:
-    """0, 1, 2, ..., or in decoding one for each sequence."""
-    batch, _, seq, _ = SHAPES[shape][0]
-    return torch.arange(seq) if seq > 1 else torch.randint(0, 8192, (batch, 1))
-
-
-def check(shape: str, dtype: torch.dtype, storage: str, layout: str) -> None:
-    """Raise unless every way to call gives what the reference gives in float64."""
-    query, key = (stored(size, storage, dtype) for size in SHAPES[shape])
-    positions, frequencies = positions_of(shape), phasor.geometric(query.shape[-1])
-    tolerance = 1e-2 if dtype == torch.bfloat16 else 2e-6
-    wanted = phasor.rotate(
-        query.double(), key.double(), positions, frequencies, layout=layout, impl="reference"
+def workload_of(shape: str, dtype: str, layout: Layout) -> Workload:
+    return Workload(
+        shape=NAMED[shape], dtype=DTYPES[dtype], device=torch.device("cpu"), layout=layout
     )
-    for inplace in (False, True):
-        found = phasor.rotate(query, key, positions, frequencies, layout=layout, inplace=inplace)
-        for got, want in zip(found, wanted, strict=True):
-            assert_close(got.double(), want, rtol=tolerance, atol=tolerance)
 
 
-def rows_of(shape: str, dtype_name: str, storage: str) -> list[Row]:
-    dtype = DTYPES[dtype_name]
-    positions = positions_of(shape)
-    frequencies = phasor.geometric(SHAPES[shape][0][-1])
-    query, key = (stored(size, storage, dtype) for size in SHAPES[shape])
+def rows_of(shape: str, dtype: str, storage: Storage) -> list[Row]:
+    memory = Memory.of(workload_of(shape, dtype, "half"))
+    query, key = memory.source if storage == "tokens first" else memory.heads_first
     held = [torch.zeros_like(x) for x in (query, key)]
+    ours = {contender.name: replace(contender, storages=(storage,)) for contender in OURS}
+
+    def row(kind: str, name: str, layout: Layout, direction: Direction = "forward") -> Row:
+        workload = workload_of(shape, dtype, layout)
+        found = checked(ours[name], workload, memory, direction)
+        if found.error > LARGEST_ERRORS[dtype]:
+            raise SystemExit(f"{kind}, {layout}: off by {found.error:.2g} of a pair's length")
+        return Row(f"{kind}, {layout}", found.work, bar_of(kind, shape, dtype, storage))
+
     rows = [
-        Row("copy_", lambda: (held[0].copy_(query), held[1].copy_(key))),
-        Row("clone (fresh memory)", lambda: (query.clone(), key.clone())),
+        Row("copy_", Work(call=lambda _: (held[0].copy_(query), held[1].copy_(key)))),
+        Row("clone (fresh memory)", Work(call=lambda _: (query.clone(), key.clone()))),
     ]
     for layout in ("half", "interleaved"):
-        check(shape, dtype, storage, layout)
-        own = [x.clone(memory_format=torch.preserve_format) for x in (query, key)]
-
-        def rotate(own: list[Tensor] = own, layout: str = layout, inplace: bool = True) -> object:
-            return phasor.rotate(
-                own[0], own[1], positions, frequencies, layout=layout, inplace=inplace
-            )
-
-        leaves = [x.clone().requires_grad_() for x in (query, key)]
-        turned = phasor.rotate(*leaves, positions, frequencies, layout=layout)
-        upstream = [stored(size, storage, dtype) for size in SHAPES[shape]]
-
-        def backward(
-            turned: object = turned, leaves: object = leaves, upstream: object = upstream
-        ) -> object:
-            return torch.autograd.grad(turned, leaves, upstream, retain_graph=True)
-
-        def into_held(layout: str = layout) -> None:
-            cpu.launch(
-                query, key, held[0], held[1], positions, frequencies.turns,
-                Turn(layout == "interleaved", start=0),
-            )  # fmt: skip
-
+        work = into_held(workload_of(shape, dtype, layout), (query, key), held)
         rows += [
-            Row(f"in place, {layout}", rotate, bar_of("in place", shape, dtype_name, storage)),
-            Row(f"into held memory, {layout}", into_held),
-            Row(
-                f"out of place, {layout}",
-                lambda rotate=rotate: rotate(inplace=False),
-                bar_of("out of place", shape, dtype_name, storage),
-            ),
-            Row(f"backward, {layout}", backward, bar_of("backward", shape, dtype_name, storage)),
+            row("in place", IN_PLACE, layout),
+            Row(f"into held memory, {layout}", work),
+            row("out of place", NEW, layout),
+            row("backward", NEW, layout, "backward"),
         ]
     return rows
 
 
-def transformers_rows(shape: str, dtype: torch.dtype, compiled: bool) -> list[Row]:
+def into_held(workload: Workload, pair: Pair, held: list[Tensor]) -> Work:
+    positions = workload.positions
+    turns = phasor.geometric(workload.shape.head_dim, BASE).turns
+    turn = Turn(workload.layout == "interleaved", start=0)
+    return Work(call=lambda _: cpu.launch(*pair, *held, positions, turns, turn))
+
+
+def transformers_rows(shape: str, dtype: str, compiled: bool) -> list[Row]:
     """What a layer of Llama in transformers does, cosines and sines included."""
-    from transformers import LlamaConfig
-    from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding, apply_rotary_pos_emb
+    from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
-    query, key = (stored(size, "batch, seq, heads", dtype) for size in SHAPES[shape])
-    batch, _, seq, head_dim = query.shape
-    rotary = LlamaRotaryEmbedding(
-        LlamaConfig(hidden_size=head_dim * query.shape[1], num_attention_heads=query.shape[1])
-    )
-    positions = positions_of(shape).expand(batch, seq)
+    def prepare(workload: Workload) -> Rotation:
+        rotary = transformers.rotary_embedding(workload)
+        positions = workload.positions.expand(workload.shape.batch, workload.shape.seq)
 
-    def rotate(query: Tensor, key: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-        cos, sin = rotary(query, positions)
-        return apply_rotary_pos_emb(query, key, cos, sin)
+        def rotate(query: Tensor, key: Tensor) -> Pair:
+            return apply_rotary_pos_emb(query, key, *rotary(query, positions))
 
-    with torch.no_grad():
-        ours = phasor.rotate(query, key, positions, phasor.geometric(head_dim), precision="float32")
-        for got, want in zip(ours, rotate(query, key, positions), strict=True):
-            tolerance = 6e-2 if dtype == torch.bfloat16 else 2e-3
-            assert_close(got, want, rtol=tolerance, atol=tolerance)
-    rows = [Row("transformers, eager", torch.no_grad()(lambda: rotate(query, key, positions)))]
-    if compiled:
-        quick = torch.compile(rotate)
-        run = torch.no_grad()(lambda: quick(query, key, positions))
-        run()
-        rows.append(Row("transformers, compiled", run))
+        return torch.no_grad()(torch.compile(rotate) if how == "compiled" else rotate)
+
+    workload = workload_of(shape, dtype, "half")
+    memory, rows = Memory.of(workload), []
+    for how in ("eager", "compiled") if compiled else ("eager",):
+        peer = replace(transformers.PEER, prepare=prepare)
+        rows.append(Row(f"transformers, {how}", checked(peer, workload, memory).work))
     return rows
-
-
-def medians(rows: list[Row], rounds: int, repeats: int) -> dict[str, float]:
-    """Seconds of this thread for each, of rounds that are taken in turns."""
-    times: dict[str, list[float]] = {row.name: [] for row in rows}
-    for _ in range(rounds):
-        for row in random.sample(rows, len(rows)):
-            start = time.thread_time()
-            for _ in range(repeats):
-                row.run()
-            times[row.name].append((time.thread_time() - start) / repeats)
-    return {name: statistics.median(each) for name, each in times.items()}
 
 
 def host_microseconds() -> dict[str, float]:
     """Of a call that has next to nothing to turn: one token of one sequence, as in decoding."""
     query, key = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
-    positions, frequencies = torch.tensor([[7]]), phasor.geometric(8)
-    rows = [
-        Row("in place", lambda: phasor.rotate(query, key, positions, frequencies, inplace=True)),
-        Row("out of place", lambda: phasor.rotate(query, key, positions, frequencies)),
-    ]
-    return {name: 1e6 * value for name, value in medians(rows, 21, 2000).items()}
+    given = query, key, torch.tensor([[7]]), phasor.geometric(8)
+    works = {
+        "in place": Work(call=lambda _: phasor.rotate(*given, inplace=True)),
+        "out of place": Work(call=lambda _: phasor.rotate(*given)),
+    }
+    found = interleaved(works, HostClock(), rounds=21)
+    return {name: 1e6 * sample.median for name, sample in found.items()}
 
 
 # Else glibc returns what is freed to the system, and fresh pages cost more than the rotation.
@@ -188,7 +149,7 @@ KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_":
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--shapes", nargs="+", choices=NAMED, default=list(NAMED))
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES))
     parser.add_argument("--compile", action="store_true", help="transformers under torch.compile")
     parser.add_argument(
@@ -213,12 +174,13 @@ def main() -> None:
         for dtype in options.dtypes:
             for storage in STORAGES:
                 rows = rows_of(shape, dtype, storage)
-                if storage == STORAGES[0]:
-                    compiled = options.compile and shape == "A"
-                    rows += transformers_rows(shape, DTYPES[dtype], compiled)
-                found = medians(rows, options.rounds, 20 if shape == "C" else 1)
-                copy = found["copy_"]
-                print(f"\n{shape} {dtype} [{storage}, head_dim]: copy_ {1e3 * copy:.3f} ms")
+                if storage == "tokens first":
+                    rows += transformers_rows(shape, dtype, options.compile and shape == "A")
+                works = {row.name: row.work for row in rows}
+                samples = interleaved(works, HostClock(), rounds=options.rounds)
+                found = {name: sample.median for name, sample in samples.items()}
+                copy, order = found["copy_"], STORAGES[storage]
+                print(f"\n{shape} {dtype} [{order}, head_dim]: copy_ {1e3 * copy:.3f} ms")
                 ours = found["in place, half"]
                 for row in rows:
                     ratio = found[row.name] / copy

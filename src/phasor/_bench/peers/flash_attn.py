@@ -26,9 +26,8 @@ def rotation_by_tables(
     """
     table = angle_table(workload)
     cos, sin = table.cos().to(dtype), table.sin().to(dtype)
-    how = {"interleaved": workload.layout == "interleaved", "inplace": inplace}
-    if workload.decodes:
-        how["seqlen_offsets"] = workload.positions[:, 0].int()
+    offsets = {"seqlen_offsets": workload.positions[:, 0].int()} if workload.decodes else {}
+    how = {"interleaved": workload.layout == "interleaved", "inplace": inplace, **offsets}
 
     def rotation(query: Tensor, key: Tensor) -> Pair:
         return apply(query, cos, sin, **how), apply(key, cos, sin, **how)

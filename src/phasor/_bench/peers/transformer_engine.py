@@ -16,9 +16,8 @@ def _prepare(workload: Workload) -> Rotation:
     interleaved = workload.layout == "interleaved"
     table = table.repeat_interleave(2, -1) if interleaved else torch.cat((table, table), -1)
     table = table[:, None, None]
-    how = {"tensor_format": "bshd", "interleaved": interleaved, "fused": True}
-    if workload.decodes:
-        how["start_positions"] = workload.positions[:, 0].int()
+    offsets = {"start_positions": workload.positions[:, 0].int()} if workload.decodes else {}
+    how = {"tensor_format": "bshd", "interleaved": interleaved, "fused": True, **offsets}
 
     def rotation(query: Tensor, key: Tensor) -> Pair:
         return apply(query, table, **how), apply(key, table, **how)

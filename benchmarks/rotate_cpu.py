@@ -85,7 +85,8 @@ def rows_of(shape: str, dtype: str, storage: Storage) -> list[Row]:
         found = checked(ours[name], workload, memory, direction)
         if found.error > LARGEST_ERRORS[dtype]:
             raise SystemExit(f"{kind}, {layout}: off by {found.error:.2g} of a pair's length")
-        return Row(f"{kind}, {layout}", found.work, bar_of(kind, shape, dtype, storage))
+        work = found.work if direction == "forward" else backward(found, memory)
+        return Row(f"{kind}, {layout}", work, bar_of(kind, shape, dtype, storage))
 
     rows = [
         Row("copy_", Work(call=lambda _: (held[0].copy_(query), held[1].copy_(key)))),
@@ -100,6 +101,14 @@ def rows_of(shape: str, dtype: str, storage: Storage) -> list[Row]:
             row("backward", NEW, layout, "backward"),
         ]
     return rows
+
+
+def backward(entry: Entry, memory: Memory) -> Work:
+    """Through one graph again and again: a forward before each would leave it only fresh memory."""
+    pair = memory.pair(entry.contender)
+    leaves = [x.clone().requires_grad_() for x in pair]
+    turned = entry.contender.prepare(entry.workload)(*leaves)
+    return Work(call=lambda _: torch.autograd.grad(turned, leaves, pair, retain_graph=True))
 
 
 def into_held(workload: Workload, pair: Pair, held: list[Tensor]) -> Work:

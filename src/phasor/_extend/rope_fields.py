@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from phasor.rotary.scaling import LENGTH_KEY, version_4_fields
+
 LENGTH = "the longest sequence, from which engines size their caches"
 
 
@@ -25,22 +27,16 @@ def write_rope(
         "rope_parameters": f"{what} (transformers 5)",
         "rope_theta": "the base, where transformers 4, vLLM and llama.cpp look for it",
         "rope_scaling": "the same as rope_parameters, for transformers 4, vLLM, llama.cpp",
-        "original_max_position_embeddings": "the length past which transformers 4 takes the long "
-        "factors",
+        LENGTH_KEY: "the length past which transformers 4 takes the long factors",
         "max_position_embeddings": LENGTH,
     }
     config["rope_parameters"] = dict(rope_parameters)
     config["max_position_embeddings"] = max_seq_len
-    rest = dict(rope_parameters)
-    config["rope_theta"] = rest.pop("rope_theta")
-    rest.pop("partial_rotary_factor", None)
-    if rest.get("rope_type", "default") != "default":
-        config["rope_scaling"] = rest
-    else:
-        # One of the model before would win over rope_parameters.
-        config.pop("rope_scaling", None)
-    # transformers 4 does not look into rope_scaling for this one; where it is, 5 prefers it.
-    original = "original_max_position_embeddings"
-    if original in rest and (rest["rope_type"] == "longrope" or original in config):
-        config[original] = rest[original]
+    # One of the model before would win over rope_parameters.
+    config.pop("rope_scaling", None)
+    older = version_4_fields(rope_parameters)
+    older.pop("partial_rotary_factor", None)  # the share of channels is said as it was
+    config |= older
+    if LENGTH_KEY in config and LENGTH_KEY in rope_parameters:  # where it is, version 5 prefers it
+        config[LENGTH_KEY] = rope_parameters[LENGTH_KEY]
     return {name: why for name, why in reasons.items() if config.get(name) != before.get(name)}

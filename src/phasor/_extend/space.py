@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from phasor._extend.methods import RotaryCandidate, Situation, extended, ntk
 from phasor.rotary import scaling
+from phasor.rotary.scaling.yarn_ramp import mscale_gain
 
 Setting = Mapping[str, float]
 
@@ -61,6 +62,7 @@ def _yarn(situation: Situation) -> Space:
             f"and beta_slow {method.beta_slow:.4g}",
         )
 
+    beta_fast, beta_slow = scaling.YaRN.beta_fast, scaling.YaRN.beta_slow
     return Space(
         name="yarn-searched",
         ranges={
@@ -69,7 +71,7 @@ def _yarn(situation: Situation) -> Space:
             "beta_fast": Range(low=4.0, high=128.0, log=True),
             "beta_slow": Range(low=0.125, high=3.5, log=True),
         },
-        starts=({"factor": situation.factor, "beta_fast": 32.0, "beta_slow": 1.0},),
+        starts=({"factor": situation.factor, "beta_fast": beta_fast, "beta_slow": beta_slow},),
         candidate=candidate,
     )
 
@@ -126,7 +128,7 @@ def _longrope(situation: Situation) -> Space:
         }
         return {"stretch": situation.factor, "attention_factor": gain, **shares}
 
-    gain = 0.1 * math.log(situation.factor) + 1.0
+    gain = mscale_gain(situation.factor)
     even = [node / max(1, nodes - 1) for node in range(nodes)]
     return Space(
         name="longrope",

@@ -6,8 +6,8 @@ from typing import Any
 
 from phasor._inspect.finding import Finding
 from phasor._words import number
+from phasor.rotary.scaling import LENGTH_KEY, NEEDS_LENGTH
 
-_NEED_ORIGINAL = ("yarn", "llama3", "longrope", "su")
 _PARSER = "transformers 5, modeling_rope_utils.py (standardize_rope_params)"
 _DEPTH = 3
 
@@ -95,9 +95,9 @@ def _of_parameters(
             "first, older ones the second.",
             (_PARSER,),
         )
-    name = "original_max_position_embeddings"
+    name = LENGTH_KEY
     inside, outside = parameters.get(name), config.get(name)
-    if kind in _NEED_ORIGINAL and inside is None and outside is None:
+    if kind in (*NEEDS_LENGTH, "su") and inside is None and outside is None:
         yield Finding(
             "warning",
             "original-length-missing",

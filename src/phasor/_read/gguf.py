@@ -8,8 +8,8 @@ from phasor._read.gguf_header import read_header
 from phasor._read.gguf_keys import Keys, doubt_unread
 from phasor._read.gguf_layers import TABLE, read_gguf_embedding, read_gguf_layers
 from phasor._read.gguf_models import GGUF_MODELS
-from phasor._read.gguf_rope import FREQS, LONG, SHORT
 from phasor._read.notes import Notes
+from phasor.rotary.scaling.searched import FREQS, LONG, SHORT
 from phasor.spec import PositionSpec, RotarySpec
 
 

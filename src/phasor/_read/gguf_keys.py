@@ -7,6 +7,7 @@ from typing import Any
 
 from phasor._read.fields import Fields, short
 from phasor._read.notes import Notes
+from phasor.rotary.scaling import YaRN
 
 # Keys of attention that change nothing about position (`src/llama-arch.cpp` has them all).
 _NOT_ABOUT_POSITION = {
@@ -35,9 +36,8 @@ _NEUTRAL: dict[str, Any] = {
     "attention.max_alibi_bias": 0,
     "rope.scaling.alpha": 0,
     "rope.scaling.yarn_log_multiplier": 0,
-    "rope.scaling.yarn_beta_fast": 32,
-    "rope.scaling.yarn_beta_slow": 1,
     "rope.scaling.yarn_ext_factor": 1,
+    **YaRN.gguf_defaults(),
 }
 
 

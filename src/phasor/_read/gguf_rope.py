@@ -14,13 +14,20 @@ from phasor._read.gguf_models import GGUFModel
 from phasor._read.notes import Notes
 from phasor.rotary.layout import Layout
 from phasor.rotary.rules import FrequencySpec
-from phasor.rotary.scaling import LengthScaling, Scaling, linear, longrope, stretch, yarn
+from phasor.rotary.scaling import (
+    BY_GGUF_TYPE,
+    LengthScaling,
+    Scaling,
+    linear,
+    longrope,
+    stretch,
+    yarn,
+)
+from phasor.rotary.scaling.searched import FREQS, LONG, SHORT
+from phasor.rotary.scaling.yarn_ramp import mscale_gain
 from phasor.spec import GeometricSpec, ProportionalSpec, RotarySpec, SectionsSpec
 
-FREQS, LONG, SHORT = "rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"
-"""Tensors of factors on the frequencies."""
-
-_KINDS = ("none", "linear", "yarn", "longrope")
+_KINDS = ("none", *BY_GGUF_TYPE)
 _STILL = 1e29
 """A pair whose frequency is divided by more than this does not turn; Gemma 4 has 1e30."""
 
@@ -35,8 +42,7 @@ class Turns:
         original: `rope.scaling.original_context_length`, for YaRN and LongRoPE.
         gain: On cos and sin.
         log_multiplier: What DeepSeek calls mscale_all_dim; 0 without.
-        beta_fast: Of YaRN's ramp.
-        beta_slow: Of YaRN's ramp.
+        betas: Of YaRN's ramp, by its arguments, where they are read.
         factors: The tensors of factors that are read.
     """
 
@@ -45,8 +51,7 @@ class Turns:
     original: int
     gain: float
     log_multiplier: float
-    beta_fast: float
-    beta_slow: float
+    betas: Mapping[str, Any]
     factors: Mapping[str, tuple[float, ...]]
 
     def softmax_gain(self) -> float:
@@ -99,8 +104,11 @@ def read_turns(fields: Fields, row: GGUFModel, model: str, tensors: Mapping[str,
         original=original or 0,
         gain=gain,
         log_multiplier=multiplier,
-        beta_fast=fields.number("rope.scaling.yarn_beta_fast", 32.0) if row.yarn_betas else 32.0,
-        beta_slow=fields.number("rope.scaling.yarn_beta_slow", 1.0) if row.yarn_betas else 1.0,
+        betas={
+            yarn.gguf_keys[key]: fields.number(key, usual)
+            for key, usual in yarn.gguf_defaults().items()
+            if row.yarn_betas
+        },
         factors=factors,
     )
 
@@ -173,12 +181,11 @@ def _scaling(
         if turns.factors:
             notes.doubt(f"{next(iter(turns.factors))} beside rope.scaling.type 'yarn' is not read")
         mscale = turns.log_multiplier if row.mla and turns.gain == 1 else 0.0
-        usual = math.isclose(turns.gain, _mscale(turns.factor, 1.0), rel_tol=1e-9)
+        usual = math.isclose(turns.gain, mscale_gain(turns.factor), rel_tol=1e-9)
         return yarn(
             factor=turns.factor,
             original_seq_len=turns.original,
-            beta_fast=turns.beta_fast,
-            beta_slow=turns.beta_slow,
+            **turns.betas,
             attention_factor=None if usual or mscale else turns.gain,
             mscale=mscale or None,
             mscale_all_dim=mscale or None,
@@ -257,10 +264,6 @@ def _first_alone(factors: tuple[float, ...]) -> int | None:
 
 def _yarn_gain(factor: float, multiplier: float, *, same: bool) -> float:
     if not multiplier:
-        return _mscale(factor, 1.0)
+        return mscale_gain(factor)
     mscale = multiplier if same else 1.0
-    return _mscale(factor, mscale) / _mscale(factor, multiplier)
-
-
-def _mscale(factor: float, mscale: float) -> float:
-    return 1.0 if factor <= 1 else 0.1 * mscale * math.log(factor) + 1.0
+    return mscale_gain(factor, mscale) / mscale_gain(factor, multiplier)

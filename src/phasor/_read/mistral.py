@@ -122,8 +122,8 @@ def _yarn(fields: Fields) -> YaRN | None:
     return yarn(
         factor=own.number("factor"),
         original_seq_len=own.whole("original_max_position_embeddings", most=MOST_TOKENS),
-        beta_fast=own.number("beta", 32.0),
-        beta_slow=own.number("alpha", 1.0),
+        beta_fast=own.number("beta", YaRN.beta_fast),
+        beta_slow=own.number("alpha", YaRN.beta_slow),
         attention_factor=None if scaled else 1.0,
     )
 

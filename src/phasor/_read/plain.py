@@ -43,7 +43,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 """By `model_type`, what holds where a config does not say; held to transformers by the tests."""
 
 _KINDS = ("linear", "dynamic", "yarn", "llama3")
-_ELSEWHERE = ("use_sliding_window", "original_max_position_embeddings", "per_layer_config")
+_ELSEWHERE = ("use_sliding_window", LENGTH_KEY, "per_layer_config")
 """What changes other fields in ways that are left to transformers."""
 
 

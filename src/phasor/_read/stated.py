@@ -8,6 +8,7 @@ from typing import Any
 from phasor._read.dual_chunk import DUAL_CHUNK
 from phasor._read.fields import short
 from phasor._read.notes import Notes, is_neutral
+from phasor.rotary.scaling import LENGTH_KEY, NEEDS_LENGTH
 from phasor.spec import PositionSpec, RotarySpec
 
 _BASES = {"rope_theta", "rotary_emb_base", "rope_local_base_freq", "global_rope_theta"}
@@ -78,12 +79,12 @@ def check_stated(
 
 def _check_length(config: Mapping[str, Any], notes: Notes) -> None:
     parameters = config.get("rope_scaling") or config.get("rope_parameters")
-    name = "original_max_position_embeddings"
+    name = LENGTH_KEY
     if not isinstance(parameters, Mapping):
         return
     kind = parameters.get("rope_type", parameters.get("type"))
     inner, outer = parameters.get(name), config.get(name)
-    if None not in (inner, outer) and inner != outer and kind in ("yarn", "llama3", "longrope"):
+    if None not in (inner, outer) and inner != outer and kind in NEEDS_LENGTH:
         notes.note(f"{name} {short(inner)} is ignored: {short(outer)} beside it is taken")
     elif kind in ("yarn", "llama3") and name not in config and name not in parameters:
         notes.note(f"{name} is missing; max_position_embeddings is taken, which is long already")

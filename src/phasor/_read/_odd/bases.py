@@ -183,7 +183,7 @@ def phimoe(config: Fields, row: Architecture) -> PositionSpec:
         own_scaling = scaling.longrope(
             short_factor=parameters["short_factor"],
             long_factor=parameters["short_factor"],
-            original_seq_len=int(own.number("original_max_position_embeddings")),
+            original_seq_len=int(own.number(scaling.LENGTH_KEY)),
             **gains,
         )
         return with_rotary(layer, scaling=own_scaling)

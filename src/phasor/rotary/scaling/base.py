@@ -83,6 +83,25 @@ class NamedElsewhere:
         return cls(**given)
 
 
+class NamedInGGUF(NamedElsewhere):
+    """A scaling that llama.cpp has as well.
+
+    Attributes:
+        gguf_type: What `rope.scaling.type` of a GGUF file calls it.
+        gguf_keys: Its metadata, without the architecture before it, and the argument that each is.
+    """
+
+    gguf_type: ClassVar[str]
+    gguf_keys: ClassVar[Mapping[str, str]]
+
+    @classmethod
+    def gguf_defaults(cls) -> dict[str, float]:
+        """What a file means that lacks a key, of those keys that it may lack."""
+        return {
+            key: getattr(cls, name) for key, name in cls.gguf_keys.items() if hasattr(cls, name)
+        }
+
+
 def keys(*same: str, **others: str) -> dict[str, str]:
     """Keys and their arguments, `same` where both have one name."""
     return {**dict(zip(same, same, strict=True)), **others}

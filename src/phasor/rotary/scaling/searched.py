@@ -9,7 +9,10 @@ import torch
 
 from phasor.errors import ArgumentError
 from phasor.rotary.frequencies import Frequencies
-from phasor.rotary.scaling.base import LENGTH_KEY, NamedElsewhere, check_at_least_one, keys
+from phasor.rotary.scaling.base import LENGTH_KEY, NamedInGGUF, check_at_least_one, keys
+
+FREQS, LONG, SHORT = "rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"
+"""What GGUF files call the factors of `Stretch` and the two lists of `LongRoPE`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LongRoPE(NamedElsewhere):
+class LongRoPE(NamedInGGUF):
     r"""One searched factor per pair, from one list within the trained length and another past it.
 
     Args:

@@ -12,13 +12,14 @@ from phasor.rotary.frequencies import Frequencies
 from phasor.rotary.scaling.base import (
     LENGTH_KEY,
     NamedElsewhere,
+    NamedInGGUF,
     check_at_least_one,
     check_one_axis,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Linear(NamedElsewhere):
+class Linear(NamedInGGUF):
     r"""Position interpolation: every pair turns `factor` times slower, $\omega' = \omega / s$.
 
     Args:

@@ -11,7 +11,7 @@ from phasor.errors import ArgumentError
 from phasor.rotary.frequencies import Frequencies
 from phasor.rotary.scaling.base import (
     LENGTH_KEY,
-    NamedElsewhere,
+    NamedInGGUF,
     check_at_least_one,
     check_one_axis,
     keys,
@@ -19,7 +19,7 @@ from phasor.rotary.scaling.base import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class YaRN(NamedElsewhere):
+class YaRN(NamedInGGUF):
     r"""Slow pairs are stretched, fast ones left alone, and blended between (YaRN).
 
     $\omega'_p = \omega_p\,[(1 - r_p) + r_p / s]$, where the ramp $r_p$ goes linearly in $p$ from 0
@@ -124,7 +124,7 @@ class YaRN(NamedElsewhere):
             slower = self.factor**-ramp
         else:
             slower = (1 - ramp) + ramp / self.factor
-        softmax_gain = _mscale(self.factor, self.mscale_all_dim or 0.0) ** 2
+        softmax_gain = mscale_gain(self.factor, self.mscale_all_dim or 0.0) ** 2
         return replace(
             frequencies,
             inv_freq=frequencies.inv_freq * slower,
@@ -136,8 +136,10 @@ class YaRN(NamedElsewhere):
         if self.attention_factor is not None:
             return self.attention_factor
         if self.mscale and self.mscale_all_dim:
-            return _mscale(self.factor, self.mscale) / _mscale(self.factor, self.mscale_all_dim)
-        return _mscale(self.factor, 1.0)
+            return mscale_gain(self.factor, self.mscale) / mscale_gain(
+                self.factor, self.mscale_all_dim
+            )
+        return mscale_gain(self.factor)
 
 
 def ramp_over_pairs(
@@ -172,5 +174,6 @@ def ramp_over_pairs(
     return ((pair - low) / (high - low)).clamp(0, 1)
 
 
-def _mscale(factor: float, mscale: float) -> float:
+def mscale_gain(factor: float, mscale: float = 1.0) -> float:
+    """YaRN's gain $g(s, m)$ for a factor $s$ and DeepSeek's $m$, which is 1 where none is given."""
     return 1.0 if factor <= 1 else 0.1 * mscale * math.log(factor) + 1.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from phasor.errors import ArgumentError
 from phasor.rotary.rules import ProportionalSpec
-from phasor.rotary.scaling import LENGTH_KEY, DynamicNTK, rope_parameters
+from phasor.rotary.scaling import DynamicNTK, rope_parameters, version_4_fields
 from phasor.spec import RotarySpec
 from phasor.spec._targets.stack import geometric_of, refused, turning
 
@@ -130,12 +130,4 @@ def _share(width: int, head_dim: int) -> float:
 def _version_4(written: dict[str, Any], spec: "PositionSpec") -> dict[str, Any]:
     if written["rope_type"] == "proportional":
         raise refused(spec, "transformers 4", "proportional frequencies")
-    scaling = dict(written)
-    fields = {"rope_theta": scaling.pop("rope_theta")}
-    if "partial_rotary_factor" in scaling:
-        fields["partial_rotary_factor"] = scaling.pop("partial_rotary_factor")
-    if scaling["rope_type"] == "longrope":  # which version 4 looks for outside
-        fields[LENGTH_KEY] = scaling[LENGTH_KEY]
-    if scaling != {"rope_type": "default"}:
-        fields["rope_scaling"] = scaling
-    return fields
+    return version_4_fields(written)

@@ -19,6 +19,7 @@ from phasor.rotary.scaling import (
     ThetaScale,
     YaRN,
 )
+from phasor.rotary.scaling.searched import FREQS, LONG, SHORT
 from phasor.spec import RotarySpec
 from phasor.spec._targets.stack import geometric_of, refused, turning, yarn_gain
 
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
     from phasor.spec.position_spec import PositionSpec
 
 _TARGET = "llama.cpp"
-_FREQS, _LONG, _SHORT = (
-    "rope_freqs.weight",
-    "rope_factors_long.weight",
-    "rope_factors_short.weight",
-)
 _STILL = 1e30
 """What Gemma 4's file divides the frequency of a pair by that stands still."""
 
@@ -137,7 +133,7 @@ def _rotation(
         keys = _base(unscaled.rotary_dim, rule.base) | {"rope.scaling.type": "none"}
         if rule.factor != 1:
             keys |= {"rope.scaling.type": "linear", "rope.scaling.factor": float(rule.factor)}
-        return keys, {_FREQS: (1.0,) * turn + (_STILL,) * (unscaled.pairs - turn)}
+        return keys, {FREQS: (1.0,) * turn + (_STILL,) * (unscaled.pairs - turn)}
     geometric = geometric_of(rotary, spec, _TARGET)
     unscaled = geometric.build()
     keys = _base(geometric.rotary_dim, geometric.base)
@@ -161,13 +157,13 @@ def _rotation(
             if short.attention_factor != long.attention_factor:
                 raise refused(spec, _TARGET, "two gains of LongRoPE; it has one")
             keys |= _named(scaling) | {"rope.scaling.attn_factor": long.attention_factor}
-            return keys, {_SHORT: short.factors, _LONG: long.factors}
+            return keys, {SHORT: short.factors, LONG: long.factors}
     assert not isinstance(scaling, LengthScaling)
     scaled = scaling(unscaled)
     factors = (unscaled.inv_freq / scaled.inv_freq).clamp(max=_STILL)[0].tolist()
     if scaled.attention_scale != 1:
         keys["rope.scaling.attn_factor"] = scaled.attention_scale
-    return keys | {"rope.scaling.type": "none"}, {_FREQS: tuple(factors)}
+    return keys | {"rope.scaling.type": "none"}, {FREQS: tuple(factors)}
 
 
 def _base(width: int, base: float) -> dict[str, Any]:
@@ -177,7 +173,7 @@ def _base(width: int, base: float) -> dict[str, Any]:
 def _named(scaling: Linear | YaRN | LongRoPE) -> dict[str, Any]:
     """The keys of a scaling by the names that stand beside it; defaults are left out."""
     values = {key: getattr(scaling, name) for key, name in scaling.gguf_keys.items()}
-    usual = {"rope.scaling.yarn_beta_fast": 32.0, "rope.scaling.yarn_beta_slow": 1.0}
+    usual = scaling.gguf_defaults()
     found: dict[str, Any] = {"rope.scaling.type": scaling.gguf_type}
     for key, value in values.items():
         if usual.get(key) != value:

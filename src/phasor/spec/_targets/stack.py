@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from phasor.errors import ArgumentError
 from phasor.rotary.rules import GeometricSpec
 from phasor.rotary.scaling import YaRN
+from phasor.rotary.scaling.yarn_ramp import mscale_gain
 from phasor.spec import RotarySpec
 from phasor.spec.kinds import NAMES
 from phasor.spec.layer_words import which_layers
@@ -61,6 +62,4 @@ def yarn_gain(rotary: RotarySpec) -> tuple[float, float]:
     """The gain of a YaRN on cos and sin, and the one it would have by its factor alone."""
     scaling = rotary.scaling
     assert isinstance(scaling, YaRN)
-    unscaled = rotary.frequencies.build()
-    usual = YaRN(factor=scaling.factor, original_seq_len=scaling.original_seq_len)
-    return scaling(unscaled).attention_scale, usual(unscaled).attention_scale
+    return scaling(rotary.frequencies.build()).attention_scale, mscale_gain(scaling.factor)

@@ -225,6 +225,35 @@ def test_factors_on_frequencies_reach_a_gguf_file(tmp_path: Path, scaling: Any) 
     assert math.isclose(found.attention_scale, wanted.attention_scale, rel_tol=1e-6)
 
 
+@settings(max_examples=20, deadline=None)
+@given(
+    factor=EIGHTHS,
+    original=ORIGINAL,
+    fast=st.sampled_from([32.0, 16.0]),
+    slow=st.sampled_from([1.0, 2.0]),
+)
+def test_the_ramp_of_yarn_comes_back_from_a_gguf_file(
+    tmp_path_factory: pytest.TempPathFactory,
+    factor: float,
+    original: int,
+    fast: float,
+    slow: float,
+) -> None:
+    yarn = phasor.scaling.yarn(
+        factor=factor, original_seq_len=original, beta_fast=fast, beta_slow=slow
+    )
+    rule = GeometricSpec(rotary_dim=64)
+    spec = stack(
+        "mistral3",
+        RotarySpec(head_dim=64, frequencies=rule, scaling=yarn, layout="interleaved"),
+    )
+    assert gguf_reads(tmp_path_factory.mktemp("gguf"), spec) == spec
+    usual = phasor.scaling.YaRN.gguf_defaults()
+    stated = {name: value for name, value in spec.to_llama_cpp().keys.items() if name in usual}
+    assert {**usual, **stated} == dict(zip(usual, (fast, slow), strict=True))
+    assert all(usual[name] != value for name, value in stated.items())
+
+
 def test_gemma_has_two_bases_in_a_gguf_file(tmp_path: Path) -> None:
     local, wide = (
         RotarySpec(

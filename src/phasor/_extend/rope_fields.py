@@ -35,7 +35,7 @@ def write_rope(
     # One of the model before would win over rope_parameters.
     config.pop("rope_scaling", None)
     older = version_4_fields(rope_parameters)
-    older.pop("partial_rotary_factor", None)  # the share of channels is said as it was
+    older.pop("partial_rotary_factor", None)  # which share of channels turns stays where it was
     config |= older
     if LENGTH_KEY in config and LENGTH_KEY in rope_parameters:  # where it is, version 5 prefers it
         config[LENGTH_KEY] = rope_parameters[LENGTH_KEY]

@@ -15,7 +15,7 @@ from phasor._read.notes import Notes
 from phasor.rotary.layout import Layout
 from phasor.rotary.rules import FrequencySpec
 from phasor.rotary.scaling import (
-    BY_GGUF_TYPE,
+    GGUF_TYPES,
     LengthScaling,
     Scaling,
     linear,
@@ -27,7 +27,7 @@ from phasor.rotary.scaling.searched import FREQS, LONG, SHORT
 from phasor.rotary.scaling.yarn_ramp import mscale_gain
 from phasor.spec import GeometricSpec, ProportionalSpec, RotarySpec, SectionsSpec
 
-_KINDS = ("none", *BY_GGUF_TYPE)
+_KINDS = ("none", *GGUF_TYPES)
 _STILL = 1e29
 """A pair whose frequency is divided by more than this does not turn; Gemma 4 has 1e30."""
 

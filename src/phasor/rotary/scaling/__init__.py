@@ -14,7 +14,6 @@ from phasor.rotary.frequencies import Frequencies
 from phasor.rotary.scaling.base import LENGTH_KEY as LENGTH_KEY
 from phasor.rotary.scaling.base import LengthScaling as LengthScaling
 from phasor.rotary.scaling.base import NamedElsewhere as NamedElsewhere
-from phasor.rotary.scaling.base import NamedInGGUF
 from phasor.rotary.scaling.base import Scaling as Scaling
 from phasor.rotary.scaling.high import DropSlow
 from phasor.rotary.scaling.llama_bands import Llama3
@@ -61,10 +60,8 @@ BY_ROPE_TYPE: dict[str, type[NamedElsewhere]] = {
 NEEDS_LENGTH = tuple(name for name, kind in BY_ROPE_TYPE.items() if LENGTH_KEY in kind.rope_needs)
 """The types of those whose `rope_parameters` must state the trained length."""
 
-BY_GGUF_TYPE: dict[str, type[NamedInGGUF]] = {
-    kind.gguf_type: kind for kind in (Linear, YaRN, LongRoPE)
-}
-"""Those that llama.cpp has, by the `rope.scaling.type` of a GGUF file."""
+GGUF_TYPES = tuple(kind.gguf_type for kind in (Linear, YaRN, LongRoPE))
+"""The `rope.scaling.type` of those that llama.cpp has."""
 
 
 def rope_parameters(

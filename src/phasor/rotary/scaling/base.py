@@ -96,7 +96,7 @@ class NamedInGGUF(NamedElsewhere):
 
     @classmethod
     def gguf_defaults(cls) -> dict[str, float]:
-        """What a file means that lacks a key, of those keys that it may lack."""
+        """What is meant where a file lacks a key; keys that it must have are not here."""
         return {
             key: getattr(cls, name) for key, name in cls.gguf_keys.items() if hasattr(cls, name)
         }

@@ -136,9 +136,8 @@ class YaRN(NamedInGGUF):
         if self.attention_factor is not None:
             return self.attention_factor
         if self.mscale and self.mscale_all_dim:
-            return mscale_gain(self.factor, self.mscale) / mscale_gain(
-                self.factor, self.mscale_all_dim
-            )
+            all_dim = mscale_gain(self.factor, self.mscale_all_dim)
+            return mscale_gain(self.factor, self.mscale) / all_dim
         return mscale_gain(self.factor)
 
 

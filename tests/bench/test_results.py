@@ -15,25 +15,15 @@ from phasor._bench.hardware import Hardware
 from phasor._bench.options import Options, make_plan
 from phasor._bench.ours import OURS
 from phasor._bench.results import Case, PeerFound, Results, Row
-from phasor._bench.run import Plan, run
+from phasor._bench.run import Event, Plan, run
 from phasor._bench.shapes import Shape
 from phasor._bench.table import case_notes, case_table, summary
 from phasor._bench.workload import Pair
+from phasor._kit.watching import Advanced, Begun
 
 
-class Silent:
-    """Counts what it is told."""
-
-    def __init__(self) -> None:
-        self.expected = self.steps = 0
-
-    def begin(self, case: Case, steps: int) -> None:
-        assert case.rows == ()
-        assert self.steps == self.expected
-        self.expected += steps
-
-    def advance(self, steps: int = 1) -> None:
-        self.steps += steps
+def silent(event: Event) -> None:
+    """Is told and says nothing."""
 
 
 ABSENT = Contender(
@@ -95,10 +85,14 @@ def rendered(results: Results, width: int = 80) -> str:
 
 @pytest.mark.usefixtures("quick")
 def test_ratios(small: Shape) -> None:
-    watcher = Silent()
-    found = run(plan_of(small, LIAR, ABSENT, ELSEWHERE), watcher)
-    assert watcher.steps == watcher.expected > 0
+    events: list[Event] = []
+    found = run(plan_of(small, LIAR, ABSENT, ELSEWHERE), events.append)
+    begun, *advanced = events
     (case,) = found.cases
+    assert begun == Begun(replace(case, rows=()), begun.total)
+    done = [event.done for event in advanced if isinstance(event, Advanced)]
+    assert done == sorted(done)
+    assert done[-1] == begun.total
     assert (case.dtype, case.direction) == ("float32", "forward")
     assert case.bytes == 2 * 4 * 6 * 8 * 16
     rows = {(row.contender, row.layout): row for row in case.rows}
@@ -119,7 +113,7 @@ def test_ratios(small: Shape) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_table_at_eighty_columns(small: Shape) -> None:
-    text = rendered(run(plan_of(small, LIAR, ABSENT, ELSEWHERE), Silent()))
+    text = rendered(run(plan_of(small, LIAR, ABSENT, ELSEWHERE), silent))
     lines = [line.rstrip() for line in text.splitlines()]
     assert lines[0] == "query [1, 4, 8, 16], key [1, 2, 8, 16], float32, forward"
     assert lines[1].split("  ")[0] == "contender"
@@ -134,7 +128,7 @@ def test_table_at_eighty_columns(small: Shape) -> None:
 
 
 def test_json_holds_every_number(small: Shape) -> None:
-    found = run(plan_of(small, LIAR, ABSENT), Silent())
+    found = run(plan_of(small, LIAR, ABSENT), silent)
     read = json.loads(json.dumps(found.as_json(), allow_nan=False))
     assert read["versions"]["torch"] == torch.__version__
     assert set(read["versions"]) >= {"python", "torch", "phasor"}
@@ -155,7 +149,7 @@ def test_json_holds_every_number(small: Shape) -> None:
 
 
 def test_backward(small: Shape) -> None:
-    found = run(plan_of(small, backward=True), Silent())
+    found = run(plan_of(small, backward=True), silent)
     assert [case.direction for case in found.cases] == ["forward", "backward"]
     names = {row.contender for row in found.cases[1].rows}
     assert names == {"copy_", "phasor", "phasor, BHSD"}
@@ -164,7 +158,7 @@ def test_backward(small: Shape) -> None:
 
 def test_threads_are_given_back(small: Shape) -> None:
     before = torch.get_num_threads()
-    run(replace(plan_of(small), threads=before + 1), Silent())
+    run(replace(plan_of(small), threads=before + 1), silent)
     assert torch.get_num_threads() == before
 
 

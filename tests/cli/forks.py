@@ -19,7 +19,7 @@ import transformers.models.llama.modeling_llama  # noqa: F401
 import phasor._check.run
 import phasor._convert.command
 import phasor._inspect.page
-import phasor._inspect.screen  # noqa: F401
+import phasor._inspect.terminal  # noqa: F401
 from phasor.__main__ import main
 
 

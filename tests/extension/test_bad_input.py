@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from phasor._extend.options import Options
 from phasor._extend.run import extend, run
+from phasor._extend.store import Measurement
 from phasor._options import as_command
 from phasor.cli import app
 from phasor.errors import ArgumentError
@@ -22,13 +23,6 @@ from phasor.errors import ArgumentError
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     return save(LlamaForCausalLM(tiny_config(num_hidden_layers=1)), tmp_path / "model")
-
-
-class Silent:
-    def explained(self, subject: object, explanation: object) -> None: ...
-    def begin(self, task: object, tokens: int, left: float) -> None: ...
-    def read(self, tokens: int) -> None: ...
-    def end(self, measurement: object) -> None: ...
 
 
 def long_text(folder: Path) -> Path:
@@ -79,12 +73,12 @@ def test_a_checkpoint_that_changed_is_not_gone_on_with(model: Path) -> None:
     out, text = model.parent / "out", long_text(model.parent)
     options: dict[str, Any] = {"to": 128, "out": out, "text": text, "methods": ["yarn"]}
 
-    class Stops(Silent):
-        def end(self, measurement: object) -> None:
+    def stop(event: object) -> None:
+        if isinstance(event, Measurement):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(Options(model, **options), Stops())
+        run(Options(model, **options), stop)
     file = model / "model.safetensors"
     data = bytearray(file.read_bytes())
     data[-1] ^= 1

@@ -11,19 +11,13 @@ from transformers import LlamaForCausalLM
 from phasor._extend.documents import Documents
 from phasor._extend.evidence import edges, gather
 from phasor._extend.methods import Candidate, candidates
-from phasor._extend.plan import Plan, Task
+from phasor._extend.plan import Plan
 from phasor._extend.source import Subject, load
-from phasor._extend.store import Measurement, open_store
+from phasor._extend.store import open_store
 from phasor.errors import ArgumentError
 from phasor.measure import cropped_losses, in_bins, token_losses
 
 TRAINED, TARGET = 64, 256
-
-
-class Silent:
-    def begin(self, task: Task, tokens: int, left: float) -> None: ...
-    def read(self, tokens: int) -> None: ...
-    def end(self, measurement: Measurement) -> None: ...
 
 
 def measure(subject: Subject, found: list[Candidate], document: Any, folder: Path) -> Any:
@@ -34,7 +28,7 @@ def measure(subject: Subject, found: list[Candidate], document: Any, folder: Pat
     )  # fmt: skip
     documents = Documents("random", "0", (document,), ())
     with open_store(folder, {}, resume=False) as store:
-        assert gather(subject, found, documents, plan, store, Silent(), budget=None)
+        assert gather(subject, found, documents, plan, store, lambda event: None, budget=None)
         return {(m.kind, m.candidate, m.length): m.values for m in store.measurements}
 
 

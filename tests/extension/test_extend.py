@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
@@ -176,19 +176,18 @@ from pathlib import Path
 import torch
 from phasor._extend.options import Options
 from phasor._extend.run import run
+from phasor._extend.store import Measurement
 
-class Screen:
-    ended = 0
-    def explained(self, subject, explanation): ...
-    def begin(self, task, tokens, left): ...
-    def read(self, tokens): ...
-    def end(self, measurement):
-        self.ended += 1
-        if self.ended == 20:
-            os.kill(os.getpid(), signal.SIGKILL)
+ended = []
+
+def watch(event):
+    if isinstance(event, Measurement):
+        ended.append(event)
+    if len(ended) == 20:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 torch.set_num_threads(1)
-run(Options(sys.argv[1], to=256, out=Path(sys.argv[2]), documents=12), Screen())
+run(Options(sys.argv[1], to=256, out=Path(sys.argv[2]), documents=12), watch)
 """
 
 
@@ -257,20 +256,16 @@ def test_a_run_whose_budget_ended_goes_on_where_it_ended(
     with pytest.raises(phasor.errors.ArgumentError, match=r"exists already; .* add resume=True"):
         phasor.extend(checkpoint, to=TARGET, out=out, documents=12)
 
-    class Stops:
-        seen: ClassVar[list[object]] = []
+    seen: list[Measurement] = []
 
-        def explained(self, subject: object, explanation: object) -> None: ...
-        def left_out(self, what: str) -> None: ...
-        def begin(self, task: object, tokens: int, left: float) -> None: ...
-        def read(self, tokens: int) -> None: ...
-        def end(self, measurement: object) -> None:
-            self.seen.append(measurement)
-            if len(self.seen) == 30:
+    def stop(event: object) -> None:
+        if isinstance(event, Measurement):
+            seen.append(event)
+            if len(seen) == 30:
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(Options(checkpoint, to=TARGET, out=out, documents=12, resume=True), Stops())
+        run(Options(checkpoint, to=TARGET, out=out, documents=12, resume=True), stop)
     assert "The budget ended" in (out / "report.html").read_text()
     assert len(measured(folder / "ended.measuring")) == 30 + len(measured(out))
     again = phasor.extend(checkpoint, to=TARGET, out=out, documents=12, resume=True)

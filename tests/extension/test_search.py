@@ -21,6 +21,7 @@ from phasor._extend.search import Searched, search
 from phasor._extend.source import Subject, load
 from phasor._extend.space import spaces
 from phasor._extend.write import write_checkpoint
+from phasor._kit.watching import Advanced, Begun
 from phasor.errors import ArgumentError
 
 TRIALS = 10
@@ -30,20 +31,22 @@ class Watcher:
     """Counts what is read; ends the search, as a kill would, once `last` tokens were."""
 
     def __init__(self, last: float = math.inf) -> None:
-        self.tokens, self.last = 0, last
-        self.tasks: list[object] = []
+        self.last = last
+        self.tasks: list[Task] = []
+        self._read: list[int] = []
 
-    def begin(self, task: object, tokens: int, left: float) -> None:
-        self.tasks.append(task)
+    @property
+    def tokens(self) -> int:
+        return sum(self._read)
 
-    def read(self, tokens: int) -> None:
-        self.tokens += tokens
-        if self.tokens >= self.last:
-            raise KeyboardInterrupt
-
-    def explained(self, subject: object, explanation: object) -> None: ...
-    def left_out(self, what: str) -> None: ...
-    def end(self, measurement: object) -> None: ...
+    def __call__(self, event: object) -> None:
+        if isinstance(event, Begun):
+            self.tasks.append(event.what)
+            self._read.append(0)
+        elif isinstance(event, Advanced):
+            self._read[-1] = event.done
+            if self.tokens >= self.last:
+                raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +227,7 @@ def test_whole_command(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert list(result.explanation.ratios) == names
     assert list(result.searched) == names[2:]
     assert result.complete
-    kinds = [task.kind for task in seen.tasks if isinstance(task, Task)]
+    kinds = [task.kind for task in seen.tasks]
     assert kinds[:9] == ["search"] * 9
     assert "search" not in kinds[9:]
     written = json.loads((tmp_path / "longer" / "extension.json").read_text())

@@ -16,9 +16,9 @@ import psutil
 
 MODULES = (
     "phasor._compare.workers_preload", "transformers.models.llama.modeling_llama",
-    "phasor._compare.compare", "phasor._compare.screen", "phasor._extend.run",
-    "phasor._extend.screen", "phasor._convert.command", "phasor._inspect.page",
-    "phasor._inspect.screen", "phasor.cli",
+    "phasor._compare.compare", "phasor._compare.progress", "phasor._extend.run",
+    "phasor._extend.progress", "phasor._convert.command", "phasor._inspect.page",
+    "phasor._inspect.terminal", "phasor.cli",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from phasor._compare.compare import Comparison, compare
 from phasor._compare.options import Options
 from phasor._compare.plan import make_config
-from phasor._compare.screen import PlainScreen
+from phasor._compare.progress import shown_on
 from phasor._compare.workers import default_workers
 from phasor._kit.text import load_text
 
@@ -30,7 +30,8 @@ def run(task: str, encodings: str, out: Path) -> dict[str, Any]:
         text=load_text(window=config.eval_lengths[-1]) if task == "lm" else None,
         workers=default_workers("cpu", len(names) * SEEDS),
     )  # fmt: skip
-    results = compare(comparison, PlainScreen(Console(), config)).to_json()
+    with shown_on(Console()) as watch:
+        results = compare(comparison, watch).to_json()
     print(task, results["verdict"])
     return results["encodings"]
 

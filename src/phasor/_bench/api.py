@@ -1,24 +1,13 @@
 """The measurement as one call."""
 
-from collections.abc import Callable
-
 from rich.console import Console
 
 from phasor._bench.options import Options, make_plan
+from phasor._bench.progress import shown_on
 from phasor._bench.results import Case, Results
 from phasor._bench.run import run
-from phasor._bench.screen import Screen
+from phasor._kit.watching import telling
 from phasor._options import taking
-
-
-class _Told:
-    def __init__(self, progress: Callable[[Case], None]) -> None:
-        self._progress = progress
-
-    def begin(self, case: Case, steps: int) -> None:
-        self._progress(case)
-
-    def advance(self, steps: int = 1) -> None: ...
 
 
 @taking(Options)
@@ -34,6 +23,6 @@ def bench(options: Options) -> Results:
     """
     plan = make_plan(options)
     if options.progress is not None:
-        return run(plan, _Told(options.progress))
-    with Screen(Console(), plan.num_cases) as screen:
-        return run(plan, screen)
+        return run(plan, telling(options.progress, Case))
+    with shown_on(Console(), plan.num_cases) as watch:
+        return run(plan, watch)

@@ -1,10 +1,9 @@
 """A run: every case, every contender, checked and then timed in turns."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 
@@ -17,6 +16,7 @@ from phasor._bench.results import COPY, Case, PeerFound, Results, Row
 from phasor._bench.shapes import Shape
 from phasor._bench.timing import Clock, Sample, Work, interleaved
 from phasor._bench.workload import Direction, Workload, check_memory
+from phasor._kit.watching import Advanced, Begun, begin
 from phasor.errors import ArgumentError
 from phasor.rotary import Layout
 
@@ -71,24 +71,16 @@ class Plan:
         return len(self.shapes) * len(self.dtypes) * len(self.directions)
 
 
-class Watcher(Protocol):
-    """Shows how far a run is."""
-
-    def begin(self, case: Case, steps: int) -> None:
-        """`case`, still without rows, is next; `steps` calls of `advance` will follow."""
-        ...
-
-    def advance(self, steps: int = 1) -> None:
-        """Another contender was checked, or had its turn."""
-        ...
+Event = Begun[Case] | Advanced[Case]
+"""A case, still without rows, is next; or of it, a contender was checked or had its turn."""
 
 
-def run(plan: Plan, watcher: Watcher) -> Results:
+def run(plan: Plan, watch: Callable[[Event], None]) -> Results:
     """Measure everything.
 
     Args:
         plan: What.
-        watcher: Who is told how far it is.
+        watch: Who is told how far it is.
 
     Returns:
         The results.
@@ -102,7 +94,7 @@ def run(plan: Plan, watcher: Watcher) -> Results:
                 for direction in plan.directions:
                     who = [*OURS, *installed]
                     with torch.set_grad_enabled(direction == "backward"):
-                        cases.append(_case(plan, shape, dtype, direction, who, clock, watcher))
+                        cases.append(_case(plan, shape, dtype, direction, who, clock, watch))
     return Results(
         hardware=hardware(plan.device, plan.threads),
         versions=versions(),
@@ -121,7 +113,7 @@ def _case(
     direction: Direction,
     contenders: Sequence[Contender],
     clock: Clock,
-    watcher: Watcher,
+    watch: Callable[[Event], None],
 ) -> Case:
     chosen = [
         (contender, plan.workload(shape, dtype, layout))
@@ -139,20 +131,20 @@ def _case(
         rows=(),
     )
     # Each is checked, warmed up, and timed in every round.
-    watcher.begin(case, steps=len(chosen) + (len(chosen) + 1) * (1 + plan.rounds))
+    advance = begin(watch, case, len(chosen) + (len(chosen) + 1) * (1 + plan.rounds))
     memory = Memory.of(any_workload)
     works, rows = {COPY: _copy(memory)}, {COPY: Row(contender=COPY, layout=None)}
     for contender, workload in chosen:
         found = enter(contender, workload, direction, memory)
-        watcher.advance()
+        advance(1)
         label = f"{contender.name} {workload.layout}"
         if isinstance(found, Entry):
             works[label] = found.work
             rows[label] = Row(contender=contender.name, layout=workload.layout, error=found.error)
         else:
             rows[label] = found
-            watcher.advance(1 + plan.rounds)
-    samples = interleaved(works, clock, rounds=plan.rounds, advance=watcher.advance)
+            advance(1 + plan.rounds)
+    samples = interleaved(works, clock, rounds=plan.rounds, advance=lambda: advance(1))
     timed = [_timed(row, samples, label, case.bytes) for label, row in rows.items()]
     return replace(case, rows=tuple(timed))
 

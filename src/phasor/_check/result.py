@@ -49,6 +49,6 @@ class Checked(Shown):
         return self.passed
 
     def _parts(self) -> "Iterator[RenderableType]":
-        from phasor._check.screen import parts
+        from phasor._check.terminal import parts
 
         return parts(self)

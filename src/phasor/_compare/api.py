@@ -1,25 +1,26 @@
 """The comparison as one call: from its options to what was found."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
 
-from phasor._compare.compare import Comparison, Watcher
+from phasor._compare.compare import Comparison, Watch
 from phasor._compare.compare import compare as compare_task
 from phasor._compare.options import Options
 from phasor._compare.plan import encoding_names, make_config, task_names
+from phasor._compare.progress import shown_on
 from phasor._compare.report import render_overview, render_report
 from phasor._compare.results import Results
-from phasor._compare.screen import Told, screen
 from phasor._compare.several import compare_tasks, holds_tasks
 from phasor._compare.tables import results_table, tasks_table
-from phasor._compare.workers import default_workers
+from phasor._compare.workers import Finished, Progressed, Started, default_workers
 from phasor._kit.shown import Shown
 from phasor._kit.text import load_text
+from phasor._kit.watching import telling
 from phasor._options import chosen_device, taking
 from phasor.errors import ArgumentError
 
@@ -75,10 +76,11 @@ def compare(options: Options) -> Compared:
         TrialFailedError: A trial ended without a result; those finished before it are kept.
 
     """
-    told = options.progress
-    if told is None:
-        return run(plan(options), screen(Console()))
-    return run(plan(options), lambda comparison, label: Told(told))
+    planned = plan(options)
+    if options.progress is not None:
+        return run(planned, telling(options.progress, Started, Progressed, Finished))
+    with shown_on(Console()) as watch:
+        return run(planned, watch)
 
 
 @dataclass(frozen=True)
@@ -139,20 +141,10 @@ def plan(options: Options) -> Plan:
     return Plan(comparisons, folder, several)
 
 
-def run(planned: Plan, watch: Callable[[Comparison, str], Watcher]) -> Compared:
-    """Run what is missing and write the files.
-
-    Args:
-        planned: What.
-        watch: Makes what shows the progress of a comparison; gets its name among several, or "".
-    """
-    comparisons = planned.comparisons
-    if not planned.several:
-        (one,) = comparisons
-        return Compared({one.config.task: compare_task(one, watch(one, ""))}, planned.folder, False)
-    places = {
-        one.config.task: f"{one.config.task} ({at} of {len(comparisons)}): "
-        for at, one in enumerate(comparisons, 1)
-    }
-    found = compare_tasks(comparisons, planned.folder, lambda c: watch(c, places[c.config.task]))
-    return Compared(found, planned.folder, True)
+def run(planned: Plan, watch: Watch) -> Compared:
+    """Run what is missing and write the files; `watch` is told what happens."""
+    if planned.several:
+        found = compare_tasks(planned.comparisons, planned.folder, watch)
+        return Compared(found, planned.folder, True)
+    (one,) = planned.comparisons
+    return Compared({one.config.task: compare_task(one, watch)}, planned.folder, False)

@@ -1,12 +1,12 @@
 """The comparison: plans the trials, runs those that are missing, writes what they found."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -86,27 +86,36 @@ class Comparison:
         }
 
 
-class Watcher(Protocol):
-    """Shows what happens."""
+@dataclass(frozen=True)
+class Planned:
+    """`missing` are about to run; `kept` were there already.
 
-    def begin(self, done: Sequence[Trial], jobs: Sequence[Job]) -> None:
-        """`jobs` are about to run; `done` were there already."""
-        ...
+    Args:
+        config: What they have in common.
+        place: Of this comparison among several, to stand before what is said of it.
+        kept: Of those asked for.
+        missing: The others, in the order in which they run.
+    """
 
-    def see(self, event: Event) -> None:
-        """Something happened."""
-        ...
-
-    def end(self) -> None:
-        """No more will happen, whatever the reason."""
-        ...
+    config: TrialConfig
+    place: str
+    kept: Sequence[Trial]
+    missing: Sequence[Job]
 
 
-def compare(comparison: Comparison, watcher: Watcher) -> Results:
+Watch = Callable[[Planned | Event], None]
+
+
+def compare(comparison: Comparison, watch: Watch, *, place: str = "") -> Results:
     """Run the trials that are missing, then write `results.json` and `report.html`.
 
     Each finished trial is on disk before the next result is looked at, so that a kill loses the
     trials in flight and nothing else.
+
+    Args:
+        comparison: What, and where to.
+        watch: Told what happens.
+        place: As in `Planned`.
 
     Returns:
         What `results.json` holds.
@@ -123,18 +132,14 @@ def compare(comparison: Comparison, watcher: Watcher) -> Results:
         answers = known_answers(list(dict.fromkeys(present)))
         finished = {Job(trial.encoding, trial.seed) for trial in store.trials}
         missing = [job for job in jobs if job not in finished]
-        watcher.begin(
-            [trial for trial in store.trials if Job(trial.encoding, trial.seed) in jobs], missing
-        )
-        try:
-            events = run_jobs(missing, comparison.config, comparison.text, comparison.workers)
-            with closing(events):
-                for event in events:
-                    if isinstance(event, Finished):
-                        store.add(event.trial)
-                    watcher.see(event)
-        finally:
-            watcher.end()
+        kept = [trial for trial in store.trials if Job(trial.encoding, trial.seed) in jobs]
+        watch(Planned(comparison.config, place, kept, missing))
+        events = run_jobs(missing, comparison.config, comparison.text, comparison.workers)
+        with closing(events):
+            for event in events:
+                if isinstance(event, Finished):
+                    store.add(event.trial)
+                watch(event)
         names, seeds = _complete(store.trials, comparison)
         described = (names, len(seeds), comparison.config, comparison.text_path)
         results = summarise(

@@ -1,10 +1,10 @@
 """Several tasks in one run: a folder for each, and one page about all."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from phasor._compare.compare import Comparison, Watcher, compare
+from phasor._compare.compare import Comparison, Watch, compare
 from phasor._compare.report import render_overview
 from phasor._compare.results import Results
 from phasor._compare.store import open_store
@@ -19,7 +19,7 @@ def holds_tasks(out: Path) -> bool:
 
 
 def compare_tasks(
-    comparisons: Sequence[Comparison], out: Path, watch: Callable[[Comparison], Watcher]
+    comparisons: Sequence[Comparison], out: Path, watch: Watch
 ) -> Mapping[str, Results]:
     """Run each of `comparisons` in its folder, then write `results.json` and `report.html`.
 
@@ -28,7 +28,7 @@ def compare_tasks(
     Args:
         comparisons: One for each task, with the task's name as the last part of its folder.
         out: The folder above theirs.
-        watch: Makes what shows the progress of one comparison.
+        watch: Told what happens.
 
     Returns:
         What was found by task, those found before among them; `results.json` has it as `tasks`.
@@ -52,7 +52,10 @@ def compare_tasks(
         with open_store(comparison.out, comparison.setup, resume=resume):
             pass
     found = {
-        comparison.config.task: compare(comparison, watch(comparison)) for comparison in comparisons
+        one.config.task: compare(
+            one, watch, place=f"{one.config.task} ({at} of {len(comparisons)}): "
+        )
+        for at, one in enumerate(comparisons, 1)
     }
     others = {name: out / name / "results.json" for name in TASKS if name not in found}
     found |= {name: _read(file) for name, file in others.items() if file.exists()}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 from phasor._convert.convert import Plan, plan, write
 from phasor._convert.families import PAIR_LAYOUTS, PairLayout
@@ -12,6 +12,7 @@ from phasor._convert.logits import compare_logits, why_not
 from phasor._convert.proof import prove
 from phasor._convert.source import CONFIG, read_source
 from phasor._kit.shown import Shown
+from phasor._kit.watching import Advanced, Begun, begin, telling
 from phasor._options import Option, taking
 from phasor.errors import ArgumentError, PhasorError, unknown_name
 
@@ -48,30 +49,8 @@ class Options:
     progress: Callable[[str, int, int], None] | None = None
 
 
-class Screen(Protocol):
-    """Shows how far it is."""
-
-    def begin(self, what: str, num_bytes: int) -> None:
-        """From now on, bytes are of `what`."""
-        ...
-
-    def advance(self, num_bytes: int) -> None:
-        """So many more are done."""
-        ...
-
-
-class Told:
-    """Tells a function how far it is."""
-
-    def __init__(self, progress: Callable[[str, int, int], None]) -> None:
-        self._progress = progress
-
-    def begin(self, what: str, num_bytes: int) -> None:
-        self._what, self._done, self._all = what, 0, num_bytes
-
-    def advance(self, num_bytes: int) -> None:
-        self._done += num_bytes
-        self._progress(self._what, self._done, self._all)
+Event = Begun[str] | Advanced[str]
+"""Of what is done, and how many bytes of it."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -142,18 +121,19 @@ def convert(options: Options) -> Conversion:
         ArgumentError: A checkpoint that cannot be converted so; it says why.
 
     """
-    if options.progress is not None:
-        return run(options, Told(options.progress))
+    progress = options.progress
+    if progress is not None:
+        return run(options, telling(lambda at: progress(at.what, at.done, at.total), Advanced))
     from rich.console import Console
 
-    from phasor._convert.screen import Screen as Bar
+    from phasor._convert.progress import shown_on
 
-    with Bar(Console(stderr=True)) as bar:
-        return run(options, bar)
+    with shown_on(Console(stderr=True)) as watch:
+        return run(options, watch)
 
 
-def run(options: Options, screen: Screen) -> Conversion:
-    """What `convert` does, shown on `screen`."""
+def run(options: Options, watch: Callable[[Event], None]) -> Conversion:
+    """What `convert` does; `watch` is told how far it is."""
     layout, to = options.layout, options.format
     if (layout is None) == (to is None):
         raise ArgumentError("pass either layout= or format=")
@@ -168,9 +148,9 @@ def run(options: Options, screen: Screen) -> Conversion:
     reason = "verify=False" if verify is False else why_not(planned)
     if verify and reason is not None:
         raise ArgumentError(f"verify=True: the model cannot be run here: {reason}")
-    found = _Verified(planned, verify=verify, reason=reason, screen=screen)
-    screen.begin("writing", planned.num_bytes)
-    write(planned, target, advance=screen.advance, verify=found.check)
+    found = _Verified(planned, verify=verify, reason=reason, watch=watch)
+    advance = begin(watch, "writing", planned.num_bytes)
+    write(planned, target, advance=advance, verify=found.check)
     marked = planned.config.get(MARK)
     return Conversion(
         target=target,
@@ -203,16 +183,21 @@ class _Verified:
     """Checks the folder before it gets its name, and keeps what was found."""
 
     def __init__(
-        self, planned: Plan, *, verify: bool | None, reason: str | None, screen: Screen
+        self,
+        planned: Plan,
+        *,
+        verify: bool | None,
+        reason: str | None,
+        watch: Callable[[Event], None],
     ) -> None:
-        self._planned, self._must, self._screen = planned, verify, screen
+        self._planned, self._must, self._watch = planned, verify, watch
         self.reason = reason
         self.logits: float | None = None
         self.projections, self.products = 0, 0.0
 
     def check(self, folder: Path) -> None:
-        self._screen.begin("comparing", self._planned.num_bytes)
-        self.projections, self.products = prove(self._planned, folder, self._screen.advance)
+        advance = begin(self._watch, "comparing", self._planned.num_bytes)
+        self.projections, self.products = prove(self._planned, folder, advance)
         if self.reason is not None:
             return
         try:

@@ -14,7 +14,8 @@ from phasor._extend.embeddings import (
     gather_embeddings,
     judge_embeddings,
 )
-from phasor._extend.evidence import Watcher, gather
+from phasor._extend.events import Watch
+from phasor._extend.evidence import gather
 from phasor._extend.explain import Explanation, TableExplanation, explain, explain_table
 from phasor._extend.methods import RotaryCandidate, Situation
 from phasor._extend.plan import Plan
@@ -36,7 +37,7 @@ class Circumstances:
         folder: Where results are kept.
         setup: What decides them, as plain JSON values.
         store: Of the measurements, in `folder`.
-        watcher: Told of each.
+        watch: Told of each.
         budget: Seconds; `None` for no limit.
         resume: Go on with what is in `folder`.
     """
@@ -46,7 +47,7 @@ class Circumstances:
     folder: Path
     setup: dict[str, Any]
     store: Store
-    watcher: Watcher
+    watch: Watch
     budget: float | None
     resume: bool
 
@@ -91,25 +92,25 @@ def measure_rotary(
     if tune:
         start = time.monotonic()
         searched, settled = search(
-            subject, terms.texts, terms.folder, terms.setup, terms.watcher,
+            subject, terms.texts, terms.folder, terms.setup, terms.watch,
             budget=None if budget is None else SHARE * budget, resume=terms.resume,
         )  # fmt: skip
         found += [one.candidate for one in searched]
         plan = replace(plan, names=[candidate.name for candidate in found])
         budget = None if budget is None else budget - (time.monotonic() - start)
-    complete = gather(subject, found, terms.texts, plan, terms.store, terms.watcher, budget=budget)
+    complete = gather(subject, found, terms.texts, plan, terms.store, terms.watch, budget=budget)
     subjects: dict[str, Subject] = {}
     training: tuple[float, ...] = ()
     if finetune and complete:
         base = _to_train(found, terms.store.measurements, situation)
         tuned, candidate, training = tuning.finetune(
-            subject, base, terms.texts, terms.folder, terms.setup, terms.watcher,
+            subject, base, terms.texts, terms.folder, terms.setup, terms.watch,
             steps=finetune, resume=terms.resume,
         )  # fmt: skip
         subjects[candidate.name] = tuned
         plan = replace(plan, names=["none", candidate.name])
         gather(
-            tuned, [found[0], candidate], terms.texts, plan, terms.store, terms.watcher, budget=None
+            tuned, [found[0], candidate], terms.texts, plan, terms.store, terms.watch, budget=None
         )
         found.append(candidate)
     tried = ["search"] * bool(searched) + ["finetune"] * bool(subjects)
@@ -132,7 +133,7 @@ def measure_table(
     explanation = explain_table(subject, found)
     if subject.causal:
         complete = gather(
-            subject, found, terms.texts, terms.plan, store, terms.watcher, budget=budget
+            subject, found, terms.texts, terms.plan, store, terms.watch, budget=budget
         )
         verdict = judge(
             store.measurements, found, trained_length=trained, target_length=target, ends=True
@@ -140,7 +141,7 @@ def measure_table(
         return Outcome(
             found=found, explanation=explanation, verdict=verdict, complete=complete, subjects={}
         )
-    complete = gather_embeddings(subject, found, terms.texts, store, terms.watcher, budget=budget)
+    complete = gather_embeddings(subject, found, terms.texts, store, terms.watch, budget=budget)
     embeddings = judge_embeddings(store.measurements)
     return Outcome(
         found=found, explanation=explanation,

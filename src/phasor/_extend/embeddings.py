@@ -10,13 +10,14 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from phasor._extend.documents import Documents
-from phasor._extend.evidence import Watcher
+from phasor._extend.events import Watch
 from phasor._extend.plan import Task
 from phasor._extend.store import Measurement, Store
 from phasor._extend.subject import Candidate
 from phasor._extend.table import TableSubject
 from phasor._extend.verdict import Verdict
 from phasor._kit.statistics import Estimate, mean_interval
+from phasor._kit.watching import begin
 from phasor.errors import ArgumentError
 
 _KIND = "embedding"
@@ -48,7 +49,7 @@ def gather_embeddings(
     found: Sequence[Candidate],
     documents: Documents,
     store: Store,
-    watcher: Watcher,
+    watch: Watch,
     *,
     budget: float | None,
 ) -> bool:
@@ -59,7 +60,7 @@ def gather_embeddings(
         found: The candidates, with `"none"` first; nothing is measured of it alone.
         documents: To read.
         store: Where what was found goes.
-        watcher: Told of each.
+        watch: Told of each.
         budget: Seconds; no document is begun after them.
 
     Returns:
@@ -74,13 +75,13 @@ def gather_embeddings(
                 continue
             if budget is not None and monotonic() - start > budget:
                 return False
-            watcher.begin(task, 2 * target, 0.0)
+            advance = begin(watch, task, 2 * target)
             begun = monotonic()
             values = _cosines(subject, candidate, found[0], documents.measured, at)
-            watcher.read(2 * target)
+            advance(2 * target)
             measurement = task.measured(values, monotonic() - begun)
             store.add(measurement)
-            watcher.end(measurement)
+            watch(measurement)
     return True
 
 

@@ -1,36 +1,22 @@
 """Runs the measurements of a plan, one after the other, and keeps each."""
 
 import time
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
 from phasor._extend.documents import Documents
+from phasor._extend.events import Watch
 from phasor._extend.plan import Clock, Plan, Task
-from phasor._extend.store import Measurement, Store
+from phasor._extend.store import Store
 from phasor._extend.subject import Candidate, Subject
+from phasor._kit.watching import begin
 from phasor.errors import ArgumentError
 from phasor.measure import cropped_losses, in_bins, passkey_found, passkey_prompt, token_losses
 
 _PASSKEY_SEED = 20_260_102
 _BINS = 16
-
-
-class Watcher(Protocol):
-    """Shows what happens."""
-
-    def begin(self, task: Task, tokens: int, left: float) -> None:
-        """A measurement of `tokens` tokens begins; all to come will take `left` seconds."""
-        ...
-
-    def read(self, tokens: int) -> None:
-        """`tokens` more were read."""
-        ...
-
-    def end(self, measurement: Measurement) -> None:
-        """It is done and on disk."""
-        ...
 
 
 def edges(length: int, trained_length: int) -> list[int]:
@@ -53,7 +39,7 @@ def gather(
     documents: Documents,
     plan: Plan,
     store: Store,
-    watcher: Watcher,
+    watch: Watch,
     *,
     budget: float | None,
 ) -> bool:
@@ -65,7 +51,7 @@ def gather(
         documents: To measure on.
         plan: What, in which order.
         store: Where each measurement goes as soon as it is made.
-        watcher: Told of each.
+        watch: Told of each.
         budget: Seconds; what would not end within them is left out.
 
     Returns:
@@ -84,19 +70,23 @@ def gather(
         if not clock.allows(costs[0]):
             return False
         task = tasks[0]
-        watcher.begin(task, task.length, clock.seconds(sum(costs)))
+        advance = begin(watch, task, task.length, left=clock.seconds(sum(costs)))
         start = time.monotonic()
-        values = _measure(subject, by_name[task.candidate], documents, task, watcher)
+        values = _measure(subject, by_name[task.candidate], documents, task, advance)
         seconds = time.monotonic() - start
         clock.learn(costs[0], seconds)
         measurement = task.measured(values, seconds)
         store.add(measurement)
-        watcher.end(measurement)
+        watch(measurement)
     return True
 
 
 def _measure(
-    subject: Subject, candidate: Candidate, documents: Documents, task: Task, watcher: Watcher
+    subject: Subject,
+    candidate: Candidate,
+    documents: Documents,
+    task: Task,
+    advance: Callable[[int], None],
 ) -> tuple[float, ...]:
     # What changes its frequencies with the length sees no more than a window of the reference.
     length = subject.trained_length if task.kind == "cropped" else task.length
@@ -109,12 +99,12 @@ def _measure(
                 task.depth or 0.0,
                 torch.Generator().manual_seed(seed),
             )
-            return (float(passkey_found(model, prompt, progress=watcher.read)),)
+            return (float(passkey_found(model, prompt, progress=advance)),)
         document = documents.measured[task.document][: task.length + 1].to(model.device)
         if task.kind == "cropped":
-            losses = cropped_losses(model, document, subject.trained_length, progress=watcher.read)
+            losses = cropped_losses(model, document, subject.trained_length, progress=advance)
         else:
-            losses = token_losses(model, document, progress=watcher.read)
+            losses = token_losses(model, document, progress=advance)
     if not losses.isfinite().all():
         raise ArgumentError(
             f"{subject.path} gives losses that are not finite numbers with {candidate.name} at "

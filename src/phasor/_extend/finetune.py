@@ -15,12 +15,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from phasor._extend.documents import Documents
-from phasor._extend.evidence import Watcher
+from phasor._extend.events import Watch
 from phasor._extend.install import installed
 from phasor._extend.methods import RotaryCandidate
 from phasor._extend.plan import Task
 from phasor._extend.rotation import RotarySubject, rotary_modules
 from phasor._extend.store import Measurement
+from phasor._kit.watching import begin
 from phasor.errors import ArgumentError
 from phasor.installation import needs
 from phasor.positions import pose
@@ -54,7 +55,7 @@ def finetune(
     documents: Documents,
     folder: Path,
     setup: dict[str, Any],
-    watcher: Watcher,
+    watch: Watch,
     *,
     steps: int,
     resume: bool,
@@ -73,7 +74,7 @@ def finetune(
         documents: Of which only those for searching are read.
         folder: Where `finetune.safetensors` is kept, open for this process alone.
         setup: What decides the outcome, as plain JSON values.
-        watcher: Told of each step.
+        watch: Told of each step.
         steps: To train for.
         resume: Go on with what is in `folder`.
         save_each: Steps after which it is saved.
@@ -112,8 +113,8 @@ def finetune(
         task = Task(kind="finetune", candidate=candidate.name, document=0, length=steps)
         tokens_each = _BATCH * situation.trained_length
         start = time.monotonic()
-        watcher.begin(task, steps * tokens_each, 0.0)
-        watcher.read(done * tokens_each)
+        advance = begin(watch, task, steps * tokens_each)
+        advance(done * tokens_each)
         with installed(rotary, frequencies):
             for step in range(done, steps):
                 tokens, positions = draw(documents, situation, step)
@@ -127,8 +128,8 @@ def finetune(
                 losses.append(loss.item())
                 if (step + 1) % save_each == 0 or step + 1 == steps:
                     _save(file, trained, optimizer, setup, losses)
-                watcher.read(tokens_each)
-        watcher.end(
+                advance(tokens_each)
+        watch(
             Measurement(
                 kind="finetune", candidate=candidate.name, document=0, length=steps, depth=None,
                 values=tuple(losses[done:]), seconds=time.monotonic() - start,

@@ -9,9 +9,9 @@ from rich.console import RenderableType
 
 from phasor._extend.embeddings import Embeddings
 from phasor._extend.explain import Explanation, TableExplanation
-from phasor._extend.screen import verdict_table
 from phasor._extend.search import Searched
 from phasor._extend.verdict import Verdict
+from phasor._extend.verdict_table import verdict_table
 from phasor._kit.shown import Shown
 
 

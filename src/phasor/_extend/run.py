@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 
@@ -13,39 +13,28 @@ import phasor
 from phasor._extend import finetune as tuning
 from phasor._extend.course import Circumstances, measure_rotary, measure_table
 from phasor._extend.documents import Documents, read_documents
-from phasor._extend.evidence import Watcher
+from phasor._extend.events import Explained, LeftOut, Watch
 from phasor._extend.explain import Explanation, TableExplanation, explain, explain_table
 from phasor._extend.guess import check_better_than_a_guess
 from phasor._extend.methods import candidates
 from phasor._extend.options import Options
 from phasor._extend.page import render_page
 from phasor._extend.place import check_place, keep, measuring, reopen, settle, written_to
-from phasor._extend.plan import Plan
+from phasor._extend.plan import Plan, Task
+from phasor._extend.progress import shown_on
 from phasor._extend.result import Extension
 from phasor._extend.rotation import RotarySubject
-from phasor._extend.screen import ConsoleScreen, Told
 from phasor._extend.search import check_installed
 from phasor._extend.source import fingerprint, load
-from phasor._extend.store import open_store
+from phasor._extend.store import Measurement, open_store
 from phasor._extend.subject import Candidate, Subject
 from phasor._extend.table import TableSubject, table_candidates
 from phasor._extend.write import appearing, write_checkpoint
+from phasor._kit.watching import telling
 from phasor._kit.whole_folder import passing_folder
 from phasor._options import chosen_device, listed, taking
 from phasor.errors import ArgumentError
 from phasor.measure import passkey_room
-
-
-class Screen(Watcher, Protocol):
-    """Shows what happens, from the explanation on."""
-
-    def explained(self, subject: Subject, explanation: Explanation | TableExplanation) -> None:
-        """The model is loaded and its frequencies are understood."""
-        ...
-
-    def left_out(self, what: str) -> None:
-        """Of the text, `what` was not read."""
-        ...
 
 
 @taking(Options)
@@ -59,12 +48,14 @@ def extend(options: Options) -> Extension:
         ArgumentError: A checkpoint, text, target or folder that cannot be used; it says why.
 
     """
-    told = options.progress
-    return run(options, ConsoleScreen(Console()) if told is None else Told(told))
+    if options.progress is not None:
+        return run(options, telling(options.progress, Task, Measurement))
+    with shown_on(Console()) as watch:
+        return run(options, watch)
 
 
-def run(options: Options, screen: Screen) -> Extension:
-    """What `extend` does, shown on `screen`."""
+def run(options: Options, watch: Watch) -> Extension:
+    """What `extend` does; `watch` is told what happens."""
     out = None if options.out is None else Path(options.out)
     text = None if options.text is None else Path(options.text)
     to, resume, finetune = options.to, options.resume, options.finetune
@@ -94,10 +85,10 @@ def run(options: Options, screen: Screen) -> Extension:
             "so far; leave out search= and finetune="
         )
     found, explanation = _understand(subject, listed(options.methods))
-    screen.explained(subject, explanation)
+    watch(Explained(explanation))
     texts = read_documents(subject.tokenizer, text, to, count=documents)
     if texts.left_out:
-        screen.left_out(texts.left_out)
+        watch(LeftOut(texts.left_out))
     if subject.model.can_generate():
         check_better_than_a_guess(subject, found[0], texts)
     if finetune:
@@ -118,7 +109,7 @@ def run(options: Options, screen: Screen) -> Extension:
             reopen(out)
         with open_store(folder, setup, resume=resume) as store:
             terms = Circumstances(
-                texts=texts, plan=plan, folder=folder, setup=setup, store=store, watcher=screen,
+                texts=texts, plan=plan, folder=folder, setup=setup, store=store, watch=watch,
                 budget=budget, resume=resume,
             )  # fmt: skip
             if isinstance(subject, TableSubject):

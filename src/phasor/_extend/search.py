@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from phasor._extend.documents import Documents
-from phasor._extend.evidence import Watcher, edges
+from phasor._extend.events import Watch
+from phasor._extend.evidence import edges
 from phasor._extend.install import installed
 from phasor._extend.methods import RotaryCandidate
 from phasor._extend.plan import Task
 from phasor._extend.rotation import RotarySubject
 from phasor._extend.space import Setting, Space, spaces
 from phasor._extend.store import Measurement
+from phasor._kit.watching import begin
 from phasor.errors import ArgumentError
 from phasor.installation import needs
 from phasor.measure import in_bins, token_losses
@@ -73,7 +75,7 @@ def search(
     documents: Documents,
     folder: Path,
     setup: dict[str, Any],
-    watcher: Watcher,
+    watch: Watch,
     *,
     budget: float | None,
     resume: bool,
@@ -94,7 +96,7 @@ def search(
         documents: Of which only those for searching are read.
         folder: Where the trials are kept, open for this process alone.
         setup: What decides the outcome, as plain JSON values.
-        watcher: Told of each trial.
+        watch: Told of each trial.
         budget: Seconds for all methods together; `None` for no limit.
         resume: Go on with trials that are there.
         trials: Of each method; `TRIALS` if `None`.
@@ -130,7 +132,7 @@ def search(
                 left = budget - (time.monotonic() - start)
                 limit = left / (len(open_spaces) - at)
             study = _Study(storage, space, setup)
-            study.run(subject, documents, watcher, trials=trials, budget=limit)
+            study.run(subject, documents, watch, trials=trials, budget=limit)
             if (result := study.result()) is not None:
                 found.append(result)
     return found, len(found) == len(open_spaces) and all(one.complete for one in found)
@@ -165,7 +167,7 @@ class _Study:
         self,
         subject: RotarySubject,
         documents: Documents,
-        watcher: Watcher,
+        watch: Watch,
         *,
         trials: int,
         budget: float | None,
@@ -184,13 +186,11 @@ class _Study:
             start = time.monotonic()
             if budget is not None and start - begun + longest > budget:
                 break
-            self._try(count, subject, documents, watcher)
+            self._try(count, subject, documents, watch)
             longest = max(longest, time.monotonic() - start)
         self._study.set_user_attr("complete", len(self._ended()) >= trials)
 
-    def _try(
-        self, count: int, subject: RotarySubject, documents: Documents, watcher: Watcher
-    ) -> None:
+    def _try(self, count: int, subject: RotarySubject, documents: Documents, watch: Watch) -> None:
         import optuna
 
         self._study.sampler = optuna.samplers.TPESampler(
@@ -198,7 +198,7 @@ class _Study:
         )
         if count < len(self._space.starts):
             setting = dict(self._space.starts[count])
-            means = list(self._means(count, setting, subject, documents, watcher))
+            means = list(self._means(count, setting, subject, documents, watch))
             self._study.add_trial(
                 optuna.create_trial(
                     params=setting,
@@ -211,7 +211,7 @@ class _Study:
         trial = self._study.ask(self._ranges)
         mean = math.inf
         last = len(documents.search) - 1
-        reading = self._means(count, trial.params, subject, documents, watcher)
+        reading = self._means(count, trial.params, subject, documents, watch)
         for step, mean in enumerate(reading):
             trial.report(mean, step)
             if step < last and trial.should_prune():
@@ -226,7 +226,7 @@ class _Study:
         setting: Setting,
         subject: RotarySubject,
         documents: Documents,
-        watcher: Watcher,
+        watch: Watch,
     ) -> Any:
         """Mean loss over the first document, over the first two, and so on."""
         length = subject.situation.target_length
@@ -234,7 +234,7 @@ class _Study:
         candidate = self._space.candidate(setting)
         frequencies = candidate.frequencies(subject.situation.frequencies, length)
         task = Task(kind="search", candidate=self._space.name, document=count, length=length)
-        watcher.begin(task, length * len(documents.search), 0.0)
+        advance = begin(watch, task, length * len(documents.search))
         start = time.monotonic()
         rows: list[tuple[float, ...]] = []
         total = 0.0
@@ -242,7 +242,7 @@ class _Study:
             for document in documents.search:
                 with installed(subject.rotary, frequencies):
                     losses = token_losses(
-                        subject.model, document.to(subject.model.device), progress=watcher.read
+                        subject.model, document.to(subject.model.device), progress=advance
                     )
                 rows.append(in_bins(losses, bounds).nats)
                 total += losses.mean().item()
@@ -250,7 +250,7 @@ class _Study:
                 yield mean if math.isfinite(mean) else math.inf
         finally:
             if rows:
-                watcher.end(
+                watch(
                     Measurement(
                         kind="search", candidate=self._space.name, document=count, length=length,
                         depth=None, values=_mean(rows), seconds=time.monotonic() - start,

@@ -74,7 +74,7 @@ class Inspection(Shown):
         }
 
     def _parts(self) -> "Iterator[RenderableType]":
-        from phasor._inspect.screen import parts
+        from phasor._inspect.terminal import parts
 
         return parts(self)
 

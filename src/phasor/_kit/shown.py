@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from phasor._kit.say import say
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -32,8 +34,7 @@ class Shown(ABC):
         """
         for part in self._parts():
             if isinstance(part, str):
-                soft = not console.is_terminal
-                console.print(words(part), soft_wrap=soft, highlight=False, markup=False)
+                say(console, words(part))
             else:
                 console.print(part)
 

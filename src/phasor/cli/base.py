@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from phasor import __version__
+from phasor._kit.say import say
 from phasor._options import Option, as_command, flag, stated
 from phasor.errors import PhasorError
 
@@ -130,7 +131,5 @@ def failing(options: type, kept: str = "") -> Iterator[None]:
 
 def fail(message: str, *, status: int) -> NoReturn:
     """Say so on standard error and end with `status`."""
-    Console(stderr=True).print(
-        f"Error: {message}", style="red", soft_wrap=True, highlight=False, markup=False
-    )
+    say(Console(stderr=True), f"Error: {message}", whole=True, style="red")
     raise typer.Exit(status)

@@ -31,8 +31,8 @@ def bench(options: _WithFile, *, as_json: bool) -> None:
     Lists are separated by commas. Libraries that are installed are found.
     A wrong result is not timed. With no options: about a minute on two cores.
     """
+    from phasor._bench.progress import shown_on
     from phasor._bench.run import run
-    from phasor._bench.screen import Screen
     from phasor._kit.files import write_atomically
 
     console, out = Console(stderr=as_json), options.out
@@ -40,8 +40,8 @@ def bench(options: _WithFile, *, as_json: bool) -> None:
         plan = make_plan(options)
         if out is not None and (out.is_dir() or not os.access(out.parent, os.W_OK)):
             raise ArgumentError(f"--out {out} cannot be written; name a file in a folder that can")
-        with Screen(console, plan.num_cases) as screen:
-            results = run(plan, screen)
+        with shown_on(console, plan.num_cases) as watch:
+            results = run(plan, watch)
         text = json.dumps(results.as_json(), indent=1, allow_nan=False)
         if out is not None:
             write_atomically(out, text + "\n")

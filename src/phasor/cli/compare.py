@@ -8,6 +8,7 @@ from rich.console import Console
 
 from phasor._compare.options import Options
 from phasor._compare.tasks import TASKS
+from phasor._kit.say import say
 from phasor._options import Option, as_command
 from phasor.cli.base import FAILURE, command, fail, failing
 
@@ -40,21 +41,19 @@ def compare(options: Options, *, as_json: bool) -> None:
     """
     # Imported here so that --help and the other verbs stay fast.
     from phasor._compare.api import plan, run
-    from phasor._compare.screen import screen
+    from phasor._compare.progress import shown_on
     from phasor._compare.workers import TrialFailedError
 
     console = Console(stderr=as_json)
     with failing(Options):
         planned = plan(options)
     if planned.left_out:
-        console.print(
-            f"Not read of the text: {planned.left_out}.",
-            soft_wrap=True, highlight=False, markup=False,
-        )  # fmt: skip
+        say(console, f"Not read of the text: {planned.left_out}.", whole=True)
     kept = f"; finished trials are kept: go on with --resume --out {planned.folder}"
     with failing(Options, kept):
         try:
-            result = run(planned, screen(console))
+            with shown_on(console) as watch:
+                result = run(planned, watch)
         except TrialFailedError as error:
             sys.stderr.write(error.details)
             hint = kept if error.may_resume else ""
@@ -62,5 +61,4 @@ def compare(options: Options, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(result.to_json(), indent=1))
     result.show(console, lambda text: as_command(text, Options))
-    last = f"\nReport: {result.report} (open it in a browser)"
-    console.print(last, soft_wrap=True, highlight=False, markup=False)
+    say(console, f"\nReport: {result.report} (open it in a browser)", whole=True)

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from phasor._convert import command as converting
+from phasor._kit.say import say
 from phasor._options import Option, as_command
 from phasor.cli.base import FAILURE, INTERRUPTED, command, fail, failing
 from phasor.errors import ArgumentError
@@ -50,17 +51,16 @@ def convert(options: _Options, *, detect: bool, as_json: bool) -> None:
         return
     console = Console()
     for line in lines:
-        soft = not console.is_terminal
-        console.print(as_command(line, _Options), soft_wrap=soft, highlight=False, markup=False)
+        say(console, as_command(line, _Options))
 
 
 def _convert(options: _Options) -> tuple[list[str], dict[str, Any]]:
-    from phasor._convert.screen import Screen
+    from phasor._convert.progress import shown_on
 
     if options.target is None:
         raise ArgumentError("name the folder to make, as in phasor convert SOURCE TARGET --layout")
-    with Screen(Console(stderr=True)) as screen:
-        done = converting.run(options, screen)
+    with shown_on(Console(stderr=True)) as watch:
+        done = converting.run(options, watch)
     return list(done._parts()), {k: v for k, v in asdict(done).items() if k != "target"}
 
 

@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from phasor._extend.options import Options
+from phasor._kit.say import say
 from phasor._options import Option, as_command
 from phasor.cli.base import command, failing
 
@@ -22,13 +23,13 @@ def extend(options: Options, *, as_json: bool) -> None:
     on the same documents: loss by position, and whether a pass key is still
     found. PATH is never touched.
     """
+    from phasor._extend.progress import shown_on
     from phasor._extend.run import run
-    from phasor._extend.screen import ConsoleScreen
 
     console, out = Console(stderr=as_json), options.out
     kept = "" if out is None else f"; what was measured is kept: go on with --resume --out {out}"
-    with failing(Options, kept):
-        result = run(options, ConsoleScreen(console))
+    with failing(Options, kept), shown_on(console) as watch:
+        result = run(options, watch)
     if as_json:
         typer.echo(json.dumps(result.to_json(), indent=1, allow_nan=False))
     result.show(console, lambda text: as_command(text, Options))
@@ -39,5 +40,4 @@ def extend(options: Options, *, as_json: bool) -> None:
         console.print("Next: the same with --out DIR writes the checkpoint.", highlight=False)
         return
     what = "Checkpoint and report" if result.verdict.written else "Report, no checkpoint"
-    last = f"\n{what}: {out} (open report.html in a browser)"
-    console.print(last, soft_wrap=True, highlight=False, markup=False)
+    say(console, f"\n{what}: {out} (open report.html in a browser)", whole=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from phasor._kit.say import say
 from phasor.cli.base import FAILURE, USAGE_ERROR, app, fail
 from phasor.errors import ArgumentError, PhasorError
 
@@ -76,9 +77,7 @@ def inspect(
     else:
         inspection.show(console)
     if html is not None:
-        console.print(
-            f"\nPage: {html} (open it in a browser)", soft_wrap=True, highlight=False, markup=False
-        )
+        say(console, f"\nPage: {html} (open it in a browser)", whole=True)
 
 
 def _print_as(spec: "PositionSpec", target: str) -> None:

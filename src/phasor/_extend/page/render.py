@@ -17,7 +17,8 @@ from phasor._extend.page.figures import (
     training_loss,
 )
 from phasor._extend.result import Extension
-from phasor._extend.screen import explanation_lines, holds_to
+from phasor._extend.sentences import explanation_lines
+from phasor._extend.verdict_table import holds_to
 from phasor._kit.page import fill
 from phasor._options import as_command
 

@@ -5,7 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from phasor._convert import screen
+from phasor._convert.progress import shown_on
+from phasor._kit import screen
+from phasor._kit.watching import begin
 
 
 @pytest.mark.parametrize(
@@ -17,12 +19,11 @@ def test_the_bar(
     now = [100.0]
     monkeypatch.setattr(screen.time, "monotonic", lambda: now[0])
     file = io.StringIO()
-    with screen.Screen(Console(file=file, force_terminal=terminal, width=100)) as bar:
-        bar.begin("writing", 1000)
-        bar.advance(100)
+    with shown_on(Console(file=file, force_terminal=terminal, width=100)) as watch:
+        advance = begin(watch, "writing", 1000)
+        advance(100)
         now[0] += seconds
-        bar.advance(100)
-        bar.begin("comparing", 1000)
-        bar.advance(500)
+        advance(100)
+        begin(watch, "comparing", 1000)(500)
     assert ("writing" in file.getvalue()) == shown
     assert ("comparing" in file.getvalue()) == shown

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 
@@ -42,7 +42,8 @@ class Screen:
             expand=True,
             speed_estimate_period=speed_seconds,
         )
-        self._live = Live(console=console)
+        self._above: Callable[[], Iterable[RenderableType]] = tuple
+        self._live = self._new_live()
 
     def __enter__(self) -> "Screen":
         return self
@@ -77,12 +78,9 @@ class Screen:
         for task in self._bars.task_ids:
             self._bars.remove_task(task)
         self._bar = self._bars.add_task(name, total=total, completed=completed, **fields)
+        self._above = above
         # One that was stopped would be drawn over what it left behind.
-        self._live = Live(
-            console=self._console,
-            get_renderable=lambda: Group(*above(), self._bars),
-            transient=self._transient,
-        )
+        self._live = self._new_live()
         self._draw()
 
     def advance(self, completed: int, **fields: Any) -> None:
@@ -102,6 +100,13 @@ class Screen:
         """Print it where no bar is drawn: in a log, in a pipe."""
         if not self._console.is_terminal:
             self.say(line)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self._above()
+        yield self._bars
+
+    def _new_live(self) -> Live:
+        return Live(self, console=self._console, transient=self._transient)
 
     def _draw(self) -> None:
         if self._console.is_terminal and time.monotonic() >= self._due:

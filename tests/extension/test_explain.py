@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from extension.situations import situation
-from phasor._extend.screen import explanation_lines
 
 import phasor
 from phasor._extend.explain import base_for, context_of, explain
 from phasor._extend.methods import candidates
+from phasor._extend.sentences import explanation_lines
 
 
 def longest(rotary_dim: int, base: float, limit: int) -> int:

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from phasor._encoding_spec import UNSTATED, EncodingSpec, constructed_from
 from phasor._words import number
-from phasor.encodings._bases.embedding import AddedTable
+from phasor.encoding import PositionEncoding
+from phasor.encodings._bases.embedding import add_table
 from phasor.errors import ArgumentError, ArgumentTypeError
-from phasor.positions import check_range
+from phasor.positions import check_positions, check_range
 
 _FIRST_OF_GRID = "pass the rows before the grid as keep: 1 for a class token"
 
@@ -55,7 +56,7 @@ class LearnedSpec(EncodingSpec["Learned"]):
 
 
 @final
-class Learned(AddedTable):
+class Learned(PositionEncoding):
     """A trained vector for each position, added to the embedding.
 
     The table ends. A position past it is an error, never the last row again.
@@ -73,6 +74,7 @@ class Learned(AddedTable):
         phasor.errors.PositionRangeError: Learned has positions 0 to 511 but was asked for 512; ...
     """
 
+    sites = frozenset({"embedding"})
     spelling = "learned"
     integer_positions = True
     paper = "arXiv:1705.03122"
@@ -178,12 +180,20 @@ class Learned(AddedTable):
         other.weight = nn.Parameter(rows.contiguous(), requires_grad=self.weight.requires_grad)
         return other
 
-    def _table(self, positions: Tensor, dtype: torch.dtype) -> Tensor:
+    def prepare(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        check_positions(positions, owner="Learned")
         if positions.is_floating_point():
             raise ArgumentTypeError(
                 f"Learned looks positions up in a table and takes integers, got {positions.dtype}; "
                 "call positions.long(), or choose an encoding that is defined between integers"
             )
+        positions = positions.long()
         check_range(
             positions,
             self.num_positions,
@@ -191,3 +201,6 @@ class Learned(AddedTable):
             advice="make the table longer, or choose an encoding without an end",
         )
         return nn.functional.embedding(positions + self.offset, self.weight)
+
+    def embed(self, x: Tensor, prepared: Tensor) -> Tensor:
+        return add_table(x, prepared, owner="Learned")

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from phasor._encoding_spec import UNSTATED, EncodingSpec, constructed_from
 from phasor._sizes import check_matrix
 from phasor._words import number
-from phasor.encodings._bases.embedding import AddedTable
+from phasor.encoding import PositionEncoding
+from phasor.encodings._bases.embedding import add_table
 from phasor.errors import ArgumentError
+from phasor.positions import check_positions
 from phasor.rotary import Frequencies, Layout, axial, cos_sin, geometric
 from phasor.rotary.frequencies import check_geometric
 from phasor.rotary.layout import check_layout
@@ -90,7 +92,7 @@ class SinusoidalSpec(EncodingSpec["Sinusoidal"]):
 
 
 @final
-class Sinusoidal(AddedTable):
+class Sinusoidal(PositionEncoding):
     r"""Fixed sines and cosines of the position, added to the embedding.
 
     Their wavelengths are spaced geometrically:
@@ -127,6 +129,7 @@ class Sinusoidal(AddedTable):
         torch.Size([196, 64])
     """
 
+    sites = frozenset({"embedding"})
     spelling = "sinusoidal"
     paper = "arXiv:1706.03762"
 
@@ -150,8 +153,17 @@ class Sinusoidal(AddedTable):
         if self.scale is not None:
             nn.init.constant_(self.scale, self.gain)
 
-    def _table(self, positions: Tensor, dtype: torch.dtype) -> Tensor:
-        positions = positions + self.offset if self.offset else positions
+    def prepare(
+        self,
+        positions: Tensor,
+        *,
+        key_positions: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        check_positions(positions, axes=self.axes, owner="Sinusoidal")
+        if self.offset:
+            whole = positions if positions.is_floating_point() else positions.long()
+            positions = whole + self.offset
         cos, sin = cos_sin(positions, self.frequencies, dtype=table_dtype(dtype))
         cos, sin = (wave.unflatten(-1, (self.axes, -1)) for wave in (cos, sin))
         waves = (sin, cos) if self.first == "sine" else (cos, sin)
@@ -160,6 +172,9 @@ class Sinusoidal(AddedTable):
         else:
             table = torch.stack(waves, dim=-1).flatten(-3)
         return (self.gain if self.scale is None else self.scale.to(table.dtype)) * table
+
+    def embed(self, x: Tensor, prepared: Tensor) -> Tensor:
+        return add_table(x, prepared, owner="Sinusoidal")
 
 
 def _frequencies(options: SinusoidalSpec) -> Frequencies:

@@ -8,9 +8,8 @@ import pytest
 from extension.situations import situation
 
 import phasor
-from phasor._extend.explain import base_for, context_of, explain
+from phasor._extend.explain import base_for, context_of, explain, explanation_lines
 from phasor._extend.methods import candidates
-from phasor._extend.sentences import explanation_lines
 
 
 def longest(rotary_dim: int, base: float, limit: int) -> int:

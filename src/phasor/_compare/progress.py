@@ -1,7 +1,7 @@
 """What a person sees while trials run: bars and a table in a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from phasor._compare.compare import Planned
+from phasor._compare.compare import Planned, Watch
 from phasor._compare.tables import trials_table
 from phasor._compare.trial import Trial
 from phasor._compare.workers import Event, Job, Progressed, Started
@@ -26,7 +26,7 @@ _MEASURING_SHARE = 0.2
 
 
 @contextmanager
-def shown_on(console: Console) -> Iterator[Callable[[Planned | Event], None]]:
+def shown_on(console: Console) -> Iterator[Watch]:
     """What watches comparisons, one after the other, and shows them on `console`."""
     with Screen(
         console,

@@ -52,6 +52,8 @@ class Options:
 Event = Begun[str] | Advanced[str]
 """Of what is done, and how many bytes of it."""
 
+Watch = Callable[[Event], None]
+
 
 @dataclass(frozen=True, repr=False)
 class Conversion(Shown):
@@ -132,7 +134,7 @@ def convert(options: Options) -> Conversion:
         return run(options, watch)
 
 
-def run(options: Options, watch: Callable[[Event], None]) -> Conversion:
+def run(options: Options, watch: Watch) -> Conversion:
     """What `convert` does; `watch` is told how far it is."""
     layout, to = options.layout, options.format
     if (layout is None) == (to is None):
@@ -183,12 +185,7 @@ class _Verified:
     """Checks the folder before it gets its name, and keeps what was found."""
 
     def __init__(
-        self,
-        planned: Plan,
-        *,
-        verify: bool | None,
-        reason: str | None,
-        watch: Callable[[Event], None],
+        self, planned: Plan, *, verify: bool | None, reason: str | None, watch: Watch
     ) -> None:
         self._planned, self._must, self._watch = planned, verify, watch
         self.reason = reason

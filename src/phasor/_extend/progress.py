@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.progress import TextColumn, TimeElapsedColumn
 
 from phasor._extend.events import Event, Explained, LeftOut, Watch
+from phasor._extend.explain import explanation_lines
 from phasor._extend.plan import Task
-from phasor._extend.sentences import explanation_lines
 from phasor._extend.store import Measurement
 from phasor._kit.screen import Screen
 from phasor._kit.watching import Begun

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 from phasor._kit.say import say
 
 
-class Screen:
+class Screen(AbstractContextManager["Screen"]):
     """One bar, that of what has begun last; it ends with the `with` block.
 
     Args:
@@ -45,15 +45,7 @@ class Screen:
         self._above: Callable[[], Iterable[RenderableType]] = tuple
         self._live = self._new_live()
 
-    def __enter__(self) -> "Screen":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.end()
 
     def begin(

@@ -38,17 +38,7 @@ def begin(
     *,
     left: float = 0.0,
 ) -> Callable[[int], None]:
-    """Tell that `what` begins.
-
-    Args:
-        watch: Who is told.
-        what: As in `Begun`, like the rest.
-        total: How much there is.
-        left: Seconds.
-
-    Returns:
-        What tells that so many more are done.
-    """
+    """Tell that `what` begins; what is returned tells that so many more of it are done."""
     watch(Begun(what, total, left))
     done = 0
 

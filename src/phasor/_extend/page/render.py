@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from phasor._extend.explain import TableExplanation
+from phasor._extend.explain import TableExplanation, explanation_lines
 from phasor._extend.findings import LOSS_TOLERANCE, PASSKEY_CHANCE, PASSKEY_SHARE
 from phasor._extend.options import Options
 from phasor._extend.page.figures import (
@@ -17,7 +17,6 @@ from phasor._extend.page.figures import (
     training_loss,
 )
 from phasor._extend.result import Extension
-from phasor._extend.sentences import explanation_lines
 from phasor._extend.verdict_table import holds_to
 from phasor._kit.page import fill
 from phasor._options import as_command

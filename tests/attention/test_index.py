@@ -99,8 +99,9 @@ def test_flex_attention_follows_them(call: tuple[list[Tensor], dict[str, Any]]) 
     tensors, rules = call
     torch.compiler.reset()
     narrow = [x.float() for x in tensors]
+    alibi = phasor.ALiBi(HEADS)
     attend = torch.compile(
-        lambda *x: phasor.attention(*x, phasor.ALiBi(HEADS), impl="flex", **rules), backend="eager"
+        lambda *x: phasor.attention(*x, alibi, impl="flex", **rules), backend="eager"
     )
     expected, _ = dense(*tensors, **rules)
     assert_close(attend(*narrow).double(), expected, rtol=1e-4, atol=1e-5)
@@ -176,11 +177,11 @@ def test_the_sum_is_float32_for_less() -> None:
 
 def test_in_one_graph() -> None:
     query, key, value = torch.randn(3, 1, HEADS, 6, DIM)
-    index = torch.tensor([4, 1, 0, 5, 2, 3])
+    index, alibi = torch.tensor([4, 1, 0, 5, 2, 3]), phasor.ALiBi(HEADS)
 
     def attend(*tensors: Tensor) -> tuple[Tensor, Tensor]:
         return phasor.attention(
-            *tensors, phasor.ALiBi(HEADS), query_index=index, key_index=index, return_lse=True
+            *tensors, alibi, query_index=index, key_index=index, return_lse=True
         )
 
     compiled = torch.compile(attend, fullgraph=True, backend="aot_eager")

@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from checkpoints.differential import DIFFERS, SAME, campaign, compared, report
 from checkpoints.random_rope import draw_config
 from checkpoints.tiny import subjects
 
-from phasor.rotary import scaling
 from phasor.rotary.scaling import Llama3, YaRN
 
 SAMPLE = [
@@ -53,12 +53,13 @@ def test_the_same_seed_draws_the_same() -> None:
 @pytest.mark.parametrize(
     ("kind", "broken"),
     [
-        ("llama3", lambda **given: Llama3(**{**given, "factor": given["factor"] * 1.001})),
-        ("yarn", lambda **given: YaRN(**{**given, "truncate": not given["truncate"]})),
+        (Llama3, lambda right: replace(right, factor=right.factor * 1.001)),
+        (YaRN, lambda right: replace(right, truncate=not right.truncate)),
     ],
 )
 def test_a_scaling_that_is_off_is_found(
-    monkeypatch: pytest.MonkeyPatch, kind: str, broken: Any
+    monkeypatch: pytest.MonkeyPatch, kind: Any, broken: Any
 ) -> None:
-    monkeypatch.setattr(scaling, kind, broken)
+    right = kind.from_hf
+    monkeypatch.setattr(kind, "from_hf", lambda *args, **given: broken(right(*args, **given)))
     assert any(each.outcome == DIFFERS for each in campaign(["LlamaConfig"], 0, 25))

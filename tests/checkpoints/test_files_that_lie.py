@@ -28,6 +28,7 @@ from phasor.spec import (
     DeBERTaSpec,
     ExplicitSpec,
     GeometricSpec,
+    LayerSpec,
     LearnedSpec,
     PositionSpec,
     RotarySpec,
@@ -257,7 +258,7 @@ def test_the_parts_of_a_spec_refuse_what_does_not_build() -> None:
         short_factor=[1.0] * 3, long_factor=[1.0] * 3, original_seq_len=64, factor=2.0
     )
     with pytest.raises(ArgumentError, match="3 factors for 4 pairs"):
-        RotarySpec(head_dim=8, frequencies=eight, scaling=wrong)
+        LayerSpec(encodings=(RotarySpec(head_dim=8, frequencies=eight, scaling=wrong),))
     with pytest.raises(ArgumentError, match="attention_factor must be positive, got -1"):
         phasor.scaling.longrope(
             short_factor=[1.0], long_factor=[1.0], original_seq_len=64,
@@ -281,9 +282,9 @@ def test_the_parts_of_a_spec_refuse_what_does_not_build() -> None:
     with pytest.raises(ArgumentError, match="at most 131072 numbers"):
         RotarySpec(head_dim=8, frequencies=eight, sections=SectionsSpec(sizes=(4, *[0] * 2**16)))
     with pytest.raises(ArgumentError, match="tables of"):
-        LearnedSpec(num_positions=2**40, dim=2**16)
+        LearnedSpec(num_positions=2**40, dim=2**16).check_whole()
     with pytest.raises(ArgumentError, match="tables of"):
-        DeBERTaSpec(dim=2**16, head_dim=1, num_heads=2**16)
+        DeBERTaSpec(dim=2**16, head_dim=1, num_heads=2**16).check_whole()
     with pytest.raises(ArgumentError, match="score_scale must be positive, got nan"):
         phasor.spec.LayerSpec(score_scale=math.nan)
     with pytest.raises(ArgumentError, match="a spec must be JSON"):

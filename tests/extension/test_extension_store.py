@@ -96,7 +96,7 @@ def test_measurements_of_an_older_phasor_are_refused(
     newer, folder = run._setup(subject, texts), tmp_path / "out.measuring"
     with open_store(folder, older, resume=False) as store:
         store.add(measurement())
-    advice = "repeat with those, or choose another folder with --out"
+    advice = "repeat with those, or choose another folder with out="
     said = f"another run: phasor is '0.0.9' there and '{phasor.__version__}' here; {advice}$"
     with pytest.raises(ArgumentError, match=said), open_store(folder, newer, resume=True):
         pass

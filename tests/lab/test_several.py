@@ -128,7 +128,7 @@ def test_what_cannot_be_used_is_refused_before_anything_runs(
 
 
 def test_the_page_is_made_from_the_results_alone(finished: Path) -> None:
-    assert render_overview(read(finished)) == (finished / "report.html").read_text()
+    assert render_overview(typed(read(finished))) == (finished / "report.html").read_text()
 
 
 def test_every_number_of_the_heat_map_is_in_the_results(finished: Path) -> None:

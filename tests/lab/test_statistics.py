@@ -1,13 +1,16 @@
 """Intervals against tables, and the sentences made of them."""
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from scipy import stats
 
+from phasor._compare.results import Cell, Difference
 from phasor._compare.verdict import beyond, verdict
-from phasor._kit.statistics import mean_interval, paired_difference, share_interval
+from phasor._kit.statistics import Estimate, mean_interval, paired_difference, share_interval
 
 
 def test_t_interval_of_three_values() -> None:
@@ -50,8 +53,33 @@ def test_shares_at_the_edge_keep_an_interval() -> None:
     assert share_interval([0.0, 1.0], 256).low == pytest.approx(0.0)
 
 
-def change(mean: float, half: float) -> dict[str, float | None]:
-    return {"mean": mean, "low": mean - half, "high": mean + half}
+def change(mean: float, half: float) -> Estimate:
+    return Estimate(mean, mean - half, mean + half)
+
+
+def cell(*seeds: float, low: float | None = None) -> Cell:
+    return Cell(sum(seeds) / len(seeds), low, None, seeds)
+
+
+def summary(**quantities: dict[str, Cell]) -> Any:
+    return SimpleNamespace(**{"exact_match": {}, "loss": {}, **quantities})
+
+
+def results(
+    task: str, lengths: list[int], seeds: int, encodings: dict[str, Any], *differences: Difference
+) -> Any:
+    config = SimpleNamespace(
+        task=task, train_length=lengths[0], eval_lengths=lengths, seeds=range(seeds)
+    )
+    return SimpleNamespace(
+        config=config, unit="byte", encodings=encodings, differences=differences, changes={}
+    )
+
+
+def difference(better: str, worse: str, length: str, *, tie: bool) -> Difference:
+    return Difference(
+        length=length, better=better, worse=worse, mean=0.0, low=None, high=None, tie=tie
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,11 +100,11 @@ def change(mean: float, half: float) -> dict[str, float | None]:
             "holds to 128 and drifts (+0.15 at 256)",
         ),
         ({"128": change(0.2, 0.5)}, "is undecided (+0.20 [-0.30, +0.70])"),
-        ({"128": {"mean": 0.5, "low": None, "high": None}}, "changes by +0.50 at 128"),
+        ({"128": Estimate(0.5, None, None)}, "changes by +0.50 at 128"),
     ],
 )
 def test_words_for_what_happens_past_the_training_length(
-    changes: dict[str, dict[str, float | None]], expected: str
+    changes: dict[str, Estimate], expected: str
 ) -> None:
     assert beyond(changes) == expected
 
@@ -84,74 +112,50 @@ def test_words_for_what_happens_past_the_training_length(
 @pytest.mark.parametrize(("loss", "said"), [(5.5, False), (5.6, True)])
 def test_what_did_no_better_than_a_guess_is_said(loss: float, said: bool) -> None:
     """The logarithm of 256 is 5.545: bytes drawn alike."""
-    results = {
-        "config": {"task": "lm", "train_length": 64, "eval_lengths": [64], "seeds": [0, 1]},
-        "unit": "byte",
-        "encodings": {
-            name: {"exact_match": {}, "loss": {"64": {"mean": mean}}}
-            for name, mean in (("a", 2.0), ("b", loss))
-        },
-        "differences": [{"better": "a", "worse": "b", "length": "64", "tie": False}],
-    }
-    assert ("; b did no better at 64 than a guess (5.55)" in verdict(results)) == said
+    found = results(
+        "lm", [64], 2,
+        {name: summary(loss={"64": cell(mean)}) for name, mean in (("a", 2.0), ("b", loss))},
+        difference("a", "b", "64", tie=False),
+    )  # fmt: skip
+    assert ("; b did no better at 64 than a guess (5.55)" in verdict(found)) == said
 
 
 def test_the_verdict_on_exact_answers_shows_seeds_and_those_that_failed() -> None:
-    def shares(**by_length: list[float]) -> dict[str, object]:
-        return {
-            "exact_match": {
-                length.strip("n"): {"mean": sum(seeds) / len(seeds), "seeds": seeds}
-                for length, seeds in by_length.items()
-            }
-        }
-
-    results = {
-        "config": {"task": "copy", "train_length": 8, "eval_lengths": [8, 9], "seeds": [0, 1]},
-        "encodings": {
-            "a": shares(n8=[1.0, 1.0], n9=[0.2, 0.8]),
-            "b": shares(n8=[1.0, 0.9], n9=[1.0, 1.0]),
+    found = results(
+        "copy", [8, 9], 2,
+        {
+            "a": summary(exact_match={"8": cell(1.0, 1.0), "9": cell(0.2, 0.8)}),
+            "b": summary(exact_match={"8": cell(1.0, 0.9), "9": cell(1.0, 1.0)}),
         },
-    }
-    assert verdict(results) == (
+    )  # fmt: skip
+    assert verdict(found) == (
         "Sequences answered exactly: a 1.00, b 0.95 (0.90 to 1.00) at 8; b 1.00, a 0.50 (0.20 to "
         "0.80) at 9 (b had not learned the task at 8 with every seed, so longer lengths say little "
-        "of it; give more --steps)."
+        "of it; give more steps)."
     )
 
 
 def test_the_verdict_on_a_control_names_those_that_guess() -> None:
-    def share(*seeds: float) -> dict[str, object]:
-        return {"mean": sum(seeds) / 2, "low": min(seeds) - 0.05, "seeds": list(seeds)}
+    def share(*seeds: float) -> Cell:
+        return cell(*seeds, low=min(seeds) - 0.05)
 
-    results = {
-        "config": {"task": "parity", "train_length": 8, "eval_lengths": [8, 16], "seeds": [0, 1]},
-        "encodings": {
-            "a": {"exact_match": {"8": share(1.0, 1.0), "16": share(0.52, 0.6)}},
-            "b": {"exact_match": {"8": share(1.0, 1.0), "16": share(0.7, 0.8)}},
-        },
+    right = share(1.0, 1.0)
+    encodings = {
+        "a": summary(exact_match={"8": right, "16": share(0.52, 0.6)}),
+        "b": summary(exact_match={"8": right, "16": share(0.7, 0.8)}),
     }
-    ending = "; a guess is right in 0.50, and at 16 no more by a."
-    assert verdict(results).endswith(ending)
-    results["encodings"]["a"]["exact_match"]["16"] = share(0.9, 0.9)
-    assert verdict(results).endswith("; a guess is right in 0.50.")
+    found = results("parity", [8, 16], 2, encodings)
+    assert verdict(found).endswith("; a guess is right in 0.50, and at 16 no more by a.")
+    encodings["a"].exact_match["16"] = share(0.9, 0.9)
+    assert verdict(found).endswith("; a guess is right in 0.50.")
 
 
 def test_a_tie_is_called_a_tie() -> None:
-    results = {
-        "config": {"train_length": 8, "eval_lengths": [8], "seeds": [0, 1, 2]},
-        "unit": "byte",
-        "encodings": {
-            "a": {"loss": {"8": {"mean": 2.0}}, "exact_match": {}},
-            "b": {"loss": {"8": {"mean": 1.0}}, "exact_match": {}},
-            "c": {"loss": {"8": {"mean": 2.1}}, "exact_match": {}},
-        },
-        "differences": [
-            {"length": "8", "better": "b", "worse": "a", "tie": False},
-            {"length": "8", "better": "a", "worse": "c", "tie": True},
-            {"length": "8", "better": "b", "worse": "c", "tie": False},
-        ],
-        "changes": {},
-    }
-    assert verdict(results) == (
-        "At the training length of 8: b < a = c (b at 1.000 nats per byte)."
-    )
+    found = results(
+        "lm", [8], 3,
+        {n: summary(loss={"8": cell(loss)}) for n, loss in {"a": 2, "b": 1, "c": 2.1}.items()},
+        difference("b", "a", "8", tie=False),
+        difference("a", "c", "8", tie=True),
+        difference("b", "c", "8", tie=False),
+    )  # fmt: skip
+    assert verdict(found) == "At the training length of 8: b < a = c (b at 1.000 nats per byte)."

@@ -76,6 +76,7 @@ class GRAPEM(QueryKeyTurn):
     """
 
     has_parts = True
+    is_relative = True
     spelling = "grape_m"
     paper = "arXiv:2512.07805"
 

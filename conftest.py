@@ -61,7 +61,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ]
     if not proofs:
         return
-    page = (Path(__file__).parent / "docs" / "architectures.md").read_text()
+    page = (Path(__file__).parent / "docs" / "reference" / "architectures.md").read_text()
     counts = dict(re.findall(r"^- \*\*(Verified|Read only|Not supported)\*\*: (\d+)", page, re.M))
     terminalreporter.write_line(
         f"architectures: {len(proofs)} proofs passed; of {sum(map(int, counts.values()))} model "

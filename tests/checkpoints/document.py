@@ -1,4 +1,4 @@
-"""docs/architectures.md, made from the table and from what the proof runs.
+"""docs/reference/architectures.md, made from the table and from what the proof runs.
 
 `python -m checkpoints.document` in `tests` writes it. That each verified architecture is one, the
 proof shows: test_proof.py, test_proof_elsewhere.py, test_proof_wrapped.py, test_chunks.py and
@@ -19,7 +19,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from phasor._read.architectures import Architecture, architectures
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "architectures.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "architectures.md"
 
 _FILES = (
     "subjects.json",

@@ -1,7 +1,7 @@
 """Tiny random models of every text architecture of transformers that can turn.
 
 `subjects.json` has one line for each config class: what must be changed from small sizes so that a
-model can be built and run. Found by running them; see docs/architectures.md.
+model can be built and run. Found by running them; see docs/reference/architectures.md.
 """
 
 import dataclasses

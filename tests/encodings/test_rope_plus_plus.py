@@ -1,4 +1,4 @@
-"""RoPE++ is plain `Rotary` on twice the query heads, as docs/coverage.md says."""
+"""RoPE++ is plain `Rotary` on twice the query heads, as docs/reference/coverage.md says."""
 
 import torch
 from torch import Tensor

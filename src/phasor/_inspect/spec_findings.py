@@ -87,7 +87,7 @@ def _of_angles(rotation: Rotation, spec: PositionSpec) -> Iterator[Finding]:
             "no-trained-length",
             "The model states no length, so nothing is said of what it was trained on; look at it "
             "for a length with --length.",
-            ("docs/specs.md",),
+            ("docs/reference/specs.md",),
         )
     if unseen and rotation.length is not None:
         meant = spec.max_seq_len if spec.trained_seq_len is None else spec.trained_seq_len

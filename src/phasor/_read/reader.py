@@ -69,7 +69,8 @@ def read(source: Any, *, strict: bool = True) -> PositionSpec:
 
     Source:
         The numbers are the config's. How each architecture uses them is in the table
-        `architectures.json`, held to transformers' own code by the tests: docs/architectures.md.
+        `architectures.json`, held to transformers' own code by the tests:
+        docs/reference/architectures.md.
 
     Examples:
         >>> spec = phasor.read({"model_type": "llama", "rope_theta": 500000.0, "head_dim": 64})

@@ -1,6 +1,6 @@
 """Golden tables of rotary encodings, and checks of other people's code against them.
 
-The plugin `phasor_pytest` makes them a fixture, `golden_rotary`; see docs/inspect.md.
+The plugin `phasor_pytest` makes them a fixture, `golden_rotary`; see docs/how-to/inspect.md.
 """
 
 from phasor.testing.golden import GoldenRotary as GoldenRotary

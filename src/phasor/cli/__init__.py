@@ -4,6 +4,7 @@ from phasor.cli import bench as bench
 from phasor.cli import check as check
 from phasor.cli import compare as compare
 from phasor.cli import convert as convert
+from phasor.cli import docs as docs
 from phasor.cli import encodings as encodings
 from phasor.cli import extend as extend
 from phasor.cli import inspect as inspect

@@ -1,0 +1,34 @@
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Site:
+    folder: Path
+    seconds: float
+
+
+@pytest.fixture(scope="session")
+def site() -> Site:
+    """The site, built strictly; a warning of Zensical is a failure."""
+    needed = ("zensical", "mkdocstrings", "latex2mathml")
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing and os.environ.get("PHASOR_REQUIRE_DOCS") != "1":
+        pytest.skip(f"the extra docs is not installed: no {', '.join(missing)}")
+    started = time.perf_counter()
+    run = subprocess.run(
+        [sys.executable, ROOT / "docs" / "build.py"], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    page = Path(run.stdout.strip())
+    assert page.name == "index.html"
+    return Site(page.parent, time.perf_counter() - started)

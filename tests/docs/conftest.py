@@ -3,7 +3,6 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@dataclass(frozen=True)
-class Site:
-    folder: Path
-    seconds: float
-
-
 @pytest.fixture(scope="session")
-def site() -> Site:
-    """The site, built strictly; a warning of Zensical is a failure."""
+def built() -> tuple[Path, float]:
+    """The site, built strictly (a warning of Zensical is a failure), and the seconds it took."""
     needed = ("zensical", "mkdocstrings", "latex2mathml")
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing and os.environ.get("PHASOR_REQUIRE_DOCS") != "1":
@@ -31,4 +24,9 @@ def site() -> Site:
     assert run.returncode == 0, run.stderr
     page = Path(run.stdout.strip())
     assert page.name == "index.html"
-    return Site(page.parent, time.perf_counter() - started)
+    return page.parent, time.perf_counter() - started
+
+
+@pytest.fixture(scope="session")
+def site(built: tuple[Path, float]) -> Path:
+    return built[0]

@@ -21,6 +21,7 @@ READ = ("index", "learn/05-rotation", "how-to/train", "reference/rotary", "refer
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
+            timeout=120_000,
             executable_path=CHROMIUM,
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def built() -> tuple[Path, float]:
-    """The site, built strictly (a warning of Zensical is a failure), and the seconds of a processor it took."""
+    """The site, built strictly, and how many seconds of a processor that took."""
     needed = ("zensical", "mkdocstrings", "latex2mathml")
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing and os.environ.get("PHASOR_REQUIRE_DOCS") != "1":

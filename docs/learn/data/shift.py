@@ -1,12 +1,12 @@
 """Whether a shift is a linear map: sines alone against sines with their cosines.
 
-python docs/learn/data/make_shift.py
+python docs/learn/data/make.py shift
 """
 
 from typing import Any
 
 import torch
-from picture import picture, series, write
+from picture import picture, series
 
 import phasor
 
@@ -49,10 +49,6 @@ def make() -> dict[str, Any]:
         x=("shift k (tokens)", SHIFTS),
         y="share that is missed",
         curves=[series("sines alone", alone), series("sines and cosines", pairs)],
-        command="python docs/learn/data/make_shift.py",
+        command="python docs/learn/data/make.py shift",
         log=True,
     )
-
-
-if __name__ == "__main__":
-    write("shift", make())

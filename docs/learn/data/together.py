@@ -1,13 +1,13 @@
 """How still a score stands when query and key move on together, by the arithmetic of the angles.
 
-python docs/learn/data/make_together.py
+python docs/learn/data/make.py together
 """
 
 import math
 from typing import Any
 
 import torch
-from picture import picture, series, write
+from picture import picture, series
 
 import phasor
 
@@ -49,10 +49,6 @@ def make() -> dict[str, Any]:
         x=("both moved by (tokens)", SHIFTS[1:]),
         y="decimal digits that stay, of 15",
         curves=curves,
-        command="python docs/learn/data/make_together.py",
+        command="python docs/learn/data/make.py together",
         log=True,
     )
-
-
-if __name__ == "__main__":
-    write("together", make())

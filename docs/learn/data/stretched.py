@@ -1,6 +1,6 @@
 """What stretching is worth to a small model: trained on 64 tokens, read at 256, nothing retrained.
 
-python docs/learn/data/make_stretched.py
+python docs/learn/data/make.py stretched
 """
 
 import tempfile
@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import transformers
-from picture import picture, series, write
+from picture import picture, series
 
 import phasor
 from phasor._kit.text import Windows, load_text
@@ -96,9 +96,5 @@ def make() -> dict[str, Any]:
         x=("up to position", list(range(BIN, TARGET + 1, BIN))),
         y="held-out loss (nats per byte)",
         curves=curves,
-        command="python docs/learn/data/make_stretched.py",
+        command="python docs/learn/data/make.py stretched",
     )
-
-
-if __name__ == "__main__":
-    write("stretched", make())

@@ -1,12 +1,12 @@
 """Whether scores fall with distance: three kinds of queries and keys, turned by phasor.
 
-python docs/learn/data/make_distance.py
+python docs/learn/data/make.py distance
 """
 
 from typing import Any
 
 import torch
-from picture import picture, series, write
+from picture import picture, series
 
 import phasor
 
@@ -44,9 +44,5 @@ def make() -> dict[str, Any]:
             series(f"key tuned to distance {FAR}", far),
             series(f"root mean square of {ROWS} random pairs", spread),
         ],
-        command="python docs/learn/data/make_distance.py",
+        command="python docs/learn/data/make.py distance",
     )
-
-
-if __name__ == "__main__":
-    write("distance", make())

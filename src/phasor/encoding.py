@@ -128,6 +128,10 @@ class PositionEncoding(nn.Module):
     """Whether it is of some heads of another one alone."""
     paper: str
     """Where the encoding was published, as a reader would look it up."""
+    formula: str | None = None
+    """What it does in a line of Unicode, for `phasor.explain`: a query is at $m$ and a key at $n$;
+    letters that others do not share are explained after a semicolon.
+    """
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -361,6 +365,7 @@ class NoPE(PositionEncoding):
     sites = frozenset()
     spelling = "none"
     paper = "arXiv:2305.19466"
+    formula = "score = q·k / √d, whatever m and n are"
 
 
 def require_sites(encoding: PositionEncoding, offered: Iterable[Site], *, model: str) -> None:

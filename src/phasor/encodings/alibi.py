@@ -117,6 +117,7 @@ class ALiBi(ScoreBias):
 
     spelling = "alibi"
     paper = "arXiv:2108.12409"
+    formula = "score − slopeₕ · |m − n|"
 
     @constructed_from(ALiBiSpec)
     def __init__(self, options: ALiBiSpec) -> None:

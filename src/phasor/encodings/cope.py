@@ -90,6 +90,7 @@ class CoPE(PositionEncoding):
     each_layer = True
     spelling = "cope"
     paper = "arXiv:2405.18719"
+    formula = "score + q·e[c],  c = Σⱼ σ(q·kⱼ / √d) over the keys j from n to m;  e learned"
 
     @constructed_from(CoPESpec)
     def __init__(self, options: CoPESpec) -> None:

@@ -111,6 +111,7 @@ class DeBERTa(PositionEncoding):
     spelling = "deberta"
     integer_positions = True
     paper = "arXiv:2006.03654"
+    formula = "score = (q·k + q·K e[m − n] + (Q e[m − n] + b)·k) / √(3d);  e, K, Q and b learned"
 
     @constructed_from(DeBERTaSpec)
     def __init__(self, options: DeBERTaSpec) -> None:

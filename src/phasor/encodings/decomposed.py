@@ -92,6 +92,7 @@ class DecomposedBias(PositionEncoding):
     spelling = "decomposed"
     compared = False
     paper = "arXiv:2203.16527"
+    formula = "score + q·R[y − v] + q·S[x − u];  query at (y, x), key at (v, u), R and S learned"
 
     @constructed_from(DecomposedBiasSpec)
     def __init__(self, options: DecomposedBiasSpec) -> None:

@@ -102,6 +102,7 @@ class FIRE(ScoreBias):
     is_relative = False
     spelling = "fire"
     paper = "arXiv:2310.04418"
+    formula = "score + fₕ(ψ(m − n) / ψ(max(L, m))),  ψ(z) = ln(1 + |c z|);  fₕ, c and L learned"
 
     @constructed_from(FIRESpec)
     def __init__(self, options: FIRESpec) -> None:

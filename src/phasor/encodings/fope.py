@@ -115,6 +115,7 @@ class FoPE(QueryKeyTurn):
     keeps_norm = False
     spelling = "fope"
     paper = "arXiv:2412.17739"
+    formula = "pair p has cosine Σⱼ cos(m ωⱼ) Cⱼₚ and sine Σⱼ sin(m ωⱼ) Sⱼₚ;  C and S learned"
 
     @constructed_from(FoPESpec)
     def __init__(self, options: FoPESpec) -> None:

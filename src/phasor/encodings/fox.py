@@ -102,6 +102,10 @@ class FoX(PositionEncoding):
     each_layer = True
     spelling = "fox"
     paper = "arXiv:2503.02130"
+    formula = (
+        "score + scale · Σₜ ln fₜ over n < t ≤ m,  fₜ = σ(w·xₜ + b);  "
+        "xₜ the layer's input, w and b learned"
+    )
 
     @constructed_from(FoXSpec)
     def __init__(self, options: FoXSpec) -> None:

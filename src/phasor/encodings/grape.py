@@ -79,6 +79,7 @@ class GRAPEM(QueryKeyTurn):
     is_relative = True
     spelling = "grape_m"
     paper = "arXiv:2512.07805"
+    formula = "q ← exp(m G) q,  k ← exp(n G) k,  G = a bᵀ − b aᵀ;  a and b learned for each head"
 
     @constructed_from(GRAPEMSpec)
     def __init__(self, options: GRAPEMSpec) -> None:

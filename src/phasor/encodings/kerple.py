@@ -83,6 +83,7 @@ class KERPLE(ScoreBias):
 
     spelling = "kerple"
     paper = "arXiv:2205.09921"
+    formula = "score − r ln(1 + s |m − n|),  or score − r |m − n|^s;  r and s learned for each head"
 
     @constructed_from(KERPLESpec)
     def __init__(self, options: KERPLESpec) -> None:

@@ -78,6 +78,7 @@ class Learned(PositionEncoding):
     spelling = "learned"
     integer_positions = True
     paper = "arXiv:1705.03122"
+    formula = "xₘ + table[m];  xₘ the token's embedding, table learned"
 
     @constructed_from(LearnedSpec)
     def __init__(self, options: LearnedSpec) -> None:

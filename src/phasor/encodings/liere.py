@@ -93,6 +93,9 @@ class LieRE(QueryKeyTurn):
     has_parts = True
     spelling = "liere"
     paper = "arXiv:2406.10322"
+    formula = (
+        "q ← exp(Σₐ mₐ Aₐ / num_positions) q,  k with n;  Aₐ skew-symmetric, learned for axis a"
+    )
 
     @constructed_from(LieRESpec)
     def __init__(self, options: LieRESpec) -> None:

@@ -95,6 +95,7 @@ class LogCPB(WindowBias):
     spelling = "log_cpb"
     compared = False
     paper = "arXiv:2111.09883"
+    formula = "score + 16 σ(gₕ(sign(Δ) log₈(1 + 8 |Δ| / (window − 1))));  Δ the offset, gₕ learned"
 
     @constructed_from(LogCPBSpec)
     def __init__(self, options: LogCPBSpec) -> None:

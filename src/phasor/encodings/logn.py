@@ -64,6 +64,7 @@ class LogN(QueryKeyTurn):
     spelling = "log_n"
     compared = False
     paper = "arXiv:2202.12172"
+    formula = "q ← q · max(1, ln(m + 1) / ln L)"
 
     @constructed_from(LogNSpec)
     def __init__(self, options: LogNSpec) -> None:

@@ -96,6 +96,7 @@ class RotaryMixed(PositionEncoding):
     spelling = "rotary_mixed"
     compared = False
     paper = "arXiv:2403.13298"
+    formula = "pair p turns by x ωˣₚ + y ωʸₚ at column x and row y;  both ω learned for each head"
 
     @constructed_from(RotaryMixedSpec)
     def __init__(self, options: RotaryMixedSpec) -> None:

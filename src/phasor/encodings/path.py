@@ -116,6 +116,9 @@ class PaTH(PositionEncoding):
     each_layer = True
     spelling = "path"
     paper = "arXiv:2505.16381"
+    formula = (
+        "score = qᵀ Hₘ Hₘ₋₁ ⋯ Hₙ₊₁ k / √d,  Hₜ = I − βₜ wₜ wₜᵀ;  βₜ and wₜ learned, of each token"
+    )
 
     @constructed_from(PaTHSpec)
     def __init__(self, options: PaTHSpec) -> None:

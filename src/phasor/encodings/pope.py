@@ -101,6 +101,10 @@ class PoPE(PositionEncoding):
     keeps_norm = False
     spelling = "pope"
     paper = "arXiv:2509.10534"
+    formula = (
+        "score = Σᵢ softplus(qᵢ) softplus(kᵢ) cos((m − n) ωᵢ − δᵢ) / √d,  ωᵢ = base^(−i/d);  "
+        "δ learned"
+    )
 
     @constructed_from(PoPESpec)
     def __init__(self, options: PoPESpec) -> None:

@@ -92,6 +92,9 @@ class RelativeLogits(PositionEncoding):
     spelling = "relative_logits"
     integer_positions = True
     paper = "none: the code of Inkling"
+    formula = (
+        "score + (Aₕ xₘ)·P[m − n] where 0 ≤ m − n < extent;  xₘ the layer's input, A and P learned"
+    )
 
     @constructed_from(RelativeLogitsSpec)
     def __init__(self, options: RelativeLogitsSpec) -> None:

@@ -70,6 +70,7 @@ class RelativeTable(WindowBias):
     spelling = "relative_table"
     compared = False
     paper = "arXiv:2103.14030"
+    formula = "score + Bₕ[y − v, x − u];  query at (y, x), key at (v, u), B learned"
 
     @constructed_from(RelativeTableSpec)
     def __init__(self, options: RelativeTableSpec) -> None:

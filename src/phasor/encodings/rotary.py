@@ -200,6 +200,7 @@ class Rotary(PositionEncoding):
     sites = frozenset({"query_key", "value"})
     spelling = "rotary"
     paper = "arXiv:2104.09864"
+    formula = "pair p of q turns by m ωₚ, of k by n ωₚ,  ωₚ = base^(−2p/d)"
 
     @constructed_from(RotarySpec)
     def __init__(self, options: RotarySpec) -> None:

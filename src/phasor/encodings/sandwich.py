@@ -99,6 +99,10 @@ class Sandwich(ScoreBias):
 
     spelling = "sandwich"
     paper = "arXiv:2212.10356"
+    formula = (
+        "score + (H / 8h) Σᵢ cos((m − n) ωᵢ),  ωᵢ = base^(−2i / sinusoidal_dim);  "
+        "h from 1 to H heads"
+    )
 
     @constructed_from(SandwichSpec)
     def __init__(self, options: SandwichSpec) -> None:

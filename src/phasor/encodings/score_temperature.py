@@ -71,6 +71,7 @@ class ScoreTemperature(PositionEncoding):
     spelling = "score_temperature"
     compared = False
     paper = "arXiv:2501.19399"
+    formula = "score · (1 + coefficient · ln max(1, (m + 1) / L))"
 
     @constructed_from(ScoreTemperatureSpec)
     def __init__(self, options: ScoreTemperatureSpec) -> None:

@@ -118,6 +118,10 @@ class SelectiveRotary(PositionEncoding):
     each_layer = True
     spelling = "selective_rotary"
     paper = "arXiv:2511.17388"
+    formula = (
+        "pair p of q turns by ωₚ Σₜ φₜₚ over tokens t ≤ m, of k likewise to n;  "
+        "φ learned, of each token"
+    )
 
     @constructed_from(SelectiveRotarySpec)
     def __init__(self, options: SelectiveRotarySpec) -> None:

@@ -93,6 +93,9 @@ class Shaw(PositionEncoding):
     spelling = "shaw"
     integer_positions = True
     paper = "arXiv:1803.02155"
+    formula = (
+        "score = q·(k + a[clip(n − m, −K, K)]) / √d;  a learned, K the farthest distance told apart"
+    )
 
     @constructed_from(ShawSpec)
     def __init__(self, options: ShawSpec) -> None:

@@ -132,6 +132,7 @@ class Sinusoidal(PositionEncoding):
     sites = frozenset({"embedding"})
     spelling = "sinusoidal"
     paper = "arXiv:1706.03762"
+    formula = "xₘ + (sin(m ωₚ), cos(m ωₚ)),  ωₚ = base^(−2p/d);  xₘ the token's embedding"
 
     @constructed_from(SinusoidalSpec)
     def __init__(self, options: SinusoidalSpec) -> None:

@@ -70,6 +70,7 @@ class SSMax(QueryKeyTurn):
     spelling = "ssmax"
     compared = False
     paper = "arXiv:2501.19399"
+    formula = "q ← q · (s ln(m + 1) + b);  s and b learned for each head"
 
     @constructed_from(SSMaxSpec)
     def __init__(self, options: SSMaxSpec) -> None:

@@ -100,6 +100,7 @@ class STRING(PositionEncoding):
     has_parts = True
     spelling = "string"
     paper = "arXiv:2502.02562"
+    formula = "q ← exp(Σₐ mₐ (Cₐ − Cₐᵀ)) q,  k with n;  Cₐ circulant, learned for axis a"
 
     @constructed_from(STRINGSpec)
     def __init__(self, options: STRINGSpec) -> None:

@@ -131,6 +131,7 @@ class T5Bias(ScoreBias):
     integer_positions = True
     spelling = "t5"
     paper = "arXiv:1910.10683"
+    formula = "score + Bₕ[bucket(m − n)];  B learned"
 
     @constructed_from(T5BiasSpec)
     def __init__(self, options: T5BiasSpec) -> None:

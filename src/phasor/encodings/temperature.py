@@ -87,6 +87,7 @@ class QueryTemperature(QueryKeyTurn):
     spelling = "query_temperature"
     compared = False
     paper = "arXiv:2501.19399"
+    formula = "q ← q · (1 + coefficient · ln(1 + ⌊(m + offset) / L⌋))"
 
     @constructed_from(QueryTemperatureSpec)
     def __init__(self, options: QueryTemperatureSpec) -> None:

@@ -100,6 +100,7 @@ class TransformerXL(PositionEncoding):
     each_layer = True
     spelling = "transformer_xl"
     paper = "arXiv:1901.02860"
+    formula = "score = ((q + u)·k + (q + v)·W R(m − n)) / √d;  R a sinusoid, u, v and W learned"
 
     @constructed_from(TransformerXLSpec)
     def __init__(self, options: TransformerXLSpec) -> None:

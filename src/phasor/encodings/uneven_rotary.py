@@ -156,6 +156,9 @@ class UnevenRotary(PositionEncoding):
     spelling = "uneven_rotary"
     compared = False
     paper = "arXiv:2506.09985"
+    formula = (
+        "(x, y) ← (x cos α − y sin α,  y cos β + x sin β);  x and y a pair, α and β its angles"
+    )
 
     @constructed_from(UnevenRotarySpec)
     def __init__(self, options: UnevenRotarySpec) -> None:

@@ -117,6 +117,9 @@ class XPos(PositionEncoding):
     keeps_norm = False
     spelling = "xpos"
     paper = "arXiv:2212.10554"
+    formula = (
+        "pair p turns as in rotary, and its product is times ζₚ^((m − n) / scale_base);  ζₚ < 1"
+    )
 
     @constructed_from(XPosSpec)
     def __init__(self, options: XPosSpec) -> None:

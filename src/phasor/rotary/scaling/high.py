@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from phasor.errors import ArgumentError
 from phasor.rotary.frequencies import Frequencies
@@ -31,6 +32,8 @@ class DropSlow:
         >>> high(phasor.geometric(8)).inv_freq.tolist()
         [[1.0, 0.1, 0.0, 0.0]]
     """
+
+    formula: ClassVar = "ω′ₚ = ωₚ where ωₚ ≥ 2π / L, else 0"
 
     original_seq_len: float
 

@@ -38,6 +38,10 @@ class Llama3(NamedElsewhere):
         (1.0, 8.0)
     """
 
+    formula: ClassVar = (
+        "ω′ₚ = (1 − t) ωₚ / factor + t ωₚ;  "
+        "t from 0 at low_freq_factor turns in L to 1 at high_freq_factor"
+    )
     rope_type: ClassVar = "llama3"
     rope_keys: ClassVar = keys(
         "factor", "low_freq_factor", "high_freq_factor", **{LENGTH_KEY: "original_seq_len"}

@@ -1,6 +1,7 @@
 """NTK-by-parts as its authors first wrote it: between interpolation, NTK and neither."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from phasor.rotary.frequencies import Frequencies
 from phasor.rotary.scaling.base import check_at_least_one, check_one_axis
@@ -38,6 +39,8 @@ class NTKByParts:
         >>> slower[0, 0].item(), round(slower[0, -1].item(), 9)
         (1.0, 8.0)
     """
+
+    formula: ClassVar = "ω′ₚ goes from ωₚ for fast pairs over ntk's to ωₚ / factor for slow ones"
 
     factor: float
     original_seq_len: int

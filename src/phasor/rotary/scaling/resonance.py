@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -30,6 +31,8 @@ class Resonance:
         >>> [round(2 * torch.pi / value, 9) for value in whole.inv_freq[0].tolist()]
         [6.0, 63.0, 628.0]
     """
+
+    formula: ClassVar = "ω′ₚ = 2π / round(2π / ωₚ)"
 
     def __call__(self, frequencies: Frequencies) -> Frequencies:
         inv_freq = frequencies.inv_freq

@@ -30,6 +30,8 @@ class Stretch:
         Ding et al. 2024, arXiv:2402.13753: one of the two lists of LongRoPE.
     """
 
+    formula: ClassVar = "ω′ₚ = ωₚ / factors[p]"
+
     factors: tuple[float, ...]
     attention_factor: float = 1.0
 
@@ -84,6 +86,7 @@ class LongRoPE(NamedInGGUF):
         ((1, 1), (1, 4))
     """
 
+    formula: ClassVar = "ω′ₚ = ωₚ / short_factor[p] up to L tokens, ωₚ / long_factor[p] past them"
     rope_type: ClassVar = "longrope"
     rope_keys: ClassVar = keys(
         *("short_factor", "long_factor", "factor"),

@@ -36,6 +36,7 @@ class Linear(NamedInGGUF):
         [[0.25, 0.025]]
     """
 
+    formula: ClassVar = "ω′ₚ = ωₚ / factor"
     rope_type: ClassVar = "linear"
     rope_keys: ClassVar = {"factor": "factor"}
     gguf_type: ClassVar = "linear"
@@ -72,6 +73,10 @@ class NTK:
         160000
     """
 
+    formula: ClassVar = (
+        "ω′ₚ = ωₚ · factor^(−2p / (d − 2)),  which is base′ = base · factor^(d / (d − 2))"
+    )
+
     factor: float
 
     def __post_init__(self) -> None:
@@ -96,6 +101,9 @@ class NTKAlpha(NamedElsewhere):
         its type does not depend on the length.
     """
 
+    formula: ClassVar = (
+        "ω′ₚ = ωₚ · alpha^(−2p / (d − 2)),  which is base′ = base · alpha^(d / (d − 2))"
+    )
     rope_type: ClassVar = "dynamic"
     rope_keys: ClassVar = {"alpha": "alpha"}
     rope_needs: ClassVar = ("alpha",)
@@ -132,6 +140,8 @@ class ThetaScale:
         >>> round(longer(phasor.geometric(128)).base)
         122647
     """
+
+    formula: ClassVar = "base′ = base^(ln(factor · L / 2π) / ln(L / 2π))"
 
     factor: float
     original_seq_len: int
@@ -179,6 +189,9 @@ class DynamicNTK(NamedElsewhere):
         True
     """
 
+    formula: ClassVar = (
+        "base′ = base · (factor · ℓ / L − (factor − 1))^(d / (d − 2));  ℓ the length, at least L"
+    )
     rope_type: ClassVar = "dynamic"
     rope_keys: ClassVar = {"factor": "factor", LENGTH_KEY: "original_seq_len"}
     unnamed: ClassVar = ("original_seq_len",)

@@ -63,6 +63,9 @@ class YaRN(NamedInGGUF):
         1.2079
     """
 
+    formula: ClassVar = (
+        "ω′ₚ = ωₚ (1 − rₚ + rₚ / factor);  rₚ from 0 at beta_fast turns in L to 1 at beta_slow"
+    )
     rope_type: ClassVar = "yarn"
     rope_keys: ClassVar = keys(
         *("factor", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim"),

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from phasor._check.run import check as check
     from phasor._compare.api import compare as compare
     from phasor._convert.command import convert as convert
+    from phasor._explain.api import explain as explain
     from phasor._extend.run import extend as extend
     from phasor._inspect.api import diff as diff
     from phasor._inspect.api import inspect as inspect
@@ -69,6 +70,7 @@ _HOMES = {
     "convert": "phasor._convert.command",
     "diff": "phasor._inspect.api",
     "examine": "phasor._read",
+    "explain": "phasor._explain.api",
     "extend": "phasor._extend.run",
     "inspect": "phasor._inspect.api",
     "patch": "phasor._patch.patch",

@@ -36,7 +36,7 @@ def parts(inspection: Inspection) -> Iterator[RenderableType]:
         yield ""
         yield Text(rotation_title(inspection, rotation), style="bold")
         yield _named(rotation_lines(rotation, rounding))
-        yield _pair_table(rotation)
+        yield pair_table(rotation)
     for level, title, style in (("warning", "Warnings", "yellow"), ("note", "Notes", "dim")):
         found = [finding for finding in inspection.findings if finding.level == level]
         if found:
@@ -64,14 +64,15 @@ def _finding(finding: Finding, style: str) -> RenderableType:
     return Padding(text, (0, 0, 0, 2))
 
 
-def _pair_table(rotation: Rotation) -> Table:
+def pair_table(rotation: Rotation, rows: int = _ROWS) -> Table:
+    """Pairs of a rotary encoding against the trained context, about `rows` of them."""
     table = Table(pad_edge=False, box=None, padding=(0, 2, 0, 0))
     for name in ("pair", "tokens a turn", "turns in training", "slowed", "unseen"):
         table.add_column(name, justify="right", style="default")
     table.add_column("tokens a turn, log; │ trained context")
     turning = [pair.wavelength for pair in rotation.pairs if not math.isinf(pair.wavelength)]
     longest = max(turning, default=1.0)
-    for at in sorted(set(_telling(rotation))):
+    for at in sorted(set(_telling(rotation, rows))):
         pair = rotation.pairs[at]
         table.add_row(
             str(at),
@@ -84,10 +85,10 @@ def _pair_table(rotation: Rotation) -> Table:
     return table
 
 
-def _telling(rotation: Rotation) -> Iterator[int]:
+def _telling(rotation: Rotation, rows: int) -> Iterator[int]:
     """A few pairs at equal steps, and those where something changes."""
     last = len(rotation.pairs) - 1
-    yield from (round(step * last / (_ROWS - 2)) for step in range(_ROWS - 1))
+    yield from (round(step * last / (rows - 2)) for step in range(rows - 1))
     for some in (rotation.never_around, rotation.standing, rotation.unseen):
         if some:
             yield some[0]

@@ -20,11 +20,11 @@ def encodings(
 
     Those of other installed packages, from their entry points in the group phasor.encodings, last.
     """
+    from phasor._explain.docstrings import summary
     from phasor.encodings._elsewhere import installed
-    from phasor.encodings.catalogue import BY_NAME, ModelShape, look_up
+    from phasor.encodings.catalogue import BY_NAME, EXAMPLE, look_up
     from phasor.encodings.spelling import parse_spelling
 
-    shape = ModelShape(dim=768, head_dim=64, num_heads=12, num_positions=1024)
     found = dict(BY_NAME)
     for name in installed():
         try:
@@ -35,7 +35,7 @@ def encodings(
     def parameters(name: str) -> int | None:
         """`None` where it needs to be told more than a model can."""
         try:
-            return sum(p.numel() for p in parse_spelling(name).build(shape, 1).parameters())
+            return sum(p.numel() for p in parse_spelling(name).build(EXAMPLE, 1).parameters())
         except ArgumentError:
             return None
 
@@ -46,7 +46,7 @@ def encodings(
             "sites": sorted(encoding.sites),
             "parameters": parameters(name),
             "paper": encoding.paper,
-            "summary": (encoding.__doc__ or "").strip().partition("\n")[0],
+            "summary": summary(encoding),
         }
         for name, encoding in found.items()
     ]

@@ -48,6 +48,10 @@ class ModelShape:
     rms: float = 0.02
 
 
+EXAMPLE = ModelShape(dim=768, head_dim=64, num_heads=12, num_positions=1024)
+"""The model for which encodings are listed and explained: GPT-2's shape."""
+
+
 def look_up(name: str) -> type[PositionEncoding]:
     """The encoding called `name`, or known by it; `module:Class` is one from elsewhere.
 

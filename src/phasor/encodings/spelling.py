@@ -18,6 +18,7 @@ from phasor.encodings.catalogue import ALIASES, ModelShape, look_up
 from phasor.errors import ArgumentError, unknown_name
 from phasor.per_layer import PerLayer
 from phasor.rotary import scaling
+from phasor.rotary.scaling import LengthScaling, Scaling
 
 Made = TypeVar("Made")
 _FROM_ELSEWHERE = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)")
@@ -98,16 +99,22 @@ def parse_spelling(text: str) -> Spelling:
         >>> [encoding.name for encoding in parse_spelling("rotary / rotary / none").turns]
         ['rotary', 'rotary', 'none']
     """
-    try:
-        node = ast.parse(_FROM_ELSEWHERE.sub(r"\1.\2", text).strip(), mode="eval").body
-    except (SyntaxError, ValueError):
-        raise _bad_form(text) from None
+    node = _parsed(_FROM_ELSEWHERE.sub(r"\1.\2", text), text)
     turns: list[SpelledEncoding] = []
     while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
         turns.insert(0, _encoding(node.right, text))
         node = node.left
     turns.insert(0, _encoding(node, text))
     return Spelling(tuple(turns), _without_aliases("".join(text.split())))
+
+
+def parse_scaling(text: str) -> Scaling | LengthScaling:
+    """Read the spelling of a scaling by itself, such as `yarn(factor=4, original_seq_len=64)`.
+
+    Raises:
+        ArgumentError: No such scaling, not of this form, or arguments that it refuses.
+    """
+    return _scaling(_parsed(text, text), text)
 
 
 def split_spellings(text: str) -> list[str]:
@@ -126,6 +133,13 @@ def split_spellings(text: str) -> list[str]:
         else:
             parts[-1] += character
     return [part.strip() for part in parts if part.strip()]
+
+
+def _parsed(expression: str, text: str) -> ast.expr:
+    try:
+        return ast.parse(expression.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        raise _bad_form(text) from None
 
 
 def _encoding(node: ast.expr, text: str) -> SpelledEncoding:
@@ -168,12 +182,7 @@ def _name(node: ast.expr, text: str) -> str:
 
 def _value(node: ast.expr, text: str) -> Value:
     if isinstance(node, ast.Call):
-        name, options = _name_and_options(node, text)
-        if name not in scaling.BY_NAME:
-            raise unknown_name("there is no scaling", name, list(scaling.BY_NAME))
-        wanted = inspect.signature(scaling.BY_NAME[name]).parameters.keys()
-        _check_options(options, wanted, name)
-        return _call(scaling.BY_NAME[name], options, text)
+        return _scaling(node, text)
     if isinstance(node, ast.Name):
         return node.id
     try:
@@ -187,6 +196,15 @@ def _value(node: ast.expr, text: str) -> Value:
     elif type(value) in (int, float, bool, str):
         return value
     raise _bad_form(text)
+
+
+def _scaling(node: ast.expr, text: str) -> Scaling | LengthScaling:
+    name, options = _name_and_options(node, text)
+    if name not in scaling.BY_NAME:
+        raise unknown_name("there is no scaling", name, list(scaling.BY_NAME))
+    wanted = inspect.signature(scaling.BY_NAME[name]).parameters.keys()
+    _check_options(options, wanted, name)
+    return _call(scaling.BY_NAME[name], options, text)
 
 
 def _call(maker: Callable[..., Made], options: Mapping[str, Value], text: str) -> Made:

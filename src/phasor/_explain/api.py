@@ -1,13 +1,15 @@
 """What was asked for, found among names, words and checkpoints."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from phasor._encoding_spec import EncodingSpec
 from phasor._explain.encodings import of_none, of_options, of_spelled
 from phasor._explain.explanation import Explained, Explanation
 from phasor._explain.measured import measured
-from phasor._explain.scalings import of_scaling
+from phasor._explain.scalings import in_checkpoint, of_scaling
 from phasor._explain.words import WORDS
 from phasor._inspect.inspect import Inspection
 from phasor._inspect.inspect import inspect as look
@@ -17,7 +19,10 @@ from phasor.encodings.catalogue import ALIASES, BY_NAME
 from phasor.encodings.spelling import Spelling, parse_scaling, parse_spelling
 from phasor.errors import ArgumentError, unknown_name
 from phasor.rotary import scaling
+from phasor.spec import RotarySpec
 from phasor.spec.layer_words import which_layers
+
+_FILES = (".json", ".gguf")
 
 
 def explain(what: Any) -> Explained:
@@ -54,10 +59,12 @@ def explain(what: Any) -> Explained:
     except ArgumentError:
         if _names_encodings(text) or ":" in name:
             raise
-        if Path(what).exists() or Path(what).suffix in (".json", ".gguf"):
+        if "/" in what or Path(what).exists() or Path(what).suffix in _FILES:
             return _of_model(what, what)
         known = [*BY_NAME, *ALIASES, *scaling.BY_NAME, *WORDS]
-        raise unknown_name("there is no encoding, scaling, word or file", what, known) from None
+        raise unknown_name(
+            "there is no encoding, scaling, word or checkpoint", what, known
+        ) from None
     return _of_spelling(spelling)
 
 
@@ -80,23 +87,28 @@ def _of_spelling(spelling: Spelling) -> Explained:
 def _of_model(source: Any, name: str) -> Explained:
     opened = open_source(source)
     seen = look(opened.spec, config=opened.config, notes=opened.notes)
-    more = f"phasor inspect {name} says more: layer by layer, at any length, and what goes wrong."
+    more = f"phasor inspect {name} says more, layer by layer and at any length"
     return Explained(headline(seen), tuple(_parts(seen)), more)
 
 
-def _parts(seen: Inspection) -> list[Explanation]:
+def _parts(seen: Inspection) -> Iterator[Explanation]:
     spec = seen.spec
-    found = [] if spec.embedding is None else [of_options(spec.embedding, layers="the embedding")]
-    layers_of: dict[Any, list[int]] = {}
+    if spec.embedding is not None:
+        yield of_options(spec.embedding, layers="the embedding")
+    layers_of: dict[EncodingSpec[Any] | None, list[int]] = {}
     for at, layer in enumerate(spec.layers):
         for encoding in layer.encodings or (None,):
             layers_of.setdefault(encoding, []).append(at)
-    rotations = {rotation.rotary: rotation for rotation in reversed(seen.rotations)}
+    rotations = {each.rotary: each for each in seen.rotations if not each.of_indexer}
     for encoding, layers in layers_of.items():
         which = which_layers(layers, len(spec.layers))
-        if encoding is not None:
-            rotation = rotations.get(encoding)
-            found.append(of_options(encoding, layers=which, rotation=rotation))
-        elif spec.embedding is None:
-            found.append(of_none(which))
-    return found
+        if encoding is None:
+            if spec.embedding is None:
+                yield of_none(which)
+            continue
+        rotation = rotations.get(encoding) if isinstance(encoding, RotarySpec) else None
+        yield of_options(encoding, layers=which, rotation=rotation)
+        given = getattr(encoding, "scaling", None)
+        for name, kind in scaling.BY_NAME.items():
+            if type(given) is kind:
+                yield in_checkpoint(name, given, layers=which)

@@ -25,7 +25,6 @@ _LONGER = 4
 _SITES: dict[Site, str] = {
     "embedding": "at the embedding, to which it is added",
     "query_key": "at query and key",
-    "value": "at the value where a model asks for it",
     "score": "at the score",
 }
 
@@ -117,6 +116,8 @@ def _enters(encoding: type[PositionEncoding], learned: int | None) -> str:
     sites = [words for site, words in _SITES.items() if site in encoding.sites]
     if not getattr(encoding, "turns_key", True):
         sites[0] = "at the query"
+    if "value" in encoding.sites:
+        sites[0] += ", and at the value where a model asks for it"
     parts = [" and ".join(sites) or "nowhere"]
     if "embedding" in encoding.sites:
         parts.append("absolute positions")

@@ -3,21 +3,24 @@
 import re
 
 _LETTERS = {
+    "q k": "q and k query and key",
+    "m n": "m and n the positions of query and key",
     "m": "m the position of the query",
-    "n": "n that of the key",
-    "p": "p the number of the pair",
-    "ₚ": "p the number of the pair",
-    "ₕ": "h the head",
-    "q": "q the query",
-    "k": "k the key",
+    "p": "p the pair",
+    "h": "h the head",
+    "ω": "ω radians for each token",
+    "ω′": "ω′ those after scaling",
     "d": "d the channels of a head",
-    "ω": "ω the turn for each token in radians",
-    "ω′": "ω′ the same after scaling",
-    "base′": "base′ the new base",
     "L": "L the tokens of training",
 }
 _EMBEDDED = {"m": "m the position of the token", "d": "d the channels"}
-SYMBOL = re.compile(r"base′|ω′|ω|[A-Za-zℓα-ψΑ-Ψ]+|[ₐₕᵢⱼₖₘₙₚₜ]")
+_PLAIN = {"ₚ": "p", "ₕ": "h", "ₘ": "m", "ₙ": "n", "ₐ": "a", "ᵢ": "i", "ⱼ": "j", "ₖ": "k", "ₜ": "t"}
+_SYMBOL = re.compile(rf"base′|ω′|[ω]|[A-Za-zℓα-ψΑ-Ψ_]+|[{''.join(_PLAIN)}]")
+
+
+def symbols(formula: str) -> list[str]:
+    """Letters and words of a formula, in order; of subscripts, the letters that they are."""
+    return [_PLAIN.get(symbol, symbol) for symbol in _SYMBOL.findall(formula)]
 
 
 def legend(formula: str, *, embedded: bool) -> str:
@@ -28,7 +31,9 @@ def legend(formula: str, *, embedded: bool) -> str:
         embedded: Whether it is added to the embedding: there is no query then.
     """
     formula, _, explained = formula.partition(";")
-    told = {*SYMBOL.findall(explained)}
+    open_ones = {*symbols(formula)} - {*symbols(explained)}
     letters = {**_LETTERS, **(_EMBEDDED if embedded else {})}
-    found = [letters.get(symbol) for symbol in SYMBOL.findall(formula) if symbol not in told]
-    return ", ".join(dict.fromkeys(words for words in found if words))
+    found = [words for key, words in letters.items() if {*key.split()} <= open_ones]
+    if letters["m n"] in found:
+        found.remove(letters["m"])
+    return ", ".join(found)

@@ -57,7 +57,7 @@ def draw(encoding: PositionEncoding, shape: ModelShape) -> Picture:
     growth = _growth(encoding, shape)
     if growth is not None:
         at = range(0, _LONGEST, _LONGEST // 32)
-        title = f"the score is multiplied by, for a query at 0 to {at[-1]:,}{untrained}"
+        title = f"what scores are multiplied by{untrained}: queries at 0 to {at[-1]:,}"
         return Picture(title, tuple(at), (Curve("", tuple(growth[at].tolist())),))
     return _with_itself(encoding, shape, untrained)
 
@@ -77,7 +77,7 @@ def _over_distance(title: str, row: Callable[[int], tuple[str, Tensor]], count: 
     at = range(0, _FARTHEST + 1, _STEP)
     rows = [row(each) for each in range(count)]
     curves = tuple(Curve(name, tuple(values.flip(-1)[at].tolist())) for name, values in rows)
-    return Picture(f"{title}, at distances 0 to {_FARTHEST}", tuple(at), curves)
+    return Picture(f"{title}: 0 to {_FARTHEST} tokens apart", tuple(at), curves)
 
 
 def _added(encoding: PositionEncoding, shape: ModelShape, untrained: str) -> Picture:
@@ -109,7 +109,7 @@ def _with_itself(encoding: PositionEncoding, shape: ModelShape, untrained: str) 
     vector = torch.randn(size, dtype=torch.float64, generator=_generator())
     hidden = _hidden(shape).expand(_DRAWS, -1, -1)
     scores = _scores(encoding, vector, vector, hidden)[:, :, -1].mean((0, 1))
-    title = f"score of a vector with itself, relative{untrained}"
+    title = f"score of a vector with itself over that at distance 0{untrained}"
     return _over_distance(title, lambda _: ("", scores / scores[-1]), 1)
 
 
@@ -129,7 +129,9 @@ def _growth(encoding: PositionEncoding, shape: ModelShape) -> Tensor | None:
     return (turned.norm(dim=-1) / query.norm(dim=-1))[0, 0]
 
 
-def _with_first_key(encoding: PositionEncoding, query: Tensor, key: Tensor, where: Tensor) -> Tensor:
+def _with_first_key(
+    encoding: PositionEncoding, query: Tensor, key: Tensor, where: Tensor
+) -> Tensor:
     prepared = encoding(where, key_positions=where[:1], dtype=torch.float64)
     return attention_scores(query, key, encoding, prepared)[..., 0]
 

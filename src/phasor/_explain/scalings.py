@@ -1,6 +1,7 @@
 """Scalings explained: what they do to the pairs of a rotary encoding."""
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 from phasor._explain.chapters import OF_SCALINGS
@@ -10,8 +11,9 @@ from phasor._explain.explanation import Explanation
 from phasor._explain.letters import legend
 from phasor._explain.measured import compare_command
 from phasor._extend.methods import METHODS
+from phasor._words import number
 from phasor.encodings.catalogue import EXAMPLE
-from phasor.rotary.scaling import BY_NAME
+from phasor.rotary.scaling import BY_NAME, LengthScaling, Scaling
 from phasor.rotary.words import scaling_in_words
 from phasor.spec import RotarySpec
 
@@ -29,27 +31,34 @@ _EXAMPLE: dict[str, Any] = {
 _SEARCHED = ("stretch", "longrope")
 
 
-def of_scaling(name: str, given: Any | None = None) -> Explanation:
-    """A scaling by name; `given` with its arguments, or as an example from 1,024 to 4,096 tokens.
-
-    Raises:
-        ArgumentError: It does not fit heads of the example's channels.
-    """
-    kind = BY_NAME[name]
+def of_scaling(name: str, given: Scaling | LengthScaling | None = None) -> Explanation:
+    """A scaling by name, `given` with its arguments or as an example from 1,024 to 4,096 tokens."""
     if given is None:
+        kind = BY_NAME[name]
         wanted = inspect.signature(kind).parameters.keys()
-        given = kind(**{name: value for name, value in _EXAMPLE.items() if name in wanted})
-    rotary = RotarySpec(EXAMPLE.head_dim, scaling=given)
+        given = kind(**{key: value for key, value in _EXAMPLE.items() if key in wanted})
+    per_pair = getattr(given, "factors", getattr(given, "long_factor", ()))
+    rotary = RotarySpec(2 * (len(per_pair) or _PAIRS), scaling=given)
+    return replace(
+        in_checkpoint(name, given),
+        numbers=f"{scaling_in_words(given)}, base {number(rotary.unscaled.base or 0)}",
+        rotation=look_at_example(rotary),
+        unmeasured=_measures(name),
+    )
+
+
+def in_checkpoint(name: str, given: Scaling | LengthScaling, *, layers: str = "") -> Explanation:
+    """A scaling that a checkpoint has, whose rotary encoding is explained beside it."""
+    kind = BY_NAME[name]
     return Explanation(
         name=name,
         summary=summary(kind),
         chapter=OF_SCALINGS,
         enters="at query and key: it changes the frequencies of rotary",
+        layers=layers,
         formula=kind.formula,
         legend=legend(kind.formula, embedded=False),
-        numbers=f"{scaling_in_words(given)}, base {rotary.unscaled.base:,.0f}",
-        rotation=look_at_example(rotary),
-        unmeasured=_measures(name),
+        numbers=scaling_in_words(given),
         source=source(kind),
     )
 

@@ -10,30 +10,31 @@ from rich.text import Text
 from phasor._explain.chapters import TITLES
 from phasor._explain.explanation import Explained, Explanation
 from phasor._explain.picture import Curve, Picture
-from phasor._inspect.rotation import Rotation
 from phasor._inspect.screen import pair_table
 from phasor._words import number
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_ROWS = 5
+_INDENT = (0, 0, 0, 2)
+_FLAT = 1e-9
 
 
 def parts(explained: Explained) -> Iterator[RenderableType]:
     """All of it, one part below the other."""
-    names = [part.name for part in explained.parts]
-    if names != [explained.asked]:
+    first = explained.parts[0]
+    if len(explained.parts) == 1 and not first.layers:
+        yield from _part(first, explained.asked)
+    else:
         yield Text(explained.asked, style="bold")
-    for at, part in enumerate(explained.parts):
-        if at or names != [explained.asked]:
+        for part in explained.parts:
             yield ""
-        yield from _part(part)
+            yield from _part(part, part.name)
     if explained.more:
         yield ""
         yield explained.more
 
 
-def _part(part: Explanation) -> Iterator[RenderableType]:
-    yield Text.assemble((part.name, "bold"), f" · {part.layers}" if part.layers else "")
+def _part(part: Explanation, heading: str) -> Iterator[RenderableType]:
+    yield Text.assemble((heading, "bold"), f" · {part.layers}" if part.layers else "")
     yield Text(part.summary)
     yield _named(
         ("enters", part.enters),
@@ -42,9 +43,10 @@ def _part(part: Explanation) -> Iterator[RenderableType]:
         ("numbers", part.numbers),
     )
     if part.rotation is not None:
-        yield Padding(_pairs(part.rotation), (0, 0, 0, 2))
+        yield Padding(pair_table(part.rotation, brief=True), _INDENT)
     if part.picture is not None:
-        yield Padding(_curves(part.picture), (0, 0, 0, 2))
+        yield Padding(Text(part.picture.title, style="dim"), _INDENT)
+        yield Padding(_curves(part.picture), _INDENT)
     title = f"{int(part.chapter[:2])}, {TITLES[part.chapter]}"
     yield _named(
         ("measured", part.unmeasured if part.row is None else part.row.in_words()),
@@ -63,14 +65,8 @@ def _named(*lines: tuple[str, str]) -> RenderableType:
     return table
 
 
-def _pairs(rotation: Rotation) -> Table:
-    return pair_table(rotation, _ROWS)
-
-
 def _curves(picture: Picture) -> Table:
     table = Table.grid(padding=(0, 2))
-    table.title = Text(picture.title, style="dim")
-    table.title_justify = "left"
     every = [value for curve in picture.curves for value in curve.values]
     low, high = min(every), max(every)
     for curve in picture.curves:
@@ -81,7 +77,7 @@ def _curves(picture: Picture) -> Table:
 
 def _line(curve: Curve, low: float, high: float) -> str:
     """A block for each value, the lowest of all curves the shortest."""
-    if high - low < 1e-9:
+    if high - low < _FLAT:
         return _BLOCKS[3] * len(curve.values)
     steps = (len(_BLOCKS) - 1) / (high - low)
     return "".join(_BLOCKS[round((value - low) * steps)] for value in curve.values)

@@ -16,7 +16,7 @@ WORDS = {
     "position": Word(
         "The number of a token in its sequence, counted from 0. Attention alone does not see it: "
         "shuffle the tokens and the outputs shuffle along. An encoding lets it in. In phasor "
-        "positions are an argument, so padding, packing and caches are nothing but other positions.",
+        "positions are an argument: padding, packing and caches are nothing but other positions.",
         "01-order",
     ),
     "site": Word(

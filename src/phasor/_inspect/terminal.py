@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from itertools import compress
 
 from rich.console import RenderableType
 from rich.padding import Padding
@@ -22,6 +23,7 @@ from phasor._words import number
 
 _BAR = 24
 _ROWS = 9
+_FEW_ROWS = 5
 
 
 def parts(inspection: Inspection) -> Iterator[RenderableType]:
@@ -64,24 +66,33 @@ def _finding(finding: Finding, style: str) -> RenderableType:
     return Padding(text, (0, 0, 0, 2))
 
 
-def pair_table(rotation: Rotation, rows: int = _ROWS) -> Table:
-    """Pairs of a rotary encoding against the trained context, about `rows` of them."""
+def pair_table(rotation: Rotation, *, brief: bool = False) -> Table:
+    """Some pairs of a rotary encoding against the trained context.
+
+    Args:
+        rotation: Of which.
+        brief: Fewer pairs, without what they meet at the length, and how much they are slowed only
+            where they are: for a screen of 80 columns.
+    """
     table = Table(pad_edge=False, box=None, padding=(0, 2, 0, 0))
-    for name in ("pair", "tokens a turn", "turns in training", "slowed", "unseen"):
+    slowed = not brief or any(pair.slowed != 1 for pair in rotation.pairs)
+    kept = [True, True, True, slowed, not brief]
+    for name in compress(("pair", "tokens a turn", "turns in training", "slowed", "unseen"), kept):
         table.add_column(name, justify="right", style="default")
-    table.add_column("tokens a turn, log; │ trained context")
+    table.add_column("log; │ trained context" if brief else "tokens a turn, log; │ trained context")
     turning = [pair.wavelength for pair in rotation.pairs if not math.isinf(pair.wavelength)]
     longest = max(turning, default=1.0)
-    for at in sorted(set(_telling(rotation, rows))):
+    for at in sorted(set(_telling(rotation, _FEW_ROWS if brief else _ROWS))):
         pair = rotation.pairs[at]
-        table.add_row(
+        cells = (
             str(at),
             number(round(pair.wavelength, 1) if pair.wavelength < 100 else _whole(pair.wavelength)),
             "–" if pair.turns_trained is None else _short(pair.turns_trained),
             _short(pair.slowed),
             "–" if pair.unseen is None else f"{pair.unseen:.2g} turns" if pair.unseen else "",
-            _bar(pair.wavelength, rotation.trained_length, longest),
         )
+        bar = _bar(pair.wavelength, rotation.trained_length, longest)
+        table.add_row(*compress(cells, kept), bar)
     return table
 
 

@@ -1,6 +1,7 @@
 """`phasor explain`: thin; the work is in `phasor._explain`."""
 
 import json
+import webbrowser
 from typing import Annotated
 
 import typer
@@ -53,5 +54,5 @@ def _open(name: str) -> None:
             "bring it, and in a checkout phasor docs builds it",
             status=FAILURE,
         )
-    typer.launch(page.as_uri())
+    webbrowser.open(page.as_uri())
     typer.echo(f"Page: {page}")

@@ -214,9 +214,9 @@ def _call(maker: Callable[..., Made], options: Mapping[str, Value], text: str) -
         raise ArgumentError(f"{text}: {error}") from error
     except TypeError as error:
         # A missing argument, or a word where a number belongs.
-        raise ArgumentError(
-            f"{text}: {str(error).replace('__init__()', getattr(maker, '__name__', ''))}"
-        ) from error
+        name = getattr(maker, "__name__", "")
+        words = str(error).replace(f"{name}.__init__()", f"{name}()")
+        raise ArgumentError(f"{text}: {words}") from error
 
 
 def _check_options(options: Iterable[str], wanted: Iterable[str], name: str) -> None:

@@ -39,7 +39,9 @@ def rows(found: Results) -> dict[str, object]:
         "model_parameters": first.model_parameters - first.parameters,
         "rows": {
             name: {
-                length: [round(value, 5) for value in (cell.mean, cell.low, cell.high)]
+                length: [
+                    None if x is None else round(x, 5) for x in (cell.mean, cell.low, cell.high)
+                ]
                 for length, cell in summary.loss.items()
             }
             for name, summary in found.encodings.items()

@@ -79,7 +79,7 @@ def test_specs_are_there_when_asked_for() -> None:
         "'transformers' in sys.modules)"
     )
     assert run(asked) == "False extend False"
-    verbs = ["bench", "check", "compare", "convert", "diff", "extend", "inspect"]
+    verbs = ["bench", "check", "compare", "convert", "diff", "explain", "extend", "inspect"]
     asked = f"import sys, phasor; print(*[getattr(phasor, verb).__name__ for verb in {verbs}])"
     assert run(asked).split() == verbs
     lazy = {*verbs, "PositionSpec", "patch", "read", "spec", "unpatch"}

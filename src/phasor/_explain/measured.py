@@ -13,14 +13,15 @@ class Row:
     """An encoding's row of a comparison.
 
     Args:
-        loss: By length, the mean over seeds and the bounds of its interval, in nats.
+        loss: By length, the mean over seeds and the bounds of its interval, `None` of a single
+            seed, in nats.
         unit: Nats per what.
         train_length: Of the longest sequence in training, in tokens.
         seeds: Trials.
         model_parameters: Of the model without its encoding.
     """
 
-    loss: Mapping[str, tuple[float, float, float]]
+    loss: Mapping[str, tuple[float, float | None, float | None]]
     unit: str
     train_length: int
     seeds: int
@@ -28,13 +29,11 @@ class Row:
 
     def in_words(self) -> str:
         """With every number."""
-        cells = [
-            f"{mean:.3f} ±{(high - low) / 2:.3f} at {length}".replace("±0.", "±.")
-            for length, (mean, low, high) in self.loss.items()
-        ]
+        cells = [f"{_cell(*cell)} at {length}" for length, cell in self.loss.items()]
+        seeds = f"{self.seeds} seeds" if self.seeds > 1 else "1 seed"
         return (
             f"{', '.join(cells)} (nats per {self.unit}; trained at {self.train_length}, "
-            f"{self.model_parameters / 1e6:.1f} M parameters, {self.seeds} seeds)"
+            f"{self.model_parameters / 1e6:.1f} M parameters, {seeds})"
         )
 
 
@@ -68,3 +67,9 @@ def kept_rows() -> dict[str, Any]:
 def compare_command(spelling: str) -> str:
     """What measures, or measures again, the row of an encoding."""
     return f"phasor compare --encodings {shlex.quote(spelling)}"
+
+
+def _cell(mean: float, low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return f"{mean:.3f}"
+    return f"{mean:.3f} ±{(high - low) / 2:.3f}".replace("±0.", "±.")

@@ -87,7 +87,7 @@ class Explained(Shown):
 
 
 def _pairs(rotation: Rotation) -> dict[str, Any]:
-    pairs = [dataclasses.asdict(pair) for pair in rotation.pairs]
+    pairs: list[dict[str, float | None]] = [dataclasses.asdict(pair) for pair in rotation.pairs]
     for at in rotation.standing:
         pairs[at]["wavelength"] = None
     return {

@@ -4,12 +4,16 @@ import re
 
 _LETTERS = {
     "q k": "q and k query and key",
+    "q": "q the query",
+    "k": "k the key",
     "m n": "m and n the positions of query and key",
     "m": "m the position of the query",
+    "n": "n the position of the key",
     "p": "p the pair",
     "h": "h the head",
     "ω": "ω radians for each token",
     "ω′": "ω′ those after scaling",
+    "σ": "σ the logistic function",
     "d": "d the channels of a head",
     "L": "L the tokens of training",
 }
@@ -31,9 +35,11 @@ def legend(formula: str, *, embedded: bool) -> str:
         embedded: Whether it is added to the embedding: there is no query then.
     """
     formula, _, explained = formula.partition(";")
-    open_ones = {*symbols(formula)} - {*symbols(explained)}
+    # A subscript explains nothing: that xₘ is an input does not say what m is.
+    open_ones = {*symbols(formula)} - {*_SYMBOL.findall(explained)}
     letters = {**_LETTERS, **(_EMBEDDED if embedded else {})}
-    found = [words for key, words in letters.items() if {*key.split()} <= open_ones]
-    if letters["m n"] in found:
-        found.remove(letters["m"])
-    return ", ".join(found)
+    told: dict[str, str] = {}
+    for key, words in letters.items():
+        if {*key.split()} <= open_ones - {*told}:
+            told |= dict.fromkeys(key.split(), words)
+    return ", ".join(dict.fromkeys(told.values()))

@@ -8,7 +8,7 @@ import torch
 import phasor
 from phasor._explain.measured import kept_rows
 from phasor._explain.picture import Picture
-from phasor._explain.screen import _line
+from phasor._explain.terminal import _line
 from phasor.encodings.catalogue import CATALOGUE
 from phasor.encodings.spelling import parse_spelling
 

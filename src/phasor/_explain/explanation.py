@@ -81,7 +81,7 @@ class Explained(Shown):
         return {"asked": self.asked, "parts": parts, "more": self.more}
 
     def _parts(self) -> "Iterator[RenderableType]":
-        from phasor._explain.screen import parts
+        from phasor._explain.terminal import parts
 
         return parts(self)
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from phasor._explain.chapters import TITLES
 from phasor._explain.explanation import Explained, Explanation
 from phasor._explain.picture import Curve, Picture
-from phasor._inspect.screen import pair_table
+from phasor._inspect.terminal import pair_table
 from phasor._words import number
 
 _BLOCKS = "▁▂▃▄▅▆▇█"

@@ -1,8 +1,8 @@
 """What was asked for, found among names, words and checkpoints."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from phasor._encoding_spec import EncodingSpec
@@ -59,7 +59,7 @@ def explain(what: Any) -> Explained:
     except ArgumentError:
         if _names_encodings(text) or ":" in name:
             raise
-        if "/" in what or Path(what).exists() or Path(what).suffix in _FILES:
+        if "/" in what or what.endswith(_FILES) or os.path.exists(what):
             return _of_model(what, what)
         known = [*BY_NAME, *ALIASES, *scaling.BY_NAME, *WORDS]
         raise unknown_name(

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from phasor.rotary.scaling import LENGTH_KEY, version_4_fields
+from phasor.rotary.scaling import LENGTH_KEY
+from phasor.rotary.scaling.elsewhere import version_4_fields
 
 LENGTH = "the longest sequence, from which engines size their caches"
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from phasor._inspect.finding import Finding
 from phasor._words import number
-from phasor.rotary.scaling import LENGTH_KEY, NEEDS_LENGTH
+from phasor.rotary.scaling import LENGTH_KEY
+from phasor.rotary.scaling.elsewhere import NEEDS_LENGTH
 
 _PARSER = "transformers 5, modeling_rope_utils.py (standardize_rope_params)"
 _DEPTH = 3

@@ -15,7 +15,6 @@ from phasor._read.notes import Notes
 from phasor.rotary.layout import Layout
 from phasor.rotary.rules import FrequencySpec
 from phasor.rotary.scaling import (
-    GGUF_TYPES,
     LengthScaling,
     Scaling,
     linear,
@@ -23,6 +22,7 @@ from phasor.rotary.scaling import (
     stretch,
     yarn,
 )
+from phasor.rotary.scaling.elsewhere import GGUF_TYPES
 from phasor.rotary.scaling.searched import FREQS, LONG, SHORT
 from phasor.rotary.scaling.yarn_ramp import mscale_gain
 from phasor.spec import GeometricSpec, ProportionalSpec, RotarySpec, SectionsSpec

@@ -8,7 +8,8 @@ from typing import Any
 from phasor._read.dual_chunk import DUAL_CHUNK
 from phasor._read.fields import short
 from phasor._read.notes import Notes, is_neutral
-from phasor.rotary.scaling import LENGTH_KEY, NEEDS_LENGTH
+from phasor.rotary.scaling import LENGTH_KEY
+from phasor.rotary.scaling.elsewhere import NEEDS_LENGTH
 from phasor.spec import PositionSpec, RotarySpec
 
 _BASES = {"rope_theta", "rotary_emb_base", "rope_local_base_freq", "global_rope_theta"}

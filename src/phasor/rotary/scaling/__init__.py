@@ -6,7 +6,6 @@ Each is a frozen value that can be called, compared, printed and stored. Those w
 on the length of the sequence are not called but asked for one: `dynamic_ntk(...).at(seq_len)`.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from phasor.errors import ArgumentError
@@ -57,12 +56,6 @@ BY_ROPE_TYPE: dict[str, type[NamedElsewhere]] = {
 }
 """Those that transformers has, by its `rope_type`; `NTKAlpha` is HunYuan's "dynamic"."""
 
-NEEDS_LENGTH = tuple(name for name, kind in BY_ROPE_TYPE.items() if LENGTH_KEY in kind.rope_needs)
-"""The types of those whose `rope_parameters` must state the trained length."""
-
-GGUF_TYPES = tuple(kind.gguf_type for kind in (Linear, YaRN, LongRoPE))
-"""The `rope.scaling.type` of those that llama.cpp has."""
-
 
 def rope_parameters(
     scaling: Scaling | LengthScaling | None, frequencies: Frequencies
@@ -88,19 +81,3 @@ def rope_parameters(
         f"transformers has no rope_type for {scaling!r}; there are {', '.join(BY_ROPE_TYPE)}, and "
         "a larger rope_theta"
     )
-
-
-def version_4_fields(rope_parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The config fields of transformers 4 for what `rope_parameters` of version 5 say.
-
-    There `rope_scaling`, which is missing where nothing is scaled, stands beside the base and the
-    share of channels that turn; LongRoPE's trained length is looked for outside it.
-    """
-    inside = dict(rope_parameters)
-    outside = ("rope_theta", "partial_rotary_factor")
-    fields = {name: inside.pop(name) for name in outside if name in inside}
-    if inside["rope_type"] == LongRoPE.rope_type:
-        fields[LENGTH_KEY] = inside[LENGTH_KEY]
-    if inside != {"rope_type": "default"}:
-        fields["rope_scaling"] = inside
-    return fields

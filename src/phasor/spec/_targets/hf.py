@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from phasor.errors import ArgumentError
 from phasor.rotary.rules import ProportionalSpec
-from phasor.rotary.scaling import DynamicNTK, rope_parameters, version_4_fields
+from phasor.rotary.scaling import DynamicNTK, rope_parameters
+from phasor.rotary.scaling.elsewhere import version_4_fields
 from phasor.spec import RotarySpec
 from phasor.spec._targets.stack import geometric_of, refused, turning
 

@@ -39,6 +39,13 @@ def test_every_mark_is_read_as_a_quote_or_a_picture(pages: ModuleType, name: str
 
 
 @pytest.mark.parametrize("name", MINE)
+def test_no_line_begins_with_a_quote(pages: ModuleType, name: str) -> None:
+    # Markdown takes a comment at the start of a line for a block of HTML and ends the paragraph.
+    lines = (LEARN / f"{name}.md").read_text().splitlines()
+    assert [line for line in lines if re.match(r"\s*<!-- [\w-]+: [^>]+/", line)] == []
+
+
+@pytest.mark.parametrize("name", MINE)
 def test_pictures_are_inlined_as_the_data_are(pages: ModuleType, name: str) -> None:
     text = (LEARN / f"{name}.md").read_text()
     assert {picture for picture, _ in pages.pictures_in(text)} <= set(MADE)

@@ -12,7 +12,7 @@ folder = Path("runs/learn")
 """Where they are kept; one folder for each."""
 
 _RUNS: dict[str, dict[str, Any]] = {
-    "encodings": {"seeds": 1},
+    "encodings": {},
     "one_layer": {"encodings": "none,rotary", "layers": 1},
     "biases": {"encodings": "alibi,t5", "seeds": 1},
 }

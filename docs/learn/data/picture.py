@@ -90,7 +90,7 @@ def values_of(found: dict[str, Any]) -> dict[str, float]:
 
 
 def _short(values: Sequence[float | None] | None) -> list[float | None] | None:
-    """Six digits: more would be noise of the machine."""
+    """Eight digits: more would be noise of the machine."""
     if values is None:
         return None
-    return [None if value is None else float(f"{value:.6g}") for value in values]
+    return [None if value is None else float(f"{value:.8g}") for value in values]

@@ -10,12 +10,16 @@ import phasor
 
 _DIM, _HEADS, _LENGTH = 64, 4, 16
 _PADS = [0, 1, 2, 4, 8, 16, 32, 64]
-_ENCODINGS = {
-    "learned": phasor.Learned(128, _DIM, rms=1.0),
-    "sinusoidal": phasor.Sinusoidal(_DIM),
-    "rotary": phasor.Rotary(_DIM // _HEADS),
-    "ALiBi": phasor.ALiBi(_HEADS),
-}
+
+
+def encodings() -> dict[str, phasor.PositionEncoding]:
+    """Two that are added and two that know distances alone."""
+    return {
+        "learned": phasor.Learned(128, _DIM, rms=1.0).double(),
+        "sinusoidal": phasor.Sinusoidal(_DIM),
+        "rotary": phasor.Rotary(_DIM // _HEADS),
+        "ALiBi": phasor.ALiBi(_HEADS),
+    }
 
 
 def last(
@@ -36,13 +40,11 @@ def last(
 def make() -> dict[str, Any]:
     """Change of the output over its norm: counted from the padding, and from the first token."""
     torch.manual_seed(0)
-    for encoding in _ENCODINGS.values():
-        encoding.double()
     tokens = torch.randn(1, _LENGTH, _DIM, dtype=torch.float64)
     weights = torch.randn(_DIM, 3 * _DIM, dtype=torch.float64) / _DIM**0.5
     mended = [0.0] * len(_PADS)
     curves = []
-    for name, encoding in _ENCODINGS.items():
+    for name, encoding in encodings().items():
         here = torch.ones(1, _LENGTH).bool()
         alone = last(encoding, tokens, weights, torch.arange(_LENGTH), here)
         changes = []

@@ -1,6 +1,6 @@
 """Keep the rows of a comparison for `phasor explain`, as src/phasor/_explain/measured.json.
 
-    phasor compare --encodings none,sinusoidal,learned,rotary,alibi,t5,kerple,xpos --out runs/rows
+    phasor compare --encodings none,sinusoidal,learned,rotary,alibi --out runs/rows
     python benchmarks/measured_rows.py runs/rows/results.json
 
 Losses alone are kept: they do not depend on what else the machine does, as times do.

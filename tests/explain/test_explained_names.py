@@ -161,3 +161,15 @@ def test_chapters_are_pages_beside_the_package(
     page.parent.mkdir(parents=True)
     page.touch()
     assert chapter("07-biases") == page
+
+
+def test_chapters_that_a_checkout_has_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`phasor docs` builds them, and `--html` tells to run it."""
+    monkeypatch.setattr(phasor, "__file__", str(tmp_path / "src" / "phasor" / "__init__.py"))
+    assert chapter("07-biases") is None
+    page = tmp_path / "build" / "site" / "learn" / "07-biases.html"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    assert chapter("07-biases") == page

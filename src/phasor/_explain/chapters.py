@@ -41,6 +41,8 @@ def chapter_of(encoding: type[PositionEncoding]) -> str:
 
 
 def chapter(name: str) -> Path | None:
-    """The page of a chapter in the site that was installed with phasor; `None` without one."""
-    page = Path(phasor.__file__).parent / "_site" / "learn" / f"{name}.html"
-    return page if page.is_file() else None
+    """The page of a chapter in the site: that of the wheel, or one that a checkout has built."""
+    package = Path(phasor.__file__).parent
+    sites = (package / "_site", package.parents[1] / "build" / "site")
+    pages = [site / "learn" / f"{name}.html" for site in sites]
+    return next((page for page in pages if page.is_file()), None)

@@ -2,6 +2,7 @@
 
 import inspect
 import types
+import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
@@ -127,6 +128,12 @@ def failing(options: type, kept: str = "") -> Iterator[None]:
         fail(f"{error}{kept}", status=FAILURE)
     except KeyboardInterrupt:
         fail(f"stopped{kept}", status=INTERRUPTED)
+
+
+def open_page(page: Path) -> None:
+    """Open it in a browser; where there is none, say where it is and fail."""
+    if not webbrowser.open(page.as_uri()):
+        fail(f"no browser was found; open {page} in one", status=FAILURE)
 
 
 def fail(message: str, *, status: int) -> NoReturn:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import webbrowser
 from importlib import util
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 import phasor
-from phasor.cli.base import FAILURE, INTERRUPTED, USAGE_ERROR, app, fail
+from phasor.cli.base import FAILURE, INTERRUPTED, USAGE_ERROR, app, fail, open_page
 from phasor.installation import install
 
 # Of an installed wheel, and of a checkout.
@@ -31,8 +30,8 @@ def docs(
     installed = PACKAGE / "_site" / "index.html"
     page = installed if installed.exists() else _built()
     typer.echo(page)
-    if not only_print and not webbrowser.open(page.as_uri()):
-        fail(f"no browser was found; open {page} in one", status=FAILURE)
+    if not only_print:
+        open_page(page)
 
 
 def _built() -> Path:

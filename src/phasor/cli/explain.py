@@ -1,13 +1,12 @@
 """`phasor explain`: thin; the work is in `phasor._explain`."""
 
 import json
-import webbrowser
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from phasor.cli.base import FAILURE, USAGE_ERROR, app, fail
+from phasor.cli.base import FAILURE, USAGE_ERROR, app, fail, open_page
 from phasor.errors import PhasorError
 
 
@@ -54,5 +53,5 @@ def _open(name: str) -> None:
             "bring it, and in a checkout phasor docs builds it",
             status=FAILURE,
         )
-    webbrowser.open(page.as_uri())
     typer.echo(f"Page: {page}")
+    open_page(page)
